@@ -1,0 +1,51 @@
+"""Every error of the product, classed by what the caller can do about it.
+
+The class decides the exit code of `run_pipeline.py`: 1 the run failed, 2 wrong usage or settings,
+3 another run holds the source.
+"""
+
+
+class CredixError(Exception):
+    """Base of all errors that are told to the user as one sentence, without a traceback."""
+
+    exit_code = 1
+
+
+class SettingsError(CredixError):
+    """The settings or the command are wrong: nothing was started, correct them and try again."""
+
+    exit_code = 2
+
+
+class BusyError(CredixError):
+    """Another run holds the source: wait for it, or look at it with `runs`."""
+
+    exit_code = 3
+
+
+class SourceError(CredixError):
+    """The source cannot be read as its contract says: mend the table, grants or contract."""
+
+
+class DataError(CredixError):
+    """A value, row or file breaks a rule: mend the data it names."""
+
+
+class StateError(CredixError):
+    """A state file cannot be read or was written by somebody else in between."""
+
+
+class FenceError(StateError):
+    """A newer attempt owns the state: this run is late, its work is discarded."""
+
+
+class TransientError(CredixError):
+    """A server did not answer in time: run again; everything already done is kept."""
+
+
+class StepError(CredixError):
+    """A notebook failed; the message names the step and the cause."""
+
+
+class StackError(CredixError):
+    """A server of the embedded stack does not start or answer."""

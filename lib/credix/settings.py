@@ -1,0 +1,170 @@
+"""The settings of one process: a frozen, typed object, built once at the entry point.
+
+A value comes from the first of: the environment, `.env` in the project folder, the defaults of
+the environment (`CREDIX_ENV`). The embedded stack writes the defaults of `local` into
+`<CREDIX_LOCAL_DIR>/stack.env` when it starts; the others get theirs from where they run.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from credix.errors import SettingsError
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+MEBIBYTE = 1 << 20
+
+
+class Settings(BaseModel):
+    """Everything a run is told from outside. Field aliases are the names of the variables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    env: Literal["local", "dev", "stage", "prod"] = Field("local", alias="CREDIX_ENV")
+
+    postgres_host: str = Field(alias="POSTGRES_HOST")
+    postgres_port: int = Field(5432, alias="POSTGRES_PORT", ge=1, le=65535)
+    postgres_db: str = Field(alias="POSTGRES_DB")
+    postgres_user: str = Field(alias="POSTGRES_USER")
+    postgres_password: SecretStr = Field(alias="POSTGRES_PASSWORD")
+    postgres_schema: str = Field("oltp", alias="POSTGRES_SCHEMA", pattern=r"^[a-z_][a-z0-9_]*$")
+
+    gcp_project: str = Field(alias="GCP_PROJECT", min_length=1)
+    google_credentials: Literal["default", "anonymous"] = Field(
+        "default", alias="CREDIX_GOOGLE_CREDENTIALS"
+    )
+    google_timeout_seconds: float = Field(60, alias="CREDIX_GOOGLE_TIMEOUT_SECONDS", gt=0)
+    bigquery_location: str = Field("southamerica-east1", alias="CREDIX_BIGQUERY_LOCATION")
+    bigquery_endpoint: str | None = Field(None, alias="BIGQUERY_EMULATOR_HOST")
+    bigquery_grpc_endpoint: str | None = Field(None, alias="CREDIX_BIGQUERY_GRPC_ENDPOINT")
+    storage_endpoint: str | None = Field(None, alias="STORAGE_EMULATOR_HOST")
+
+    prefix: str = Field("business_case", alias="CREDIX_PREFIX", pattern=r"^[a-z][a-z0-9_]{0,60}$")
+    lake_bucket: str = Field("data_lake_credix", alias="CREDIX_LAKE_BUCKET")
+    archive_bucket: str = Field("data_lake_credix_archive", alias="CREDIX_ARCHIVE_BUCKET")
+    report_bucket: str = Field("credix-elementary-report", alias="CREDIX_REPORT_BUCKET")
+    runs_bucket: str = Field("credix-runs", alias="CREDIX_RUNS_BUCKET")
+
+    local_dir: Path = Field(Path(".local"), alias="CREDIX_LOCAL_DIR")
+    run_dir: Path = Field(Path(".local/runs"), alias="CREDIX_RUN_DIR")
+
+    timezone: str = Field("America/Sao_Paulo", alias="CREDIX_TIMEZONE")
+    part_bytes: int = Field(
+        200 * MEBIBYTE, alias="CREDIX_PART_BYTES", ge=MEBIBYTE, le=256 * MEBIBYTE
+    )
+    row_group_rows: int = Field(250_000, alias="CREDIX_ROW_GROUP_ROWS", ge=1_000)
+    lease_seconds: int = Field(300, alias="CREDIX_LEASE_SECONDS", ge=10)
+    gold_wait_seconds: int = Field(300, alias="CREDIX_GOLD_WAIT_SECONDS", ge=0)
+    cursor_lag_seconds: int = Field(3600, alias="CREDIX_CURSOR_LAG_SECONDS", ge=0)
+    notebook_timeout_seconds: int = Field(3600, alias="CREDIX_NOTEBOOK_TIMEOUT_SECONDS", ge=1)
+    temp_table_hours: int = Field(24, alias="CREDIX_TEMP_TABLE_HOURS", ge=1)
+
+    @field_validator("local_dir", "run_dir")
+    @classmethod
+    def anchor_in_project(cls, value: Path) -> Path:
+        return PROJECT_DIR / value.expanduser()
+
+    @field_validator("timezone")
+    @classmethod
+    def refuse_unknown_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError("is not an IANA time zone such as America/Sao_Paulo") from error
+        return value
+
+    @classmethod
+    def load(cls, env: str | None = None) -> Self:
+        """The settings of this process; the SettingsError names everything wrong at once."""
+        return cls.parse(collect_variables(os.environ, env))
+
+    @classmethod
+    def parse(cls, variables: Mapping[str, str]) -> Self:
+        """Settings from variables by name; foreign ones are ignored, unknown CREDIX_ refused."""
+        known = {str(field.alias) for field in cls.model_fields.values()}
+        faults = [
+            unknown_variable(name, known) for name in sorted(variables) if is_unknown(name, known)
+        ]
+        given = {name: value for name, value in variables.items() if name in known and value != ""}
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as error:
+            faults += [describe_fault(fault) for fault in error.errors()]
+        if faults:
+            env = given.get("CREDIX_ENV", "local")
+            hint = " Start the embedded stack first: ./run_pipeline.py up" if env == "local" else ""
+            raise SettingsError(
+                f"The settings of '{env}' are not complete: {'; '.join(faults)}.{hint}"
+            )
+        return settings
+
+    def variables(self) -> dict[str, str]:
+        """The settings as environment variables, for a child process; holds the password."""
+        values = {
+            str(field.alias): getattr(self, name) for name, field in type(self).model_fields.items()
+        }
+        return {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def secrets(self) -> list[str]:
+        """Values that must never be written anywhere."""
+        return [self.postgres_password.get_secret_value()]
+
+    def with_prefix(self, prefix: str) -> Self:
+        """The same settings for other datasets, lake folders and state."""
+        return self.model_copy(update={"prefix": prefix})
+
+    def dataset(self, layer: str) -> str:
+        """The dataset of a layer: temp, bronze, silver, gold or elementary."""
+        return f"{self.prefix}_{layer}"
+
+
+# Variables of this project that are read elsewhere than in the settings object.
+OTHER_VARIABLES = {"CREDIX_DIE_AT", "CREDIX_PYTHON"}
+
+
+def collect_variables(environ: Mapping[str, str], env: str | None = None) -> dict[str, str]:
+    """All variables in force: the environment over `.env` over the defaults of the environment."""
+    own = {**read_env_file(PROJECT_DIR / ".env"), **environ}
+    if env is not None:
+        own["CREDIX_ENV"] = env
+    if own.get("CREDIX_ENV", "local") != "local":
+        return own
+    local_dir = PROJECT_DIR / Path(own.get("CREDIX_LOCAL_DIR", ".local")).expanduser()
+    defaults = {"CREDIX_RUN_DIR": str(local_dir / "runs"), **read_env_file(local_dir / "stack.env")}
+    return {**defaults, **own}
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Variables of a dotenv file; none when there is no such file."""
+    return {name: value or "" for name, value in dotenv_values(path).items()}
+
+
+def is_unknown(name: str, known: set[str]) -> bool:
+    return (
+        name.startswith("CREDIX_")
+        and name not in known | OTHER_VARIABLES
+        and not name.startswith("CREDIX_DBT_")
+    )
+
+
+def unknown_variable(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"{name} is not a setting" + (f", did you mean {close[0]}?" if close else "")
+
+
+def describe_fault(fault: Mapping[str, Any]) -> str:
+    """One of pydantic's errors as a phrase that names the variable, without its value."""
+    name = fault["loc"][0]
+    if fault["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name}: {fault['msg'].removeprefix('Value error, ')}"

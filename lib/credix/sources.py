@@ -1,0 +1,111 @@
+"""The source contracts: which tables are carried, by which key, with which columns."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+
+from credix.errors import SettingsError
+from credix.schema import TYPES, Column, arrow_schema, fingerprint
+
+CaptureMode = Literal["row_version", "cursor"]
+
+FIELDS = {"table", "key", "capture", "cursor", "personal_data"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One table of the source database and what the pipeline may rely on about it."""
+
+    name: str
+    table: str
+    key: tuple[str, ...]
+    capture: CaptureMode
+    cursor: tuple[str, ...]
+    personal_data: frozenset[str]
+    columns: tuple[Column, ...]
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def landing_columns(self) -> tuple[Column, ...]:
+        """Columns of landing files and temp tables: the contract's, then the technical ones."""
+        return self.columns + technical_columns()
+
+    @property
+    def landing_schema(self) -> pa.Schema:
+        return arrow_schema(self.landing_columns)
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.landing_columns)
+
+
+def source_names() -> list[str]:
+    """Names of all sources, in the order of `sources.toml`."""
+    return list(_declared())
+
+
+def load_source(name: str) -> Source:
+    """The contract of one source; raises SettingsError when it is unknown or not well formed."""
+    if name not in _declared():
+        known = ", ".join(_declared())
+        raise SettingsError(f"There is no source '{name}'. sources.toml declares: {known}.")
+    return build_source(name, _declared()[name], _read_json(f"{name}.json"))
+
+
+def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, str]]) -> Source:
+    """Check one table of `sources.toml` and its columns; raises SettingsError naming the fault."""
+    where = f"Source '{name}' in sources.toml"
+    wrong = sorted(set(declared) ^ FIELDS)
+    if wrong:
+        raise SettingsError(f"{where}: missing or unknown settings: {', '.join(wrong)}.")
+    if declared["capture"] not in get_args(CaptureMode):
+        raise SettingsError(f"{where}: capture must be one of {', '.join(get_args(CaptureMode))}.")
+    parsed = tuple(Column(**column) for column in columns)
+    known = {column.name: column for column in parsed}
+    for column in parsed:
+        if column.type not in TYPES:
+            raise SettingsError(
+                f"{name}.json: column '{column.name}' has type {column.type}; "
+                f"supported are {', '.join(TYPES)}."
+            )
+    for setting in ("key", "cursor", "personal_data"):
+        missing = [column for column in declared[setting] if column not in known]
+        if missing:
+            raise SettingsError(f"{where}: {setting} names {missing}, which {name}.json lacks.")
+    if not declared["key"] or not all(known[column].is_required for column in declared["key"]):
+        raise SettingsError(f"{where}: needs a key, and its columns must be REQUIRED.")
+    return Source(
+        name=name,
+        table=declared["table"],
+        key=tuple(declared["key"]),
+        capture=declared["capture"],
+        cursor=tuple(declared["cursor"]),
+        personal_data=frozenset(declared["personal_data"]),
+        columns=parsed,
+    )
+
+
+@cache
+def technical_columns() -> tuple[Column, ...]:
+    """The columns that every landing file carries behind the contract's own."""
+    return tuple(Column(**column) for column in _read_json("technical.json"))
+
+
+@cache
+def _declared() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((files("credix") / "sources" / "sources.toml").read_text("utf-8"))
+
+
+def _read_json(file_name: str) -> list[dict[str, str]]:
+    try:
+        return json.loads((files("credix") / "sources" / file_name).read_text("utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError) as error:
+        raise SettingsError(f"The contract {file_name} cannot be read: {error}.") from error
