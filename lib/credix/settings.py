@@ -59,11 +59,16 @@ class Settings(BaseModel):
         200 * MEBIBYTE, alias="CREDIX_PART_BYTES", ge=MEBIBYTE, le=256 * MEBIBYTE
     )
     row_group_rows: int = Field(250_000, alias="CREDIX_ROW_GROUP_ROWS", ge=1_000)
+    duckdb_memory: str = Field("1GB", alias="CREDIX_DUCKDB_MEMORY", pattern=r"^\d+(MB|GB)$")
     lease_seconds: int = Field(300, alias="CREDIX_LEASE_SECONDS", ge=10)
     gold_wait_seconds: int = Field(300, alias="CREDIX_GOLD_WAIT_SECONDS", ge=0)
     cursor_lag_seconds: int = Field(3600, alias="CREDIX_CURSOR_LAG_SECONDS", ge=0)
     notebook_timeout_seconds: int = Field(3600, alias="CREDIX_NOTEBOOK_TIMEOUT_SECONDS", ge=1)
+    retry_seconds: float = Field(60, alias="CREDIX_RETRY_SECONDS", ge=0)
     temp_table_hours: int = Field(24, alias="CREDIX_TEMP_TABLE_HOURS", ge=1)
+    die_at: str | None = Field(
+        None, alias="CREDIX_DIE_AT", pattern=r"^[a-z_.]+(#\d+)?:(before|after)$"
+    )
 
     @field_validator("local_dir", "run_dir")
     @classmethod
@@ -129,7 +134,7 @@ class Settings(BaseModel):
 
 
 # Variables of this project that are read elsewhere than in the settings object.
-OTHER_VARIABLES = {"CREDIX_DIE_AT", "CREDIX_PYTHON"}
+OTHER_VARIABLES = {"CREDIX_PYTHON"}
 
 
 def collect_variables(environ: Mapping[str, str], env: str | None = None) -> dict[str, str]:

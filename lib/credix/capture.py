@@ -1,0 +1,238 @@
+"""Which rows of a source a run has to read: the decision as values, the predicate as SQL.
+
+`row_version` compares every row's xmin with the snapshot of the last run: complete, one heap scan.
+`cursor` compares the greatest of the cursor columns: indexable, blind to updates that touch none.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from credix.errors import SettingsError
+from credix.schema import Column
+from credix.sources import Source
+from credix.state import Server, SourceState, Watermark
+
+# A transaction id is compared within half of its 32-bit circle.
+XID_HORIZON = 1 << 31
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is known of the source at the moment the run looks at it.
+
+    `oldest_open_at` is a lower bound of the start of every transaction whose rows the snapshot
+    cannot see; None when the role may not know it.
+    """
+
+    taken_at: datetime
+    row_version: int
+    next_row_version: int
+    server: Server
+    relation_oids: tuple[int, ...]
+    oldest_open_at: datetime | None
+    is_standby: bool
+    has_prepared_transactions: bool
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """The WHERE clause of the delta, the one that finds what the next run reads again, and why."""
+
+    sql: str
+    rereads_sql: str
+    reason: str
+    is_full: bool
+
+
+def choose_predicate(
+    source: Source, state: SourceState, snapshot: Snapshot, next_watermark: Watermark
+) -> Predicate:
+    """The rows changed since the state's watermark; everything when the watermark is worthless."""
+    rereads = rereads_sql(source, next_watermark)
+    reason = reload_reason(source, state, snapshot)
+    if reason:
+        return Predicate("TRUE", rereads, f"full read: {reason}", is_full=True)
+    watermark = state.watermark or Watermark()
+    changed = changed_sql(source, watermark)
+    new_relations = sorted(set(snapshot.relation_oids) - set(state.relation_oids))
+    if new_relations:
+        oids = ", ".join(str(oid) for oid in new_relations)
+        changed = f"(tableoid IN ({oids}) OR {changed})"
+    reason = "rows written since the last snapshot"
+    if source.capture == "cursor":
+        reason = f"rows whose cursor is at or after {watermark.cursor}, or NULL"
+    if new_relations:
+        reason += f", and all rows of {len(new_relations)} new relation(s)"
+    return Predicate(changed, rereads, reason, is_full=False)
+
+
+def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str | None:
+    """Why the watermark cannot be used; None when it can."""
+    watermark = state.watermark
+    if watermark is None:
+        return "there is no watermark yet"
+    if state.capture != source.capture:
+        return f"capture is now {source.capture}, it was {state.capture}"
+    if state.fingerprint != source.fingerprint:
+        return "the contract has changed"
+    if state.server is None or state.server.major_version != snapshot.server.major_version:
+        return "the PostgreSQL major version has changed, and with it the row hashes"
+    if source.capture == "cursor":
+        return None if watermark.cursor else "the watermark has no cursor"
+    if state.server != snapshot.server:
+        return "the server or its timeline is another one"
+    if watermark.row_version is None:
+        return "the watermark has no row version"
+    if snapshot.row_version < watermark.row_version:
+        return "the server's transaction counter went back"
+    if snapshot.next_row_version - watermark.row_version >= XID_HORIZON:
+        return "the watermark is older than half of all transaction ids"
+    return None
+
+
+def changed_sql(source: Source, watermark: Watermark) -> str:
+    if source.capture == "row_version":
+        return since_row_version(watermark.row_version or 0)
+    return since_cursor(source, watermark.cursor or "")
+
+
+def rereads_sql(source: Source, watermark: Watermark) -> str:
+    """True for rows of this snapshot that the next run will read again, changed or not."""
+    if source.capture == "row_version":
+        return since_row_version(watermark.row_version or 0)
+    return since_cursor(source, watermark.cursor) if watermark.cursor else "TRUE"
+
+
+def since_row_version(row_version: int) -> str:
+    """Rows written by transactions that were not over at that snapshot.
+
+    Rows frozen more than 2^31 transactions ago have a negative age; the bound is an InitPlan, so
+    that it is computed once and not per row.
+    """
+    bound = f"(SELECT age('{row_version % (1 << 32)}'::xid))"
+    return f"age(xmin) BETWEEN 0 AND {bound}"
+
+
+def since_cursor(source: Source, cursor: str) -> str:
+    """Inclusive, since the last day or instant may have been open still; NULL cursors too."""
+    expression = cursor_sql(source)
+    literal = f"{quote_literal(cursor)}::{cursor_type(source)}"
+    return f"({expression} >= {literal} OR {expression} IS NULL)"
+
+
+def cursor_sql(source: Source) -> str:
+    """The greatest cursor column; PostgreSQL's GREATEST skips NULL."""
+    return f"GREATEST({', '.join(quote(column) for column in source.cursor)})"
+
+
+def cursor_type(source: Source) -> str:
+    types = {column.type for column in source.columns if column.name in source.cursor}
+    if len(types) != 1 or not types <= {"DATE", "TIMESTAMP"}:
+        raise SettingsError(
+            f"Source '{source.name}' in sources.toml: cursor columns must all be DATE or all "
+            f"TIMESTAMP, they are {sorted(types)}."
+        )
+    return "date" if types == {"DATE"} else "timestamptz"
+
+
+def next_watermark(
+    source: Source,
+    previous: Watermark | None,
+    snapshot: Snapshot,
+    greatest_cursor: date | datetime | None,
+    timezone: str,
+    lag: timedelta,
+) -> Watermark:
+    """Where the next run begins: never behind the previous watermark, never ahead of the snapshot.
+
+    A cursor is capped at the oldest transaction that was open, or held back by the configured lag
+    where the role may not know it; a date in the future does not move it.
+    """
+    snapshot_at = snapshot.taken_at.astimezone(UTC).isoformat()
+    if source.capture == "row_version":
+        return Watermark(row_version=snapshot.row_version, snapshot_at=snapshot_at)
+    bound = snapshot.oldest_open_at or snapshot.taken_at - lag
+    cursor = previous.cursor if previous else None
+    if greatest_cursor is not None:
+        reached = min(
+            as_instant(greatest_cursor, timezone),
+            as_instant(as_cursor(bound, source, timezone), timezone),
+        )
+        text = cursor_text(reached, source, timezone)
+        cursor = text if cursor is None else max(cursor, text)
+    return Watermark(cursor=cursor, snapshot_at=snapshot_at)
+
+
+def as_cursor(instant: datetime, source: Source, timezone: str) -> date | datetime:
+    """The instant in the cursor's type: for DATE cursors the day in the business time zone."""
+    if cursor_type(source) == "date":
+        return instant.astimezone(ZoneInfo(timezone)).date()
+    return instant
+
+
+def as_instant(value: date | datetime, timezone: str) -> datetime:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return datetime(value.year, value.month, value.day, tzinfo=ZoneInfo(timezone))
+
+
+def cursor_text(instant: datetime, source: Source, timezone: str) -> str:
+    """Texts of one source sort like the values they stand for."""
+    value = as_cursor(instant, source, timezone)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return value.isoformat()
+
+
+def missed_histories(source: Source, snapshot: Snapshot) -> list[str]:
+    """The histories that this capture can miss, a phrase each; empty when it is lossless."""
+    missed = ["rows deleted in the source stay in bronze"]
+    if source.capture == "cursor":
+        missed.append("an update that touches no cursor column is not seen")
+        if snapshot.is_standby or snapshot.has_prepared_transactions:
+            missed.append("a transaction open at the snapshot may commit behind the watermark")
+        elif snapshot.oldest_open_at is None:
+            missed.append(
+                "a transaction open for longer than the lag may commit behind the watermark"
+            )
+    return missed
+
+
+def select_sql(source: Source, schema: str, predicate: Predicate) -> str:
+    """The delta as one SELECT: the contract's columns, then row hash, key hash and re-read mark."""
+    names = [quote(column.name) for column in source.columns]
+    columns = [f"{read_sql(column)} AS {quote(column.name)}" for column in source.columns]
+    return (
+        "SELECT " + ",\n       ".join(columns) + ",\n"
+        f"       hash_record_extended(ROW({', '.join(names)}), 0) AS _row_hash,\n"
+        f"       {key_hash_sql(source)} AS _key_hash,\n"
+        f"       {predicate.rereads_sql} AS _is_reread\n"
+        f"FROM {table_sql(source, schema)}\n"
+        f"WHERE {predicate.sql}"
+    )
+
+
+def read_sql(column: Column) -> str:
+    """NUMERIC travels as text: the binary protocol has no decimal type that Arrow shares."""
+    casts = {"STRING": "text", "NUMERIC": "text", "INTEGER": "bigint", "FLOAT": "float8"}
+    cast = casts.get(column.type)
+    return f"{quote(column.name)}::{cast}" if cast else quote(column.name)
+
+
+def key_hash_sql(source: Source) -> str:
+    keys = [f"{quote(column)}::text" for column in source.key]
+    text = keys[0] if len(keys) == 1 else f"ROW({', '.join(keys)})::text"
+    return f"hashtextextended({text}, 0)"
+
+
+def table_sql(source: Source, schema: str) -> str:
+    return f"{quote(schema)}.{quote(source.table)}"
+
+
+def quote(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

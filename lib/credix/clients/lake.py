@@ -1,0 +1,233 @@
+"""Google Cloud Storage: small objects written with a generation, large ones under content names."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from google.api_core import exceptions as google
+from google.auth import exceptions as auth
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+
+from credix.clients.effects import Effects
+from credix.errors import SettingsError, StateError
+from credix.settings import Settings
+
+
+class Lake:
+    """The buckets of one environment. Every write is an effect with a name."""
+
+    def __init__(self, settings: Settings, effects: Effects) -> None:
+        self.settings, self.effects = settings, effects
+        if settings.storage_endpoint:
+            os.environ.setdefault("STORAGE_EMULATOR_HOST", settings.storage_endpoint)
+        with self._translated("Google Cloud Storage"):
+            self._client = storage.Client(
+                project=settings.gcp_project, credentials=google_credentials(settings)
+            )
+        self._once: dict[str, Any] = {"timeout": settings.google_timeout_seconds, "retry": None}
+
+    def read_text(self, bucket: str, path: str) -> tuple[str, int] | None:
+        """The object's text and generation; None when there is no such object."""
+        location = f"gs://{bucket}/{path}"
+
+        def download() -> tuple[str, int] | None:
+            blob = self._client.bucket(bucket).blob(path)
+            try:
+                text = blob.download_as_bytes(**self._once).decode()
+            except google.NotFound:
+                self._require_bucket(bucket)
+                return None
+            return text, int(blob.generation or 0)
+
+        with self._translated(location):
+            return self.effects.read(location, download)
+
+    def read_bytes(self, bucket: str, path: str) -> bytes:
+        """The object's content; raises StateError when it is gone."""
+        location = f"gs://{bucket}/{path}"
+        blob = self._client.bucket(bucket).blob(path)
+        try:
+            return self.effects.read(location, lambda: blob.download_as_bytes(**self._once))
+        except google.NotFound:
+            raise StateError(f"{location} is gone, though the state names it.") from None
+
+    def write_if_unchanged(
+        self, effect: str, bucket: str, path: str, text: str, generation: int
+    ) -> bool:
+        """Write a small object over exactly this generation (0: it must not exist yet).
+
+        False when somebody else wrote it in between.
+        """
+        location = f"gs://{bucket}/{path}"
+        blob = self._client.bucket(bucket).blob(path)
+
+        def upload() -> bool:
+            try:
+                blob.upload_from_string(
+                    text.encode(),
+                    content_type="application/json",
+                    if_generation_match=generation,
+                    **self._once,
+                )
+            except google.PreconditionFailed:
+                return False
+            return True
+
+        with self._translated(location):
+            return self.effects.perform(effect, location, upload)
+
+    def upload(
+        self,
+        effect: str,
+        bucket: str,
+        path: str,
+        content: Path | bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: dict[str, str] | None = None,
+        crc32c: str | None = None,
+    ) -> None:
+        """Create an object that must not exist yet; an equal one that does is success.
+
+        With `crc32c` an existing object is compared by content, without it by existence.
+        """
+        location = f"gs://{bucket}/{path}"
+
+        def create() -> None:
+            blob = self._client.bucket(bucket).blob(path)
+            blob.metadata = metadata
+            options: dict[str, Any] = {
+                "content_type": content_type,
+                "if_generation_match": 0,
+                **self._once,
+            }
+            try:
+                if isinstance(content, Path):
+                    blob.upload_from_filename(str(content), checksum="crc32c", **options)
+                else:
+                    blob.upload_from_string(content, checksum="crc32c", **options)
+            except google.PreconditionFailed:
+                blob.reload(**self._once)
+            if crc32c and blob.crc32c != crc32c:
+                raise StateError(f"{location} exists already with another content.")
+
+        with self._translated(location):
+            self.effects.perform(effect, location, create)
+
+    def list(self, bucket: str, prefix: str) -> list[storage.Blob]:
+        """All objects below a prefix, with their metadata."""
+        location = f"gs://{bucket}/{prefix}"
+
+        def listing() -> list[storage.Blob]:
+            return list(self._client.list_blobs(bucket, prefix=prefix, **self._once))
+
+        with self._translated(location):
+            return self.effects.read(location, listing)
+
+    def folders(self, bucket: str, prefix: str) -> list[str]:
+        """Names of the folders directly below a prefix that ends in '/'."""
+        location = f"gs://{bucket}/{prefix}"
+
+        def listing() -> list[str]:
+            pages = self._client.list_blobs(bucket, prefix=prefix, delimiter="/", **self._once)
+            for _ in pages:
+                pass
+            return sorted(pages.prefixes)
+
+        with self._translated(location):
+            return self.effects.read(location, listing)
+
+    def move(
+        self,
+        effect: str,
+        blob: storage.Blob,
+        bucket: str,
+        path: str,
+        reason: str | None = None,
+    ) -> None:
+        """Copy create-only, compare checksums, then delete the original by its generation."""
+        location = f"gs://{bucket}/{path}"
+
+        def copy_and_delete() -> None:
+            target = self._client.bucket(bucket).blob(path)
+            target.metadata = {**(blob.metadata or {}), **({"reason": reason} if reason else {})}
+            target.content_type = blob.content_type
+            try:
+                token, _, _ = target.rewrite(blob, if_generation_match=0, **self._once)
+                while token:
+                    token, _, _ = target.rewrite(blob, token=token, **self._once)
+            except google.PreconditionFailed:
+                target.reload(**self._once)
+            except google.NotFound:
+                self._require_bucket(bucket)
+                if not target.exists(**self._once):
+                    raise
+            if target.crc32c and target.crc32c != blob.crc32c:
+                raise StateError(f"{location} exists already with another content.")
+            try:
+                blob.delete(if_generation_match=blob.generation, **self._once)
+            except google.NotFound:
+                return
+
+        with self._translated(location):
+            self.effects.perform(effect, location, copy_and_delete)
+
+    def delete(self, effect: str, bucket: str, path: str) -> None:
+        location = f"gs://{bucket}/{path}"
+
+        def remove() -> None:
+            try:
+                self._client.bucket(bucket).blob(path).delete(**self._once)
+            except google.NotFound:
+                return
+
+        with self._translated(location):
+            self.effects.perform(effect, location, remove)
+
+    def create_bucket(self, name: str) -> None:
+        def create() -> None:
+            try:
+                self._client.create_bucket(
+                    name, location=self.settings.bigquery_location, **self._once
+                )
+            except google.Conflict:
+                return
+
+        with self._translated(f"gs://{name}"):
+            self.effects.perform("lake.create_bucket", f"gs://{name}", create)
+
+    def _require_bucket(self, name: str) -> None:
+        """A missing object is an answer, a missing bucket is a fault of the settings."""
+        if not self._client.bucket(name).exists(**self._once):
+            raise missing_bucket(name)
+
+    @contextmanager
+    def _translated(self, location: str) -> Iterator[None]:
+        try:
+            yield
+        except google.NotFound as error:
+            if "bucket" in str(error).lower() or location.startswith("gs://"):
+                bucket = location.removeprefix("gs://").partition("/")[0]
+                raise missing_bucket(bucket) from None
+            raise
+        except google.Forbidden:
+            raise SettingsError(
+                f"Access to {location} is denied: grant this identity the role on the bucket."
+            ) from None
+        except auth.DefaultCredentialsError as error:
+            raise SettingsError(f"No Google credentials: {error}") from None
+
+
+def missing_bucket(name: str) -> SettingsError:
+    return SettingsError(
+        f"The bucket gs://{name} does not exist: create it (Terraform does on Google, "
+        "./run_pipeline.py up locally) or correct the CREDIX_…_BUCKET setting that names it."
+    )
+
+
+def google_credentials(settings: Settings) -> AnonymousCredentials | None:
+    """None lets Google's libraries find the application default credentials."""
+    return AnonymousCredentials() if settings.google_credentials == "anonymous" else None

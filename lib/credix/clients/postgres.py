@@ -1,0 +1,126 @@
+"""PostgreSQL: one snapshot, asked by several connections."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg2
+import psycopg2.errors
+import pyarrow as pa
+from psycopg2.extensions import make_dsn
+
+from credix.errors import CredixError, DataError, SourceError, TransientError
+from credix.settings import Settings
+
+CONNECT_SECONDS = 10
+# An analyst who leaves a notebook half run must not hold back the server's vacuum for ever.
+IDLE_SECONDS = 1800
+
+
+class SourceConnection:
+    """A read-only session that holds one REPEATABLE READ snapshot from `begin` to `close`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.address = (
+            f"{settings.postgres_host}:{settings.postgres_port}, database {settings.postgres_db}"
+        )
+        with self._translated():
+            self._connection = psycopg2.connect(**self._arguments())
+            self._connection.autocommit = True
+        self.snapshot_id: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def begin(self, lock_sql: str | None) -> None:
+        """Begin the transaction; the lock comes first, it is not MVCC-safe to read before it."""
+        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if lock_sql:
+            self.execute(lock_sql)
+        self.snapshot_id = self.rows("SELECT pg_export_snapshot()")[0][0]
+
+    def execute(self, sql: str) -> None:
+        with self._translated(), self._connection.cursor() as cursor:
+            cursor.execute(sql)
+
+    def rows(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        with self._translated(), self._connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
+
+    def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """The result as Arrow batches over a second connection that sees the same snapshot."""
+        with (
+            self._translated(),
+            adbc.connect(make_dsn(**self._arguments()), autocommit=True) as reader,
+            reader.cursor() as cursor,
+        ):
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute(f"SET TRANSACTION SNAPSHOT '{self.snapshot_id}'")
+            cursor.execute(sql)
+            yield from cursor.fetch_record_batch()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _arguments(self) -> dict[str, Any]:
+        """Keywords, never a URL: a password in a URL ends up in tracebacks."""
+        settings = self.settings
+        return {
+            "host": settings.postgres_host,
+            "port": settings.postgres_port,
+            "dbname": settings.postgres_db,
+            "user": settings.postgres_user,
+            "password": settings.postgres_password.get_secret_value(),
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": "credix",
+            "client_encoding": "UTF8",
+            "options": (
+                "-c TimeZone=UTC -c row_security=off "
+                f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
+            ),
+        }
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Errors of the two drivers in our classes; a row's values never reach the message."""
+        try:
+            yield
+        except CredixError:
+            raise
+        except psycopg2.Error as error:
+            raise translate(error.pgcode, str(error), self.address) from None
+        except adbc_driver_manager.Error as error:
+            raise translate(error.sqlstate, str(error), self.address) from None
+
+
+def translate(sqlstate: str | None, message: str, address: str) -> CredixError:
+    """The product's error for a PostgreSQL error, by SQLSTATE class (PostgreSQL appendix A)."""
+    line = message.strip().splitlines()[0].removeprefix("[libpq] ")
+    code = sqlstate or ""
+    if code == "28P01" or "password authentication failed" in message:
+        return SourceError(
+            f"PostgreSQL at {address} refused the login: "
+            "correct POSTGRES_USER and POSTGRES_PASSWORD."
+        )
+    if code == "42501":
+        if "row-level security" in message or "row security" in message:
+            return SourceError(
+                f"A row security policy hides rows from this role ({line}): "
+                "use a role with BYPASSRLS."
+            )
+        return SourceError(f"The role may not read the source ({line}): grant it SELECT and USAGE.")
+    if code[:2] == "22":
+        return DataError(f"PostgreSQL could not convert a value: {line}.")
+    if code[:2] in ("42", "3D", "3F"):
+        return SourceError(f"PostgreSQL at {address} refused the query: {line}.")
+    return TransientError(
+        f"PostgreSQL at {address} does not answer: {line}. Check that it runs and is reachable "
+        "(./run_pipeline.py up starts the embedded one), then run again."
+    )

@@ -1,0 +1,216 @@
+"""BigQuery: load jobs with names of their own, queries with a bound, tables as Arrow."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from google.api_core import exceptions as google
+from google.auth import exceptions as auth
+from google.cloud import bigquery
+
+from credix.clients.effects import Effects
+from credix.clients.lake import google_credentials
+from credix.errors import DataError, SettingsError, SourceError, TransientError
+from credix.schema import Column
+from credix.settings import Settings
+
+T = TypeVar("T")
+
+# Reasons of a failed job after which the same job may succeed (BigQuery, error table).
+RETRIABLE_REASONS = {
+    "backendError",
+    "internalError",
+    "jobBackendError",
+    "jobInternalError",
+    "jobRateLimitExceeded",
+    "quotaExceeded",
+    "rateLimitExceeded",
+    "tableUnavailable",
+}
+LOAD_TRIES = 3
+
+
+class Warehouse:
+    """The datasets of one environment. Every write is an effect with a name."""
+
+    def __init__(self, settings: Settings, effects: Effects) -> None:
+        self.settings, self.effects = settings, effects
+        with self._translated("BigQuery"):
+            self._client = bigquery.Client(
+                project=settings.gcp_project,
+                credentials=google_credentials(settings),
+                location=settings.bigquery_location,
+                client_options=(
+                    {"api_endpoint": settings.bigquery_endpoint}
+                    if settings.bigquery_endpoint
+                    else None
+                ),
+            )
+        self._once: dict[str, Any] = {"timeout": settings.google_timeout_seconds, "retry": None}
+
+    def table_id(self, layer: str, table: str) -> str:
+        return f"{self.settings.gcp_project}.{self.settings.dataset(layer)}.{table}"
+
+    def create_dataset(self, layer: str) -> None:
+        name = self.settings.dataset(layer)
+        dataset = bigquery.Dataset(f"{self.settings.gcp_project}.{name}")
+        dataset.location = self.settings.bigquery_location
+        self._perform(
+            "warehouse.create_dataset",
+            name,
+            lambda: self._client.create_dataset(dataset, exists_ok=True, **self._once),
+        )
+
+    def create_table(self, layer: str, table: str, columns: Sequence[Column]) -> None:
+        """Create an empty table unless it exists."""
+        target = self.table_id(layer, table)
+        definition = bigquery.Table(target, schema=schema_fields(columns))
+        self._perform(
+            "warehouse.create_table",
+            target,
+            lambda: self._client.create_table(definition, exists_ok=True, **self._once),
+        )
+
+    def columns(self, layer: str, table: str) -> list[Column] | None:
+        """The columns of a table as BigQuery has them; None when there is no such table."""
+        target = self.table_id(layer, table)
+        try:
+            found = self._read(target, lambda: self._client.get_table(target, **self._once))
+        except google.NotFound:
+            return None
+        return [
+            Column(field.name, field.field_type, field.mode, field.description or "")
+            for field in found.schema
+        ]
+
+    def tables(self, layer: str, prefix: str) -> list[str]:
+        """Names of the tables of a layer that begin with a prefix."""
+        dataset = f"{self.settings.gcp_project}.{self.settings.dataset(layer)}"
+        listed = self._read(dataset, lambda: list(self._client.list_tables(dataset, **self._once)))
+        return sorted(table.table_id for table in listed if table.table_id.startswith(prefix))
+
+    def load_parquet(
+        self,
+        effect: str,
+        uris: Sequence[str],
+        layer: str,
+        table: str,
+        columns: Sequence[Column],
+        job_id: str,
+    ) -> int:
+        """Overwrite a table with Parquet files under an enforced schema; the rows loaded.
+
+        The job's id is the caller's, so that a repeated call asks for the job that was submitted.
+        Raises DataError when BigQuery refuses the files, TransientError when it fails for now.
+        """
+        target = self.table_id(layer, table)
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET,
+            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+            schema=schema_fields(columns),
+        )
+
+        def load(this_id: str) -> bigquery.LoadJob:
+            try:
+                job = self._client.load_table_from_uri(
+                    list(uris), target, job_id=this_id, job_config=config, **self._once
+                )
+            except google.Conflict:
+                job = self._client.get_job(this_id, **self._once)
+            return self._wait(job)
+
+        message = ""
+        for number in range(LOAD_TRIES):
+            job = self._perform(effect, target, lambda n=number: load(f"{job_id}_{n}"))
+            if job.error_result is None:
+                return int(job.output_rows or 0)
+            message = job.error_result.get("message", "")
+            if job.error_result.get("reason") not in RETRIABLE_REASONS:
+                raise DataError(f"BigQuery refused to load {target}: {message}")
+        raise TransientError(f"BigQuery could not load {target} for now: {message}. Run again.")
+
+    def expire(self, layer: str, table: str, hours: int) -> None:
+        """Let BigQuery drop the table after some hours, whatever becomes of this run."""
+        target = self.table_id(layer, table)
+
+        def set_expiration() -> None:
+            definition = bigquery.Table(target)
+            definition.expires = datetime.now(UTC) + timedelta(hours=hours)
+            self._client.update_table(definition, ["expires"], **self._once)
+
+        self._perform("warehouse.expire", target, set_expiration)
+
+    def drop(self, layer: str, table: str) -> None:
+        target = self.table_id(layer, table)
+        self._perform(
+            "warehouse.drop",
+            target,
+            lambda: self._client.delete_table(target, not_found_ok=True, **self._once),
+        )
+
+    def query(self, sql: str, **parameters: str | int) -> list[dict[str, Any]]:
+        """The rows of a small result as dictionaries."""
+        return self.query_arrow(sql, **parameters).to_pylist()
+
+    def query_arrow(self, sql: str, **parameters: str | int) -> pa.Table:
+        """The result as Arrow; for results of up to some thousand rows."""
+        config = bigquery.QueryJobConfig(
+            query_parameters=[
+                bigquery.ScalarQueryParameter(
+                    name, "INT64" if isinstance(value, int) else "STRING", value
+                )
+                for name, value in parameters.items()
+            ]
+        )
+
+        def run() -> pa.Table:
+            job = self._client.query(sql, job_config=config, job_retry=None, **self._once)
+            rows = job.result(retry=None, job_retry=None, timeout=self._job_timeout)
+            return rows.to_arrow(create_bqstorage_client=False)
+
+        return self._read("BigQuery", run)
+
+    @property
+    def _job_timeout(self) -> float:
+        return float(self.settings.notebook_timeout_seconds)
+
+    def _wait(self, job: bigquery.LoadJob) -> bigquery.LoadJob:
+        """The finished job; its own failure is told by `error_result`, not by an exception."""
+        try:
+            job.result(retry=None, timeout=self._job_timeout)
+        except google.GoogleAPICallError:
+            if job.error_result is None:
+                raise
+        return job
+
+    def _perform(self, effect: str, target: str, action: Callable[[], T]) -> T:
+        with self._translated(target):
+            return self.effects.perform(effect, target, action)
+
+    def _read(self, target: str, action: Callable[[], T]) -> T:
+        with self._translated(target):
+            return self.effects.read(target, action)
+
+    @contextmanager
+    def _translated(self, target: str) -> Iterator[None]:
+        try:
+            yield
+        except google.Forbidden as error:
+            raise SettingsError(
+                f"Access to {target} is denied ({error.message}): grant this identity the role."
+            ) from None
+        except google.BadRequest as error:
+            raise SourceError(f"BigQuery refused a query on {target}: {error.message}") from None
+        except auth.DefaultCredentialsError as error:
+            raise SettingsError(f"No Google credentials: {error}") from None
+
+
+def schema_fields(columns: Sequence[Column]) -> list[bigquery.SchemaField]:
+    return [
+        bigquery.SchemaField(
+            column.name, column.type, mode=column.mode, description=column.description or None
+        )
+        for column in columns
+    ]

@@ -1,0 +1,216 @@
+"""Parquet parts: a stream of Arrow batches becomes files of bounded size, never a whole table."""
+
+import errno
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from credix.errors import DataError
+from credix.schema import (
+    FIRST_DAY,
+    FIRST_MICROSECOND,
+    LAST_DAY,
+    LAST_MICROSECOND,
+    Column,
+)
+from credix.sources import Source, technical_columns
+
+CHUNK_BYTES = 1 << 20
+VERSION_TYPE = np.dtype([("key_hash", "<i8"), ("row_hash", "<i8")])
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file of the run: where it lies, what it holds, and what its content hashes to."""
+
+    path: Path
+    stem: str
+    rows: int
+    size_bytes: int
+    sha256: str
+    crc32c: str
+
+    @property
+    def object_name(self) -> str:
+        """The landing name; the content's hash in it makes a repeated upload the same object."""
+        return f"{self.stem}-{self.sha256[:12]}.parquet"
+
+
+class PartWriter:
+    """Writes batches of one run into parts of at most `part_bytes` (checked per row group)."""
+
+    def __init__(
+        self,
+        source: Source,
+        folder: Path,
+        *,
+        attempt: int,
+        extracted_at: datetime,
+        part_bytes: int,
+        row_group_rows: int,
+    ) -> None:
+        self.source, self.folder, self.attempt = source, folder, attempt
+        self.extracted_at = extracted_at
+        self.part_bytes, self.row_group_rows = part_bytes, row_group_rows
+        self.schema = source.landing_schema
+        self.parts: list[Part] = []
+
+    def write(self, batches: Iterable[pa.RecordBatch]) -> list[Part]:
+        """Write all batches; raises DataError when a value does not fit or the disk is full."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob("*.parquet*"):
+            leftover.unlink()
+        groups = gather(batches, self.row_group_rows)
+        group = next(groups, None)
+        while group is not None:
+            group = self._write_part(group, groups)
+        return self.parts
+
+    def _write_part(self, first: pa.Table, groups: Iterator[pa.Table]) -> pa.Table | None:
+        stem = f"{self.source.name}_{self.extracted_at:%Y%m%dT%H%M%S%fZ}-{len(self.parts) + 1:04d}"
+        path = self.folder / f"{stem}.parquet"
+        rows, group = 0, first
+        with full_disk_named(self.folder):
+            with path.open("wb") as sink, self._open_writer(sink) as writer:
+                while group is not None and sink.tell() < self.part_bytes:
+                    writer.write_table(self._complete(group, stem), row_group_size=len(group))
+                    rows += len(group)
+                    group = next(groups, None)
+            self.parts.append(describe_part(path, stem, rows))
+        return group
+
+    def _open_writer(self, sink: Any) -> pq.ParquetWriter:
+        return pq.ParquetWriter(
+            sink,
+            self.schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=True,
+            store_schema=False,
+        )
+
+    def _complete(self, group: pa.Table, stem: str) -> pa.Table:
+        """The group in the contract's types, with the technical columns of this run."""
+        count = len(group)
+        constants = {
+            "_seq": self.attempt,
+            "_is_deleted": False,
+            "_deleted_at": None,
+            "_extracted_at": self.extracted_at,
+            "_source_file": stem,
+        }
+        columns = [
+            convert(group[column.name], column, self.source) for column in self.source.columns
+        ]
+        for column in technical_columns():
+            if column.name in constants:
+                value = pa.scalar(constants[column.name], column.arrow.type)
+                columns.append(pa.chunked_array([pa.repeat(value, count)]))
+            else:
+                columns.append(group[column.name])
+        return pa.table(columns, schema=self.schema)
+
+
+def gather(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Batches collected into tables of about `rows` rows, one row group each."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        waiting.append(batch)
+        count += batch.num_rows
+        if count >= rows:
+            yield pa.Table.from_batches(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def convert(values: pa.ChunkedArray, column: Column, source: Source) -> pa.ChunkedArray:
+    """Values in the contract's Arrow type; raises DataError naming the column that does not fit."""
+    where = f"Table {source.table}, column {column.name}"
+    try:
+        converted = values.cast(column.arrow.type)
+    except pa.ArrowInvalid:
+        raise DataError(
+            f"{where}: a value does not fit BigQuery's {column.type} "
+            "(NaN or infinity, more than 29 digits before or 9 behind the point). "
+            "Correct it in the source, or change the column's type in the contract."
+        ) from None
+    if column.is_required and converted.null_count:
+        raise DataError(f"{where}: {converted.null_count} NULL values in a REQUIRED column.")
+    limits = {
+        "DATE": (pa.int32(), FIRST_DAY, LAST_DAY),
+        "TIMESTAMP": (pa.int64(), FIRST_MICROSECOND, LAST_MICROSECOND),
+    }.get(column.type)
+    if limits:
+        number_type, first, last = limits
+        extremes = pc.min_max(converted.cast(number_type)).as_py()
+        if extremes["min"] is not None and not first <= extremes["min"] <= extremes["max"] <= last:
+            raise DataError(
+                f"{where}: a {column.type} is infinite or outside the years 1 to 9999, which "
+                "BigQuery cannot hold. Correct it in the source."
+            )
+    return converted
+
+
+def drop_known(
+    batches: Iterable[pa.RecordBatch], known: np.ndarray, rereads: list[np.ndarray]
+) -> Iterator[pa.RecordBatch]:
+    """Batches without the row versions that bronze is known to hold.
+
+    `known` and `rereads` hold (key hash, row hash) pairs; what the next run will read again is
+    appended to `rereads`, including the rows dropped here.
+    """
+    for batch in batches:
+        marked = batch.column("_is_reread").fill_null(fill_value=True)
+        if pc.any(marked).as_py():
+            rereads.append(versions_of(batch.filter(marked)))
+        kept = batch
+        if len(known):
+            kept = batch.filter(pa.array(~np.isin(versions_of(batch), known)))
+        yield kept.drop_columns(["_is_reread"])
+
+
+def versions_of(batch: pa.RecordBatch) -> np.ndarray:
+    """The (key hash, row hash) pair of each row."""
+    versions = np.empty(batch.num_rows, VERSION_TYPE)
+    versions["key_hash"] = batch.column("_key_hash").to_numpy()
+    versions["row_hash"] = batch.column("_row_hash").to_numpy()
+    return versions
+
+
+def describe_part(path: Path, stem: str, rows: int) -> Part:
+    sha256, crc32c = hashlib.sha256(), google_crc32c.Checksum()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            sha256.update(chunk)
+            crc32c.update(chunk)
+    checksum = b64encode(crc32c.digest()).decode()
+    return Part(path, stem, rows, path.stat().st_size, sha256.hexdigest(), checksum)
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """A full disk as one sentence that says which folder and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DataError(
+            f"The disk of {folder} is full: free some space, or set CREDIX_RUN_DIR to a folder "
+            "on a larger disk."
+        ) from None

@@ -1,0 +1,171 @@
+"""The state files as values: what is committed, who works on it, and the moves between the two.
+
+A state file is only ever written with a matching generation. A run begins by raising `attempt`:
+that number is its fence token, the `_seq` of every row it carries. The lease beside it saves work,
+the fence gives correctness when the lease is wrong.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from credix.errors import BusyError, FenceError, StateError
+
+RunStatus = Literal["done", "no_changes", "failed"]
+
+
+class Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Watermark(Value):
+    """Up to where a source was read. `row_version` is an xid8, `cursor` an ISO date or instant."""
+
+    row_version: int | None = None
+    cursor: str | None = None
+    snapshot_at: str | None = None
+
+
+class Server(Value):
+    """The PostgreSQL server that the watermark and the hashes belong to."""
+
+    system_identifier: str
+    timeline: int | None
+    major_version: int
+
+
+class Lease(Value):
+    """Who works on a state right now; precise enough to know when that process is dead."""
+
+    run_id: str
+    host: str
+    boot_id: str
+    pid: int
+    process_started_at: float
+    expires_at: datetime
+
+
+class LastRun(Value):
+    run_id: str
+    job: str
+    status: RunStatus
+    finished_at: datetime
+    rows: int
+    error: str | None = None
+
+
+class FencedState(Value):
+    """What the state of a source and the state of gold have in common."""
+
+    format: Literal[1] = 1
+    attempt: int = 0
+    lease: Lease | None = None
+    last_run: LastRun | None = None
+
+    @classmethod
+    def from_json(cls, text: str, location: str) -> Self:
+        """Raises StateError naming the file and the way out when the JSON is not a state."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            field = ".".join(str(part) for part in fault["loc"]) or "the file"
+            raise StateError(
+                f"The state file {location} cannot be read: {field}: {fault['msg']}. "
+                "Restore an earlier version of the object, or delete it to read the source in full."
+            ) from None
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+    def raise_fence(self, lease: Lease, now: datetime, is_dead: Callable[[Lease], bool]) -> Self:
+        """The state with the next attempt and this lease; raises BusyError while another holds it.
+
+        A lease gives way when its term is over, when its holder is known to be dead, or when it is
+        the same run's own.
+        """
+        held = self.lease
+        if held and held.run_id != lease.run_id and held.expires_at > now and not is_dead(held):
+            raise BusyError(
+                f"The run {held.run_id} (process {held.pid} on {held.host}) works on this source; "
+                f"its lease ends at {held.expires_at:%Y-%m-%d %H:%M:%S} UTC unless it is renewed."
+            )
+        return self.model_copy(update={"attempt": self.attempt + 1, "lease": lease})
+
+    def renew(self, attempt: int, now: datetime, term: timedelta) -> Self:
+        """The state with a lease that ends later; raises FenceError when late."""
+        self.require(attempt)
+        if self.lease is None:
+            return self
+        lease = self.lease.model_copy(update={"expires_at": now + term})
+        return self.model_copy(update={"lease": lease})
+
+    def release(self, attempt: int, last_run: LastRun) -> Self:
+        """The state without a lease; unchanged when a newer attempt owns it already."""
+        if self.attempt != attempt:
+            return self
+        return self.model_copy(update={"lease": None, "last_run": last_run})
+
+    def require(self, attempt: int) -> None:
+        if self.attempt != attempt:
+            raise FenceError(
+                f"Attempt {self.attempt} has begun since; this run was attempt {attempt} and is "
+                "late. Nothing is lost: the newer run carries the same rows."
+            )
+
+
+class SourceState(FencedState):
+    """`state/<source>.json`. `committed_seq` is the newest attempt whose rows bronze holds."""
+
+    source: str
+    watermark: Watermark | None = None
+    committed_seq: int = 0
+    capture: str | None = None
+    server: Server | None = None
+    relation_oids: tuple[int, ...] = ()
+    fingerprint: str | None = None
+    rereads: str | None = None
+
+    def commit(self, progress: "Progress", *, is_merged: bool) -> Self:
+        """The state after bronze holds this attempt's rows; raises FenceError when late."""
+        self.require(progress.attempt)
+        return self.model_copy(
+            update={
+                "watermark": progress.watermark,
+                "capture": progress.capture,
+                "server": progress.server,
+                "relation_oids": progress.relation_oids,
+                "fingerprint": progress.fingerprint,
+                "rereads": progress.rereads,
+                "committed_seq": progress.attempt if is_merged else self.committed_seq,
+            }
+        )
+
+
+class Progress(Value):
+    """What a run has read and will have committed once bronze holds it."""
+
+    attempt: int
+    watermark: Watermark
+    capture: str
+    server: Server
+    relation_oids: tuple[int, ...]
+    fingerprint: str
+    rereads: str | None
+
+
+class GoldState(FencedState):
+    """`state/gold.json`: the business day gold was built for and the bronze it has seen."""
+
+    business_date: str | None = None
+    seen: dict[str, int] = {}
+
+    def is_current(self, business_date: str, committed: dict[str, int]) -> bool:
+        """True when gold was built for this day from exactly the bronze that is committed."""
+        return self.business_date == business_date and self.seen == committed
+
+    def commit(self, attempt: int, business_date: str, seen: dict[str, int]) -> Self:
+        self.require(attempt)
+        return self.model_copy(update={"business_date": business_date, "seen": seen})
