@@ -1,0 +1,1 @@
+"""The embedded stack: PostgreSQL, Google Cloud Storage and BigQuery as servers on loopback."""

@@ -1,0 +1,59 @@
+"""The process that serves BigQuery: `python -m credix.local.bigquery.server --data …`."""
+
+import argparse
+from pathlib import Path
+
+from bqemulator.config import LogFormat, LogLevel, PersistenceMode, Settings
+from bqemulator.observability.logging_ import configure_logging
+
+PROJECT = "credix-local"
+
+
+def main() -> None:
+    """Repair the emulator, then serve until SIGTERM."""
+    options = parse_options()
+    settings = emulator_settings(options)
+    # First of all: modules of the emulator log while they are imported.
+    configure_logging(level=settings.log_level, fmt=settings.log_format)
+    # The repairs come before the emulator's server is imported, which binds what they replace.
+    from credix.local.bigquery import repairs
+
+    repairs.apply(options.data)
+    from bqemulator.server import run_forever
+
+    run_forever(settings)
+
+
+def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m credix.local.bigquery.server")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the DuckDB file")
+    parser.add_argument("--objects", type=Path, required=True, help="folder that gs:// names")
+    parser.add_argument("--port", type=int, required=True, help="REST, on loopback")
+    parser.add_argument("--grpc-port", type=int, required=True, help="Storage API, on loopback")
+    return parser.parse_args(arguments)
+
+
+def emulator_settings(options: argparse.Namespace) -> Settings:
+    """The emulator's settings: on disk, loopback only, nothing sent or fetched anywhere."""
+    return Settings(
+        rest_host="127.0.0.1",
+        rest_port=options.port,
+        grpc_host="127.0.0.1",
+        grpc_port=options.grpc_port,
+        persistence_mode=PersistenceMode.PERSISTENT,
+        data_dir=options.data,
+        gcs_local_root=options.objects,
+        default_project_id=PROJECT,
+        upload_staging_dir=options.data / "uploads",
+        # DuckDB would download the avro extension.
+        enable_format_extensions=False,
+        query_cache_ttl_seconds=0,
+        metrics_enabled=False,
+        tracing_enabled=False,
+        log_level=LogLevel.WARNING,
+        log_format=LogFormat.CONSOLE,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The BigQuery server as a process of the stack."""
+
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+import credix
+from credix.local import process
+from credix.local.daemon import await_health, find_own
+
+MODULE = "credix.local.bigquery.server"
+
+
+@dataclass
+class BigQueryServer:
+    """The server of one stack: REST and the Storage API (gRPC) over a DuckDB file."""
+
+    folder: Path
+    ports: dict[str, int]
+    name: str = "BigQuery (bqemulator)"
+    port_names: tuple[str, ...] = ("bigquery", "bigquery_grpc")
+
+    @property
+    def port(self) -> int:
+        return self.ports["bigquery"]
+
+    @property
+    def grpc_port(self) -> int:
+        return self.ports["bigquery_grpc"]
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "bigquery"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "logs" / "bigquery.log"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.folder / "run" / "bigquery.json"
+
+    @property
+    def command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", MODULE, "--data", str(self.data)),
+            *("--objects", str(self.folder / "gcs")),
+            *("--port", str(self.port), "--grpc-port", str(self.grpc_port)),
+        ]
+
+    def find(self) -> psutil.Process | None:
+        return find_own(self.pid_file, MODULE, str(self.data))
+
+    def is_healthy(self, found: psutil.Process) -> bool:
+        command = process.command_line(found)
+        return (
+            {str(self.data), str(self.port), str(self.grpc_port)} <= set(command)
+            and process.answers_http(self.port, "/readyz")
+            and accepts_connections(self.grpc_port)
+        )
+
+    def start(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        process.rotate(self.log)
+        library = str(Path(credix.__file__).parents[1])
+        environment = process.clean_environment(PYTHONPATH=library, PYTHONUNBUFFERED="1")
+        started = process.spawn(self.command, self.log, environment)
+        process.remember(self.pid_file, started)
+        await_health(self, started)
+
+    def stop(self) -> None:
+        found = self.find()
+        if found is not None:
+            process.terminate(found, [(signal.SIGTERM, 15), (signal.SIGKILL, 5)])
+        self.pid_file.unlink(missing_ok=True)
+
+
+def accepts_connections(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2):
+            return True
+    except OSError:
+        return False
