@@ -117,7 +117,7 @@ class Lake:
         with self._translated(location):
             self.effects.perform(effect, location, create)
 
-    def list(self, bucket: str, prefix: str) -> list[storage.Blob]:
+    def blobs(self, bucket: str, prefix: str) -> list[storage.Blob]:
         """All objects below a prefix, with their metadata."""
         location = f"gs://{bucket}/{prefix}"
 

@@ -1,0 +1,127 @@
+"""dbt, in process: the same project that `dbt build` runs by hand with the same variables."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+from credix.clients.effects import Effects
+from credix.errors import DataError, SettingsError
+from credix.settings import PROJECT_DIR, Settings
+
+PROJECT = PROJECT_DIR / "dbt" / "business_case"
+PARSE_CACHE = "partial_parse.msgpack"
+FAILED = {"error", "fail", "runtime error", "partial success"}
+
+
+@dataclass(frozen=True)
+class DbtNode:
+    """The result of one model or test."""
+
+    name: str
+    kind: str
+    status: str
+    rows: int | None
+    failures: int | None
+    bytes_processed: int | None
+    seconds: float
+    message: str
+
+
+class Dbt:
+    """Runs dbt for one run; its target folder is the run's own, the parse cache is shared."""
+
+    def __init__(self, settings: Settings, effects: Effects, folder: Path) -> None:
+        self.settings, self.effects = settings, effects
+        self.target = folder / "dbt"
+        self.cache = settings.run_dir.parent / "dbt" / settings.prefix / PARSE_CACHE
+
+    def build(
+        self, effect: str, selectors: Sequence[str], values: Mapping[str, str]
+    ) -> list[DbtNode]:
+        """Build models and run their tests; raises DataError naming what failed."""
+        arguments = ["build", "--exclude-resource-type", "unit_test", "--select", *selectors]
+        result = self.effects.perform(
+            effect, f"dbt {' '.join(selectors)}", lambda: self._invoke(arguments, values)
+        )
+        nodes = read_nodes(result)
+        failed = [node for node in nodes if node.status in FAILED]
+        if failed:
+            causes = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed[:5])
+            raise DataError(f"dbt: {len(failed)} of {len(nodes)} failed: {causes}")
+        if result.exception or not result.success:
+            raise SettingsError(f"dbt could not start: {first_line(result.exception)}")
+        if not nodes:
+            raise SettingsError(f"dbt selected nothing with {' '.join(selectors)}.")
+        return nodes
+
+    def executed_sql(self, model: str) -> str:
+        """The statement that the last build sent for a model."""
+        found = sorted(self.target.glob(f"run/*/models/**/{model}.sql"))
+        return found[0].read_text("utf-8").strip() if found else ""
+
+    def _invoke(self, arguments: Sequence[str], values: Mapping[str, str]) -> dbtRunnerResult:
+        self.target.mkdir(parents=True, exist_ok=True)
+        if self.cache.exists() and not (self.target / PARSE_CACHE).exists():
+            shutil.copyfile(self.cache, self.target / PARSE_CACHE)
+        folders = {
+            "--project-dir": PROJECT,
+            "--profiles-dir": PROJECT,
+            "--target-path": self.target,
+            "--log-path": self.target / "logs",
+        }
+        options = [part for name, path in folders.items() for part in (name, str(path))]
+        command = ["--quiet", *arguments, "--target", self.settings.env, *options]
+        with environment({**self.settings.variables(), **values}):
+            result = dbtRunner().invoke(command)
+        self._keep_parse_cache()
+        return result
+
+    def _keep_parse_cache(self) -> None:
+        """A replaced file, never a half written one: other runs read it."""
+        fresh = self.target / PARSE_CACHE
+        if fresh.exists():
+            self.cache.parent.mkdir(parents=True, exist_ok=True)
+            beside = self.cache.with_suffix(f".{os.getpid()}")
+            shutil.copyfile(fresh, beside)
+            beside.replace(self.cache)
+
+
+def read_nodes(result: dbtRunnerResult) -> list[DbtNode]:
+    executed: Any = getattr(result.result, "results", None) or []
+    return [
+        DbtNode(
+            name=item.node.name,
+            kind=str(item.node.resource_type),
+            status=str(item.status),
+            rows=(item.adapter_response or {}).get("rows_affected"),
+            failures=item.failures,
+            bytes_processed=(item.adapter_response or {}).get("bytes_processed"),
+            seconds=round(item.execution_time, 3),
+            message=first_line(item.message),
+        )
+        for item in executed
+    ]
+
+
+def first_line(message: object) -> str:
+    """Dbt's messages in one line, without its paths below `target`."""
+    lines = [line.strip() for line in str(message or "").splitlines() if line.strip()]
+    return " ".join(line for line in lines if not line.startswith("compiled code at"))[:500]
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Dbt reads its settings from the environment: set them for one call only."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

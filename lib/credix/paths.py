@@ -1,0 +1,65 @@
+"""Where things lie in the buckets and what temp tables are called: names as pure functions."""
+
+import hashlib
+from dataclasses import dataclass
+
+from credix.settings import Settings
+from credix.sources import Source
+
+HASH_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class LakePaths:
+    """The folders of one prefix in the lake and archive buckets."""
+
+    prefix: str
+
+    @property
+    def landing(self) -> str:
+        return f"{self.prefix}/landing/"
+
+    def landed(self, ingestion_date: str, object_name: str) -> str:
+        return f"{self.landing}ingestion_dt={ingestion_date}/{object_name}"
+
+    def archived(self, landed: str) -> str:
+        """In the archive bucket, under the same day and name as in landing."""
+        return f"{self.prefix}/archive/{landed.removeprefix(self.landing)}"
+
+    def failed(self, landed: str) -> str:
+        """In the lake bucket; the reason is in the object's metadata."""
+        return f"{self.prefix}/failed/{landed.removeprefix(self.landing)}"
+
+    @property
+    def runs(self) -> str:
+        return f"{self.prefix}/runs/"
+
+    def run(self, run_id: str) -> str:
+        """The folder of a run in the archive bucket; the id begins with its day."""
+        day = f"{run_id[0:4]}-{run_id[4:6]}-{run_id[6:8]}"
+        return f"{self.runs}dt={day}/{run_id}/"
+
+
+def paths_of(settings: Settings) -> LakePaths:
+    return LakePaths(settings.prefix)
+
+
+def hashed_table(source: Source, run_id: str) -> str:
+    """The temp table of one run of one source."""
+    digest = hashlib.sha256(f"{run_id}/{source.name}".encode()).hexdigest()
+    return f"{source.name}_{digest[:HASH_DIGITS]}"
+
+
+def is_hashed_table(table: str, source: Source) -> bool:
+    suffix = table.removeprefix(f"{source.name}_")
+    return len(suffix) == HASH_DIGITS and set(suffix) <= set("0123456789abcdef")
+
+
+def stable_table(source: Source) -> str:
+    """The temp table that always holds the latest load, for people."""
+    return f"{source.name}_dbt"
+
+
+def reference_table(source: Source) -> str:
+    """The empty table whose schema every load is held to."""
+    return f"{source.name}_schema"

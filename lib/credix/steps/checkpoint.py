@@ -1,0 +1,26 @@
+"""The one place where a watermark moves: after bronze holds the rows, never before."""
+
+from typing import Any
+
+from credix.state import Progress, SourceState
+from credix.steps.context import Run
+from credix.steps.extract import REREADS
+
+
+def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) -> SourceState:
+    """Write what the extract has reached into the state; raises FenceError when the run is late.
+
+    The row versions that the next run reads again lie beside the state, under the attempt's own
+    name, before the state names them.
+    """
+    progress = Progress(**extracted["progress"])
+    before = run.states.read_source(run.source.name)
+    if progress.rereads:
+        path = run.source_folder / REREADS
+        run.lake.upload("state.rereads", run.settings.lake_bucket, progress.rereads, path)
+    after = run.states.change_source(
+        "state.commit", run.source.name, lambda state: state.commit(progress, is_merged=is_merged)
+    )
+    if before.rereads and before.rereads != after.rereads:
+        run.lake.delete("state.forget_rereads", run.settings.lake_bucket, before.rereads)
+    return after

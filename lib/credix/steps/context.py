@@ -1,0 +1,247 @@
+"""The run a notebook works in: opened by `01`, picked up by `02` to `05`, closed by a step result.
+
+A run folder holds `run.json`, one folder per source with its parts and step results, and the
+executed notebooks. Without parameters a notebook works in the latest sandbox run.
+"""
+
+import json
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from credix.clients.effects import Effects
+from credix.errors import SettingsError, StepError
+from credix.leases import is_abandoned, new_lease
+from credix.settings import Settings
+from credix.sources import Source, load_source
+from credix.state import Watermark
+
+if TYPE_CHECKING:
+    from credix.clients.lake import Lake
+    from credix.clients.state_store import StateStore
+    from credix.clients.warehouse import Warehouse
+
+SANDBOX_PREFIX = "sandbox"
+LATEST = "latest_sandbox.json"
+
+
+@dataclass
+class Run:
+    """One run as its notebooks see it. Clients are made when a cell first needs them."""
+
+    settings: Settings
+    run_id: str
+    folder: Path
+    source_name: str | None
+    attempt: int
+    watermark: Watermark | None
+    business_date: str
+    is_sandbox: bool
+    effects: Effects
+    started: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def source(self) -> Source:
+        return load_source(self.source_name or "")
+
+    @property
+    def source_folder(self) -> Path:
+        return self.folder / (self.source_name or "gold")
+
+    @cached_property
+    def lake(self) -> "Lake":
+        from credix.clients.lake import Lake
+
+        return Lake(self.settings, self.effects)
+
+    @cached_property
+    def warehouse(self) -> "Warehouse":
+        from credix.clients.warehouse import Warehouse
+
+        return Warehouse(self.settings, self.effects)
+
+    @cached_property
+    def states(self) -> "StateStore":
+        from credix.clients.state_store import StateStore
+
+        return StateStore(self.settings, self.lake)
+
+    def read_result(self, step: str) -> dict[str, Any]:
+        """The result of an earlier step of this run; raises StepError when it has none."""
+        path = self.source_folder / f"{step}.json"
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            raise StepError(
+                f"Run {self.run_id} has no result of {step} ({path}): run that notebook first."
+            ) from None
+
+    def finish(self, step: str, result_path: str, **facts: Any) -> dict[str, Any]:
+        """Write the step result whole or not at all, and return it."""
+        result = {
+            "step": step,
+            "run_id": self.run_id,
+            "source": self.source_name,
+            "attempt": self.attempt,
+            **facts,
+            "effects": self.effects.as_dicts(),
+            "seconds": round(time.monotonic() - self.started, 3),
+        }
+        path = Path(result_path) if result_path else self.source_folder / f"{step}.json"
+        write_json(path, result)
+        return result
+
+
+def open_run(
+    source: str,
+    run_id: str,
+    run_folder: str,
+    attempt: int,
+    watermark: dict[str, Any] | None,
+    business_date: str,
+    *,
+    commit: bool,
+) -> Run:
+    """The run that the parameters name; without a run id a new one of this notebook's own.
+
+    A run of one's own works in sandbox datasets, prefix and state, unless `commit` is true: then
+    it is a real run, with fence and lease.
+    """
+    settings = Settings.load()
+    if run_id:
+        run = build_run(
+            settings, run_id, Path(run_folder), source, attempt, watermark, business_date
+        )
+    else:
+        run = open_own_run(settings, source, business_date, commit=commit)
+    write_json(run.source_folder / "run.json", describe(run))
+    return run
+
+
+def open_own_run(settings: Settings, source: str, business_date: str, *, commit: bool) -> Run:
+    run_id = new_run_id("by_hand" if commit else "sandbox")
+    if not commit:
+        settings = sandbox_settings(settings)
+    run = build_run(settings, run_id, settings.run_dir / run_id, source, 0, None, business_date)
+    run.is_sandbox = not commit
+    if not commit:
+        prepare_sandbox(run)
+    lease = new_lease(run_id, timedelta(seconds=settings.lease_seconds))
+    state = run.states.change_source(
+        "state.raise_fence",
+        source,
+        lambda state: state.raise_fence(
+            lease, datetime.now(UTC), lambda held: run.is_sandbox or is_abandoned(held)
+        ),
+    )
+    run.attempt, run.watermark = state.attempt, state.watermark
+    write_text(run.source_folder / "state.json", state.to_json())
+    write_json(settings.run_dir / LATEST, {"folder": str(run.folder), "source": source})
+    return run
+
+
+def resume_run(source: str, run_folder: str) -> Run:
+    """The run of that folder, or the latest one opened by hand when no folder is named."""
+    settings = Settings.load()
+    if run_folder:
+        path = Path(run_folder) / (source or "gold") / "run.json"
+    else:
+        latest = read_latest(settings)
+        path = Path(latest["folder"]) / latest["source"] / "run.json"
+    known = json.loads(path.read_text("utf-8"))
+    if known["is_sandbox"]:
+        settings = sandbox_settings(settings)
+    return build_run(
+        settings,
+        known["run_id"],
+        Path(known["folder"]),
+        known["source"],
+        known["attempt"],
+        known["watermark"],
+        known["business_date"],
+        is_sandbox=known["is_sandbox"],
+    )
+
+
+def build_run(
+    settings: Settings,
+    run_id: str,
+    folder: Path,
+    source: str | None,
+    attempt: int,
+    watermark: dict[str, Any] | None,
+    business_date: str,
+    *,
+    is_sandbox: bool = False,
+) -> Run:
+    return Run(
+        settings=settings,
+        run_id=run_id,
+        folder=folder,
+        source_name=source or None,
+        attempt=attempt,
+        watermark=Watermark(**watermark) if watermark else None,
+        business_date=business_date or today(settings),
+        is_sandbox=is_sandbox,
+        effects=Effects(settings.retry_seconds, settings.die_at),
+    )
+
+
+def read_latest(settings: Settings) -> dict[str, str]:
+    path = settings.run_dir / LATEST
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            "There is no run to continue: run 01_extract.ipynb first, it opens a sandbox run."
+        ) from None
+
+
+def sandbox_settings(settings: Settings) -> Settings:
+    return settings.with_prefix(f"{SANDBOX_PREFIX}_{settings.prefix}")
+
+
+def prepare_sandbox(run: Run) -> None:
+    """The sandbox's own datasets and reference tables, as Terraform makes the real ones."""
+    from credix.steps.provision import provision_warehouse
+
+    provision_warehouse(run.warehouse)
+
+
+def new_run_id(job: str) -> str:
+    """Sorts by time: `20261123T101500Z-full-1f2e3d`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{job}-{secrets.token_hex(3)}"
+
+
+def today(settings: Settings) -> str:
+    """The business day: today's date in the business's time zone."""
+    return datetime.now(ZoneInfo(settings.timezone)).date().isoformat()
+
+
+def describe(run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "folder": str(run.folder),
+        "source": run.source_name,
+        "attempt": run.attempt,
+        "watermark": run.watermark.model_dump() if run.watermark else None,
+        "business_date": run.business_date,
+        "is_sandbox": run.is_sandbox,
+    }
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, default=str) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Written beside and renamed, so that a reader never finds half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(text, "utf-8")
+    beside.replace(path)

@@ -1,0 +1,199 @@
+"""The source table against its contract: it exists, may be read, has the columns and the key."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from credix.capture import Snapshot, quote, table_sql
+from credix.clients.postgres import SourceConnection
+from credix.errors import SourceError
+from credix.schema import TYPES
+from credix.sources import Source
+from credix.state import Server
+
+# pg_class.relkind of tables and partitioned tables; xmin and locks mean nothing for the others.
+TABLE_KINDS = {"r", "p"}
+OTHER_KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}
+
+
+@dataclass(frozen=True)
+class ColumnCheck:
+    """One column in the contract and in the source."""
+
+    name: str
+    contract: str | None
+    source: str | None
+
+    @property
+    def fits(self) -> bool:
+        return bool(self.contract and self.source and self.source in TYPES[self.contract].accepted)
+
+
+def take_snapshot(connection: SourceConnection, source: Source, schema: str) -> Snapshot:
+    """Lock the table against TRUNCATE and rewrites, then take the snapshot; both until close.
+
+    The open transactions are read first: one that is seen neither here nor by the snapshot began
+    after `asked_at` and so after the bound.
+    """
+    require_table(connection, source, schema)
+    asked_at, oldest, may_see_all, has_prepared = connection.rows(
+        """
+        SELECT clock_timestamp(), min(xact_start),
+               pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+               EXISTS (SELECT FROM pg_prepared_xacts)
+        FROM pg_stat_activity
+        WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid()
+        """
+    )[0]
+    connection.begin(f"LOCK TABLE {table_sql(source, schema)} IN ACCESS SHARE MODE")
+    taken_at, row_version, next_row_version, is_standby, system, version, timeline = (
+        connection.rows(
+            """
+            SELECT statement_timestamp(),
+                   pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+                   pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+                   pg_is_in_recovery(),
+                   (SELECT system_identifier::text FROM pg_control_system()),
+                   current_setting('server_version_num')::int / 10000,
+                   CASE WHEN pg_is_in_recovery() THEN NULL
+                        ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END
+            """
+        )[0]
+    )
+    oldest_open_at = min(oldest or asked_at, asked_at) - timedelta(microseconds=1)
+    return Snapshot(
+        taken_at=taken_at,
+        row_version=row_version,
+        next_row_version=next_row_version,
+        server=Server(
+            system_identifier=system,
+            timeline=int(timeline, 16) if timeline else None,
+            major_version=version,
+        ),
+        relation_oids=relation_oids(connection, source, schema),
+        oldest_open_at=oldest_open_at if may_see_all else None,
+        is_standby=is_standby,
+        has_prepared_transactions=has_prepared,
+    )
+
+
+def require_table(connection: SourceConnection, source: Source, schema: str) -> None:
+    """Raises SourceError when the table is missing, no table, or may not be read."""
+    name = f"{schema}.{source.table}"
+    found = connection.rows(
+        """
+        SELECT relkind::text, has_schema_privilege(relnamespace, 'USAGE')
+                              AND has_table_privilege(c.oid, 'SELECT')
+        FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+        WHERE nspname = %(schema)s AND relname = %(table)s
+        """,
+        {"schema": schema, "table": source.table},
+    )
+    if not found:
+        raise SourceError(
+            f"The source table {name} does not exist in database "
+            f"{connection.settings.postgres_db}: create it, or correct POSTGRES_SCHEMA or the "
+            f"table of '{source.name}' in sources.toml."
+        )
+    kind, may_read = found[0]
+    if kind not in TABLE_KINDS:
+        raise SourceError(
+            f"{name} is a {OTHER_KINDS.get(kind, 'relation of kind ' + kind)}: changes can only "
+            "be captured from a table. Name the table behind it in sources.toml."
+        )
+    if not may_read:
+        raise SourceError(
+            f"The role {connection.settings.postgres_user} may not read {name}: grant it USAGE on "
+            f"the schema and SELECT on the whole table."
+        )
+
+
+def relation_oids(connection: SourceConnection, source: Source, schema: str) -> tuple[int, ...]:
+    """The table's oid and those of its partitions and children, in order."""
+    rows = connection.rows(
+        """
+        WITH RECURSIVE tree(oid) AS (
+            SELECT %(table)s::regclass::oid
+            UNION ALL
+            SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
+        )
+        SELECT oid::bigint FROM tree ORDER BY oid
+        """,
+        {"table": table_sql(source, schema)},
+    )
+    return tuple(oid for (oid,) in rows)
+
+
+def check_columns(connection: SourceConnection, source: Source, schema: str) -> list[ColumnCheck]:
+    """Every column of contract and source; raises SourceError when the contract's do not fit."""
+    rows = connection.rows(
+        """
+        SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '\\(.*?\\)', '')
+        FROM pg_attribute
+        WHERE attrelid = %(table)s::regclass AND attnum > 0 AND NOT attisdropped
+        ORDER BY attnum
+        """,
+        {"table": table_sql(source, schema)},
+    )
+    found = {name: kind.strip() for name, kind in rows}
+    checks = [ColumnCheck(c.name, c.type, found.get(c.name)) for c in source.columns]
+    extra = [ColumnCheck(name, None, found[name]) for name in found]
+    name = f"{schema}.{source.table}"
+    missing = [check.name for check in checks if check.source is None]
+    if missing:
+        raise SourceError(
+            f"{name} has no column {', '.join(missing)}, which {source.name}.json demands: "
+            "was it dropped or renamed? Restore it, or change the contract."
+        )
+    wrong = [
+        f"{check.name} is {check.source}, the contract says {check.contract} "
+        f"({' or '.join(sorted(TYPES[check.contract or ''].accepted))})"
+        for check in checks
+        if not check.fits
+    ]
+    if wrong:
+        raise SourceError(f"{name}: column {'; column '.join(wrong)}. Change one of the two.")
+    return checks + [check for check in extra if check.name not in source.column_names]
+
+
+def check_key(connection: SourceConnection, source: Source, schema: str) -> str:
+    """How the key is known to be unique and NOT NULL; raises SourceError with the violations."""
+    columns = ", ".join(source.key)
+    if is_declared(connection, source, schema):
+        return f"({columns}) is unique and NOT NULL by a constraint of the table"
+    quoted = [quote(column) for column in source.key]
+    nulls, duplicates = connection.rows(
+        f"""
+        SELECT coalesce(sum(n) FILTER (WHERE is_null), 0)::bigint,
+               coalesce(sum(n - 1) FILTER (WHERE NOT is_null), 0)::bigint
+        FROM (SELECT count(*) AS n, {" OR ".join(f"{q} IS NULL" for q in quoted)} AS is_null
+              FROM {table_sql(source, schema)} GROUP BY {", ".join(quoted)}) keys
+        """
+    )[0]
+    if nulls or duplicates:
+        raise SourceError(
+            f"{schema}.{source.table}: the key ({columns}) is not usable: {nulls} rows without a "
+            f"key, {duplicates} rows with a key that another row has. Remove them, then add "
+            "a primary key so that they cannot come back."
+        )
+    return f"({columns}) was counted: unique and without NULL in this snapshot"
+
+
+def is_declared(connection: SourceConnection, source: Source, schema: str) -> bool:
+    """True when a valid unique index over exactly the key holds for the whole table."""
+    rows = connection.rows(
+        """
+        SELECT 1
+        FROM pg_index i JOIN pg_class c ON c.oid = indrelid
+        WHERE indrelid = %(table)s::regclass AND indisunique AND indisvalid AND indimmediate
+          AND indpred IS NULL AND indexprs IS NULL
+          AND (c.relkind = 'p' OR NOT c.relhassubclass)
+          AND (SELECT array_agg(attname::text ORDER BY attname::text) FROM pg_attribute
+               WHERE attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts - 1]))
+              = %(key)s::text[]
+          AND NOT EXISTS (SELECT FROM pg_attribute
+               WHERE attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts - 1])
+                 AND NOT attnotnull)
+        """,
+        {"table": table_sql(source, schema), "key": sorted(source.key)},
+    )
+    return bool(rows)

@@ -1,0 +1,154 @@
+"""03: landed files into BigQuery's temp layer under an enforced schema, then into the archive."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from credix.errors import DataError, SettingsError
+from credix.paths import hashed_table, paths_of, reference_table, stable_table
+from credix.schema import Column
+from credix.steps.context import Run, resume_run
+
+__all__ = [
+    "archive_files",
+    "check_loaded",
+    "finish",
+    "load_hashed",
+    "load_stable",
+    "read_reference",
+    "reference_as_table",
+    "resume_run",
+]
+
+
+def read_reference(run: Run) -> list[Column]:
+    """The schema of `<source>_schema`, which the load is held to.
+
+    Raises SettingsError when the table is missing or is not the contract's.
+    """
+    table = reference_table(run.source)
+    target = run.warehouse.table_id("temp", table)
+    columns = run.warehouse.columns("temp", table)
+    if columns is None:
+        raise SettingsError(
+            f"The reference table {target} does not exist: create it from the contract "
+            "(Terraform does on Google, ./run_pipeline.py up locally)."
+        )
+    have = {column.name: (column.type, column.mode) for column in columns}
+    want = {column.name: (column.type, column.mode) for column in run.source.landing_columns}
+    if have != want:
+        different = sorted(name for name in have | want if have.get(name) != want.get(name))
+        raise SettingsError(
+            f"{target} and {run.source.name}.json differ in {', '.join(different)}: "
+            "apply the contract to the table, or restore the contract."
+        )
+    return columns
+
+
+def reference_as_table(columns: Sequence[Column]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "column": [column.name for column in columns],
+            "type": [column.type for column in columns],
+            "mode": [column.mode for column in columns],
+            "description": [column.description for column in columns],
+        }
+    )
+
+
+def load_hashed(run: Run, columns: Sequence[Column]) -> int:
+    """Load this run's files into its own table, which expires; the rows loaded.
+
+    A refused load puts the files into `failed/` with BigQuery's reason, then raises DataError.
+    """
+    table = hashed_table(run.source, run.run_id)
+    try:
+        rows = load(run, "warehouse.load_hashed", table, columns)
+    except DataError as error:
+        reject_files(run, str(error))
+        raise
+    run.warehouse.expire("temp", table, run.settings.temp_table_hours)
+    return rows
+
+
+def load_stable(run: Run, columns: Sequence[Column]) -> int:
+    """Load the same files into `<source>_dbt`, the latest delta for people: bronze never does."""
+    return load(run, "warehouse.load_stable", stable_table(run.source), columns)
+
+
+def load(run: Run, effect: str, table: str, columns: Sequence[Column]) -> int:
+    uris = [f"gs://{run.settings.lake_bucket}/{file}" for file in landed_files(run)]
+    job_id = f"credix-{run.run_id}-{run.attempt}-{table}"
+    return run.warehouse.load_parquet(effect, uris, "temp", table, columns, job_id)
+
+
+def check_loaded(run: Run, loaded: int) -> pd.DataFrame:
+    """Landed = loaded, one row per key; raises DataError otherwise."""
+    landed = run.read_result("02_land")["rows"]
+    keys = ", ".join(f"`{column}`" for column in run.source.key)
+    table = run.warehouse.table_id("temp", hashed_table(run.source, run.run_id))
+    counts = run.warehouse.query(
+        f"SELECT count(*) AS n_rows, "
+        f"(SELECT count(*) FROM (SELECT DISTINCT {keys} FROM `{table}`)) AS n_keys FROM `{table}`"
+    )[0]
+    if not landed == loaded == counts["n_rows"]:
+        raise DataError(
+            f"{run.source.name}: {landed} rows landed, {loaded} were loaded, {table} has "
+            f"{counts['n_rows']}. The watermark stays; run again."
+        )
+    if counts["n_keys"] != counts["n_rows"]:
+        raise DataError(
+            f"{run.source.name}: {counts['n_rows'] - counts['n_keys']} rows of the delta share "
+            f"their key ({', '.join(run.source.key)}) with another: remove the duplicates in the "
+            "source. The watermark stays."
+        )
+    return pd.DataFrame(
+        {"step": ["landed", "loaded", "distinct keys"], "rows": [landed, loaded, counts["n_keys"]]}
+    )
+
+
+def archive_files(run: Run) -> pd.DataFrame:
+    """Move the loaded files to the archive bucket: each lies in one place, whenever this dies."""
+    paths = paths_of(run.settings)
+    lines = []
+    for blob in landed_blobs(run):
+        path = paths.archived(blob.name)
+        run.lake.move("lake.archive", blob, run.settings.archive_bucket, path)
+        lines.append(
+            {"file": blob.name, "archived as": f"gs://{run.settings.archive_bucket}/{path}"}
+        )
+    return pd.DataFrame(lines, columns=["file", "archived as"])
+
+
+def finish(run: Run, loaded: int, result_path: str) -> dict[str, Any]:
+    paths = paths_of(run.settings)
+    return run.finish(
+        "03_load",
+        result_path,
+        status="done",
+        rows=loaded,
+        temp_table=hashed_table(run.source, run.run_id),
+        stable_table=stable_table(run.source),
+        files=[paths.archived(file) for file in landed_files(run)],
+    )
+
+
+def reject_files(run: Run, reason: str) -> None:
+    paths = paths_of(run.settings)
+    for blob in landed_blobs(run):
+        run.lake.move(
+            "lake.reject", blob, run.settings.lake_bucket, paths.failed(blob.name), reason[:1000]
+        )
+
+
+def landed_files(run: Run) -> list[str]:
+    return run.read_result("02_land")["files"]
+
+
+def landed_blobs(run: Run) -> list[Any]:
+    """This run's files that are still in landing; after a repeated run there may be none."""
+    files = set(landed_files(run))
+    folders = {file.rpartition("/")[0] + "/" for file in files}
+    listed = [b for f in sorted(folders) for b in run.lake.blobs(run.settings.lake_bucket, f)]
+    return [blob for blob in listed if blob.name in files]

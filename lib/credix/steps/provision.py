@@ -1,0 +1,28 @@
+"""What Terraform makes on Google: buckets, datasets and the empty reference tables."""
+
+from credix.clients.lake import Lake
+from credix.clients.warehouse import Warehouse
+from credix.sources import load_source, source_names
+
+LAYERS = ("temp", "bronze", "silver", "gold", "elementary", "elementary__tests")
+
+
+def provision_buckets(lake: Lake) -> None:
+    """Create the four buckets unless they exist."""
+    settings = lake.settings
+    for bucket in (
+        settings.lake_bucket,
+        settings.archive_bucket,
+        settings.report_bucket,
+        settings.runs_bucket,
+    ):
+        lake.create_bucket(bucket)
+
+
+def provision_warehouse(warehouse: Warehouse) -> None:
+    """Create the datasets and `<source>_schema` from each contract unless they exist."""
+    for layer in LAYERS:
+        warehouse.create_dataset(layer)
+    for name in source_names():
+        source = load_source(name)
+        warehouse.create_table("temp", f"{name}_schema", source.landing_columns)

@@ -1,0 +1,176 @@
+"""04: bronze by a fenced merge, the proof, the watermark, then silver, gold and their tests."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from credix.clients.dbt import Dbt, DbtNode
+from credix.errors import BusyError, DataError
+from credix.leases import is_abandoned, new_lease
+from credix.paths import hashed_table, is_hashed_table
+from credix.sources import source_names
+from credix.state import GoldState, LastRun, Progress, SourceState
+from credix.steps import checkpoint
+from credix.steps.context import Run, resume_run
+
+__all__ = [
+    "build_layer",
+    "claim_gold",
+    "commit_gold",
+    "commit_watermark",
+    "drop_temp_tables",
+    "executed_merge",
+    "finish",
+    "merge_bronze",
+    "nodes_as_table",
+    "prove_bronze",
+    "resume_run",
+]
+
+POLL_SECONDS = 2.0
+
+
+def merge_bronze(run: Run) -> list[DbtNode]:
+    """Build and test the source's bronze model from the hashed table of this run."""
+    values = {"CREDIX_DBT_TEMP_TABLE": hashed_table(run.source, run.run_id)}
+    return dbt(run).build("bronze.merge", [f"bronze.{run.source.name}"], values)
+
+
+def executed_merge(run: Run) -> str:
+    """The MERGE that the build sent to BigQuery."""
+    return dbt(run).executed_sql(run.source.name)
+
+
+def prove_bronze(run: Run) -> pd.DataFrame:
+    """Loaded = merged and one row per key; raises DataError otherwise.
+
+    Bronze's rows of this attempt are the loaded ones, unless a newer attempt has overtaken it.
+    """
+    loaded = run.read_result("03_load")["rows"]
+    table = run.warehouse.table_id("bronze", run.source.name)
+    keys = ", ".join(f"`{column}`" for column in run.source.key)
+    counts = run.warehouse.query(
+        f"SELECT count(*) AS n_rows, countif(_is_deleted) AS n_deleted, "
+        f"countif(_seq = @seq) AS n_merged, countif(_seq > @seq) AS n_newer, "
+        f"(SELECT count(*) FROM (SELECT DISTINCT {keys} FROM `{table}`)) AS n_keys "
+        f"FROM `{table}`",
+        seq=run.attempt,
+    )[0]
+    if counts["n_merged"] != loaded and not counts["n_newer"]:
+        raise DataError(
+            f"{table}: {loaded} rows were loaded, {counts['n_merged']} carry _seq {run.attempt} "
+            "after the merge. The watermark stays; run again."
+        )
+    if counts["n_keys"] != counts["n_rows"]:
+        raise DataError(
+            f"{table} has {counts['n_rows'] - counts['n_keys']} rows too many for its keys: "
+            "somebody wrote to it beside the pipeline. The watermark stays."
+        )
+    names = {
+        "loaded by this run": loaded,
+        "merged by this run": counts["n_merged"],
+        "rows in bronze": counts["n_rows"],
+        "keys in bronze": counts["n_keys"],
+        "deleted rows in bronze": counts["n_deleted"],
+    }
+    return pd.DataFrame({"what": list(names), "rows": list(names.values())})
+
+
+def commit_watermark(run: Run) -> SourceState:
+    """Move the watermark of this source: bronze holds the rows, and only now."""
+    return checkpoint.commit_watermark(run, run.read_result("01_extract"), is_merged=True)
+
+
+def drop_temp_tables(run: Run) -> list[str]:
+    """Drop the hashed table of this run and those that dead runs left; a sandbox keeps its own."""
+    if run.is_sandbox:
+        return []
+    listed = run.warehouse.tables("temp", f"{run.source.name}_")
+    dropped = [table for table in listed if is_hashed_table(table, run.source)]
+    for table in dropped:
+        run.warehouse.drop("temp", table)
+    return dropped
+
+
+def claim_gold(run: Run) -> tuple[int, dict[str, int]]:
+    """Raise gold's fence; waits for the run that holds it, raises BusyError after the bound.
+
+    Returns gold's attempt and the committed `_seq` of each source, which this gold will have seen.
+    """
+    lease = new_lease(run.run_id, timedelta(seconds=run.settings.lease_seconds))
+    deadline = time.monotonic() + run.settings.gold_wait_seconds
+    while True:
+        try:
+            state = run.states.change_gold(
+                "gold.raise_fence",
+                lambda state: state.raise_fence(
+                    lease, datetime.now(UTC), lambda held: run.is_sandbox or is_abandoned(held)
+                ),
+            )
+            break
+        except BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+    seen = {name: run.states.read_source(name).committed_seq for name in source_names()}
+    return state.attempt, seen
+
+
+def build_layer(run: Run, layer: str) -> list[DbtNode]:
+    """Build and test every model of a layer as of the run's business day."""
+    return dbt(run).build(
+        f"{layer}.build", [layer], {"CREDIX_DBT_BUSINESS_DATE": run.business_date}
+    )
+
+
+def commit_gold(run: Run, attempt: int, seen: dict[str, int]) -> GoldState:
+    """Record the business day and the bronze that gold was built from, and give it free."""
+    last = LastRun(
+        run_id=run.run_id,
+        job="gold",
+        status="done",
+        finished_at=datetime.now(UTC),
+        rows=0,
+    )
+    return run.states.change_gold(
+        "gold.commit",
+        lambda state: state.commit(attempt, run.business_date, seen).release(attempt, last),
+    )
+
+
+def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
+    """One line per model and test."""
+    frame = pd.DataFrame([asdict(node) for node in nodes])
+    return frame[["kind", "name", "status", "rows", "failures", "seconds", "message"]]
+
+
+def finish(
+    run: Run, layers: Sequence[str], nodes: Sequence[DbtNode], result_path: str
+) -> dict[str, Any]:
+    """Write the step result; a run opened by hand also gives its source free."""
+    facts: dict[str, Any] = {"layers": list(layers), "business_date": run.business_date}
+    if "bronze" in layers:
+        extracted = run.read_result("01_extract")
+        progress = Progress(**extracted["progress"])
+        facts |= {
+            "rows": run.read_result("03_load")["rows"],
+            "watermark_from": extracted["watermark_from"],
+            "watermark_to": progress.watermark.model_dump(),
+        }
+    statuses = pd.Series([node.status for node in nodes], dtype=str).value_counts().to_dict()
+    return run.finish(
+        "04_transform",
+        result_path,
+        status="done",
+        dbt=statuses,
+        nodes=[asdict(node) for node in nodes],
+        **facts,
+    )
+
+
+def dbt(run: Run) -> Dbt:
+    return Dbt(run.settings, run.effects, run.source_folder)
