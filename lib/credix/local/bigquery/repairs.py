@@ -1,10 +1,24 @@
-"""All repairs of the emulator, in the order in which they must be made."""
+"""All repairs of the emulator, in one place."""
 
 from pathlib import Path
 
-from credix.local.bigquery import repairs_storage
+from credix.local.bigquery import (
+    load_jobs,
+    repairs_catalog,
+    repairs_jobs,
+    repairs_metadata,
+    repairs_statements,
+    repairs_storage,
+    repairs_types,
+)
 
 
 def apply(data: Path) -> None:
-    """Repair the emulator in this process; `data` is its folder."""
+    """Repair the emulator in this process, before it starts; `data` is its folder."""
     repairs_storage.apply(data)
+    repairs_types.apply()
+    repairs_statements.apply()
+    repairs_catalog.apply()
+    repairs_metadata.apply()
+    repairs_jobs.apply()
+    load_jobs.apply()

@@ -1,0 +1,101 @@
+"""Repairs of jobs: single-use ids, faults that a client does not repeat, bounded results."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bqemulator.api import app as api
+from bqemulator.api.dependencies import AppContext
+from bqemulator.api.routes import jobs, upload
+from bqemulator.domain.errors import (
+    AlreadyExistsError,
+    DomainError,
+    InternalError,
+    InvalidQueryError,
+    UnsupportedFeatureError,
+    ValidationError,
+)
+from bqemulator.jobs import executor
+from bqemulator.observability.logging_ import get_logger
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from credix.local.bigquery.patching import replace
+
+RESULT_BYTES = 512 << 20
+
+
+def apply() -> None:
+    """Make all repairs of this module."""
+    refuse_repeated_ids("_handle_query_job")
+    refuse_repeated_ids("_handle_load_job_with_async_envelope")
+    fail_queries_for_good()
+    answer_faults_for_good()
+    # What google-cloud-bigquery declares for files that it uploads itself.
+    types = upload._PERMITTED_MEDIA_CONTENT_TYPES
+    replace(upload, "_PERMITTED_MEDIA_CONTENT_TYPES", (*types, "*/*"))
+
+
+def refuse_repeated_ids(handler: str) -> None:
+    """A job id is single-use: inserting it again answers 409 (BigQuery, `jobs.insert`)."""
+
+    async def handle(project: str, job_id: str, config: dict, *args: Any, **options: Any) -> Any:
+        ctx: AppContext = options["ctx"] if "ctx" in options else args[0]
+        if not options.get("dry_run") and ctx.catalog.get_job(project, job_id) is not None:
+            raise AlreadyExistsError(f"Already Exists: Job {project}:{job_id}")
+        return await original(project, job_id, config, *args, **options)
+
+    original = replace(jobs, handler, handle)
+
+
+def fail_queries_for_good() -> None:
+    """Every fault of a query is the job's, with reason `invalidQuery`.
+
+    The emulator answers HTTP 500, and Google's client repeats the request for ten minutes.
+    """
+
+    async def execute(*args: Any, **options: Any) -> Any:
+        try:
+            return await original(*args, **options)
+        except UnsupportedFeatureError:
+            raise
+        except DomainError as error:
+            if error.http_status < InternalError.http_status:
+                raise
+            raise InvalidQueryError(error.message, location="query") from error
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            get_logger(__name__).exception("query.fault")
+            message = f"The local BigQuery cannot run this: {type(error).__name__}: {error}"
+            raise InvalidQueryError(message, location="query") from error
+        finally:
+            forget_old_results()
+
+    original: Callable[..., Awaitable[Any]] = replace(jobs, "execute_query_job", execute)
+
+
+def answer_faults_for_good() -> None:
+    """Faults of other requests answer HTTP 400 with their message, which no client repeats."""
+
+    async def answer(_request: Request, fault: Exception) -> JSONResponse:
+        error = ValidationError(f"The local BigQuery failed: {type(fault).__name__}: {fault}")
+        return JSONResponse(error.to_bigquery_error(), error.http_status)
+
+    def install(app: FastAPI) -> None:
+        original(app)
+        app.add_exception_handler(InternalError, answer)
+        app.add_exception_handler(Exception, answer)
+
+    original = replace(api, "install_exception_handlers", install)
+
+
+def forget_old_results() -> None:
+    """Drop the oldest query results beyond a bound; the emulator keeps every one for ever."""
+    results = executor.JOB_RESULTS
+    kept = sum(table.nbytes for table in results.values())
+    for job_id in list(results)[:-1]:
+        if kept <= RESULT_BYTES:
+            return
+        kept -= results.pop(job_id).nbytes
+        executor.JOB_SCHEMAS.pop(job_id, None)

@@ -1,0 +1,83 @@
+"""Repairs of statements that the emulator refuses, or runs otherwise than BigQuery."""
+
+import re
+from typing import Any
+
+import sqlglot
+from bqemulator.api.dependencies import AppContext
+from bqemulator.domain.errors import InvalidQueryError
+from bqemulator.jobs import executor
+from bqemulator.sql import translator
+from bqemulator.sql.rewriter import create_table_schema_ctas
+from sqlglot import exp
+
+from credix.local.bigquery.patching import replace
+
+COMMENTS = r"\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*"
+# Access and options of tables mean nothing locally; tools send them all the same.
+WITHOUT_EFFECT = re.compile(
+    COMMENTS + r"(?:grant|revoke|alter\s+(?:table|view|schema|materialized\s+view)\s+\S+"
+    r"(?:\s+alter\s+column\s+\S+)?\s+set\s+options)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+DISTINCT_ARRAY = re.compile(
+    r"array_agg\(\s*distinct\s+([\w.`]+|\w+\([\w.`]+\))\s+ignore\s+nulls\s*\)", re.IGNORECASE
+)
+MERGE = re.compile(COMMENTS + r"merge\b.*\bwhen\s+matched\b", re.IGNORECASE | re.DOTALL)
+
+
+def apply() -> None:
+    """Make all repairs of this module."""
+    create_declared_tables_from_subqueries()
+    rewrite_before_translation()
+    refuse_ambiguous_merges()
+
+
+def create_declared_tables_from_subqueries() -> None:
+    """`CREATE TABLE x (columns) AS (SELECT …)`, as dbt writes tables with a contract."""
+
+    def first_select(body: exp.Expression | None) -> exp.Select | None:
+        return original(body.unnest() if isinstance(body, exp.Subquery) else body)
+
+    original = replace(create_table_schema_ctas, "_first_select", first_select)
+
+
+def rewrite_before_translation() -> None:
+    """GRANT, REVOKE and SET OPTIONS pass without effect; ARRAY_AGG(DISTINCT … IGNORE NULLS)."""
+
+    def rewrite(sql: str) -> str:
+        if WITHOUT_EFFECT.match(sql):
+            return "SELECT 1"
+        distinct = r"(array_agg(distinct \1) filter (where \1 is not null))"
+        return DISTINCT_ARRAY.sub(distinct, original(sql))
+
+    original = replace(translator, "rewrite_alter_table_set_options", rewrite)
+
+
+def refuse_ambiguous_merges() -> None:
+    """A MERGE fails when two source rows match one target row; DuckDB keeps one at random."""
+
+    async def run(project: str, sql: str, parameters: Any, ctx: AppContext, *, caller: Any) -> Any:
+        probe = ambiguity_probe(sql) if MERGE.match(sql) else None
+        if probe is not None:
+            found = await original(project, probe, parameters, ctx, caller=caller)
+            if found.num_rows:
+                raise InvalidQueryError(
+                    "UPDATE/MERGE must match at most one source row for each target row",
+                    location="query",
+                )
+        return await original(project, sql, parameters, ctx, caller=caller)
+
+    original = replace(executor, "_run_single_sql", run)
+
+
+def ambiguity_probe(sql: str) -> str | None:
+    """A query that finds a target row with two source rows; None when the MERGE cannot have one."""
+    merge = sqlglot.parse_one(sql, read="bigquery")
+    if not isinstance(merge, exp.Merge) or isinstance(merge.args["on"].unnest(), exp.Boolean):
+        return None
+    target = merge.this.copy()
+    row = f"{target.alias_or_name}.rowid"
+    matches = exp.select(row).from_(target)
+    matches = matches.join(merge.args["using"].copy(), on=merge.args["on"].copy())
+    return matches.group_by(row).having("COUNT(*) > 1").limit(1).sql(dialect="bigquery")
