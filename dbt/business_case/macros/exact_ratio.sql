@@ -1,0 +1,19 @@
+{#-
+  numerator / denominator with two decimals, halves away from zero, as NUMERIC; NULL where the
+  denominator is 0. Both are INT64 expressions and the denominator is not negative: the arithmetic
+  stays in integers, so that a value on a threshold does not depend on binary fractions.
+-#}
+{%- macro exact_ratio(numerator, denominator) -%}
+cast(
+        cast(
+            sign({{ numerator }})
+            * div(200 * abs({{ numerator }}) + {{ denominator }}, nullif(2 * {{ denominator }}, 0))
+            as numeric
+        ) * numeric '0.01' as numeric
+    )
+{%- endmacro -%}
+
+{#- part of whole in percent with two decimals. -#}
+{%- macro exact_percent(part, whole) -%}
+    {{- exact_ratio('(100 * ' ~ part ~ ')', whole) -}}
+{%- endmacro -%}

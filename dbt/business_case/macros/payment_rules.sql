@@ -1,0 +1,95 @@
+{#- The business rules of gold. Thresholds are variables of dbt_project.yml, with their units. -#}
+
+{#- From the rates as they are shown (two decimals), so that a reader can check the tier by hand. -#}
+{%- macro payment_tier() -%}
+case
+            when total_installments = 0 then 'NO_HISTORY'
+            {%- for tier in ['excellent', 'good', 'fair'] %}
+            when completion_rate >= {{ var(tier ~ '_completion_percent') }}
+                and average_days_from_due_date <= {{ var(tier ~ '_average_days') }}
+                and overdue_rate <= {{ var(tier ~ '_overdue_percent') }}
+                then '{{ tier | upper }}'
+            {%- endfor %}
+            when completion_rate >= {{ var('poor_completion_percent') }}
+                and overdue_rate <= {{ var('poor_overdue_percent') }}
+                then 'POOR'
+            else 'HIGH_RISK'
+        end
+{%- endmacro -%}
+
+{%- macro company_risk_category() -%}
+case
+        when payment_tier in ('EXCELLENT', 'GOOD') then 'LOW'
+        when payment_tier = 'FAIR' then 'MEDIUM'
+        when payment_tier in ('POOR', 'HIGH_RISK') then 'HIGH'
+        else 'NONE'
+    end
+{%- endmacro -%}
+
+{#- 0 to 100 points, higher is better; NULL without installments, whose rates are NULL too. -#}
+{%- macro risk_score() -%}
+round(
+        cast(
+            least(100, greatest(0,
+                numeric '{{ var("risk_points_per_completion_percent") }}' * completion_rate
+                + case
+                    {%- for step in ['early', 'on_time', 'late'] %}
+                    when average_days_from_due_date <= {{ var('risk_' ~ step ~ '_days') }}
+                        then {{ var('risk_' ~ step ~ '_points') }}
+                    {%- endfor %}
+                    else 0
+                end
+                + numeric '{{ var("risk_points_per_not_overdue_percent") }}' * (100 - overdue_rate)
+            )) as numeric
+        ), 2
+    )
+{%- endmacro -%}
+
+{%- macro geographic_tier(uf) -%}
+case
+            {%- for tier in [1, 2, 3] %}
+            when {{ uf }} in ('{{ var("tier_" ~ tier ~ "_states") | join("', '") }}') then 'TIER_{{ tier }}'
+            {%- endfor %}
+            else 'UNKNOWN'
+        end
+{%- endmacro -%}
+
+{#- Paid on the due day is EARLY. -#}
+{%- macro payment_behavior() -%}
+case
+        when installments.payment_status = 'PAID' then
+            case
+                when installments.days_from_due_date <= 0 then 'EARLY'
+                when installments.days_from_due_date <= {{ var('on_time_days') }} then 'ON_TIME'
+                when installments.days_from_due_date <= {{ var('late_days') }} then 'LATE'
+                else 'VERY_LATE'
+            end
+        when installments.payment_status = 'OVERDUE' then
+            if(
+                installments.days_from_due_date <= {{ var('recently_overdue_days') }},
+                'RECENTLY_OVERDUE',
+                'SEVERELY_OVERDUE'
+            )
+        else 'PENDING'
+    end
+{%- endmacro -%}
+
+{%- macro payment_size_category(amount) -%}
+case
+        {%- for size in ['tiny', 'small', 'medium', 'large'] %}
+        when {{ amount }} < {{ var(size ~ '_amount_brl') }} then '{{ size | upper }}'
+        {%- endfor %}
+        else 'VERY_LARGE'
+    end
+{%- endmacro -%}
+
+{%- macro variance_type() -%}
+case
+        when installments.paid_date is null then 'NOT_PAID'
+        when abs(installments.paid_amount - installments.expected_amount)
+            <= numeric '{{ var("exact_variance_brl") }}'
+            then 'EXACT'
+        when installments.paid_amount < installments.expected_amount then 'UNDERPAID'
+        else 'OVERPAID'
+    end
+{%- endmacro -%}

@@ -1,0 +1,62 @@
+{#-
+  What one run tells dbt. Each value is a variable whose default is an environment variable; changed
+  environment variables keep dbt's parse cache, changed --vars do not.
+
+  variable        environment variable          meaning
+  temp_table      CREDIX_DBT_TEMP_TABLE         hashed temp tables of the run, one per source, blank separated
+  business_date   CREDIX_DBT_BUSINESS_DATE      YYYY-MM-DD the statuses are computed for; today in CREDIX_TIMEZONE
+  reconciled_seq  CREDIX_DBT_RECONCILED_SEQ     fence token of a run that has captured the deletes; empty otherwise
+-#}
+
+{#- The day of the run as a DATE literal. -#}
+{%- macro business_date() -%}
+    {%- set zone = modules.pytz.timezone(env_var('CREDIX_TIMEZONE', 'America/Sao_Paulo')) -%}
+    {%- set today = run_started_at.astimezone(zone).strftime('%Y-%m-%d') -%}
+    {%- set value = (var('business_date', env_var('CREDIX_DBT_BUSINESS_DATE', '')) or today) | string -%}
+    {%- if not modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}', value) -%}
+        {%- do exceptions.raise_compiler_error(
+            "CREDIX_DBT_BUSINESS_DATE is '" ~ value ~ "': write the business day as YYYY-MM-DD."
+        ) -%}
+    {%- endif -%}
+    date '{{ value }}'
+{%- endmacro -%}
+
+{#- A table of the temp dataset as a relation. -#}
+{%- macro temp_relation(identifier) -%}
+    {%- set dataset = env_var('CREDIX_PREFIX', 'business_case') ~ '_temp' -%}
+    {{- return(api.Relation.create(
+        database=target.database, schema=dataset, identifier=identifier, type='table'
+    )) -}}
+{%- endmacro -%}
+
+{#-
+  The delta of this run for the bronze model that calls it: its hashed temp table and nothing else.
+  The stable table <source>_dbt is refused, an overlapping run may swap it. A run that names no
+  table of this source merges the empty reference table, that is, nothing.
+-#}
+{%- macro run_delta() -%}
+    {%- set tables = var('temp_table', env_var('CREDIX_DBT_TEMP_TABLE', '')).split() -%}
+    {%- set own = [] -%}
+    {%- for table in tables -%}
+        {%- set name = modules.re.fullmatch('([a-z][a-z0-9_]*)_[0-9a-f]{12}', table) -%}
+        {%- if not name -%}
+            {%- do exceptions.raise_compiler_error(
+                "CREDIX_DBT_TEMP_TABLE names '" ~ table
+                ~ "': bronze reads only tables of one run, named <source>_<12 hex digits>."
+            ) -%}
+        {%- endif -%}
+        {%- if name.group(1) == this.identifier -%}{%- do own.append(table) -%}{%- endif -%}
+    {%- endfor -%}
+    {%- if own | length > 1 -%}
+        {%- do exceptions.raise_compiler_error(
+            "CREDIX_DBT_TEMP_TABLE names more than one table of '" ~ this.identifier
+            ~ "': run dbt once for each, in the order of their _seq."
+        ) -%}
+    {%- endif -%}
+    {{- temp_relation(own[0] if own else this.identifier ~ '_schema') -}}
+{%- endmacro -%}
+
+{#- The source table behind a bronze model, as people know it: oltp.business_case_installments. -#}
+{%- macro source_table() -%}
+    {{- env_var('POSTGRES_SCHEMA', 'oltp') ~ '.business_case_' ~ this.identifier -}}
+{%- endmacro -%}

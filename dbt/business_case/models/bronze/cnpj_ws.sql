@@ -1,0 +1,9 @@
+{{ config(unique_key='cnpj', cluster_by=['cnpj']) }}
+{{- require_merge() -}}
+
+select
+    delta.*,
+    delta._extracted_at as _changed_at,
+    current_timestamp() as _loaded_at,
+    '{{ source_table() }}' as _source_table
+from {{ run_delta() }} as delta
