@@ -133,20 +133,26 @@ class Settings(BaseModel):
         return f"{self.prefix}_{layer}"
 
 
-# Variables of this project that are read elsewhere than in the settings object.
-OTHER_VARIABLES = {"CREDIX_PYTHON"}
+def own_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the user says: the environment over `.env`."""
+    return {**read_env_file(PROJECT_DIR / ".env"), **environ}
 
 
 def collect_variables(environ: Mapping[str, str], env: str | None = None) -> dict[str, str]:
-    """All variables in force: the environment over `.env` over the defaults of the environment."""
-    own = {**read_env_file(PROJECT_DIR / ".env"), **environ}
+    """All variables in force: the user's over the defaults of the environment."""
+    own = own_variables(environ)
     if env is not None:
         own["CREDIX_ENV"] = env
     if own.get("CREDIX_ENV", "local") != "local":
         return own
-    local_dir = PROJECT_DIR / Path(own.get("CREDIX_LOCAL_DIR", ".local")).expanduser()
-    defaults = {"CREDIX_RUN_DIR": str(local_dir / "runs"), **read_env_file(local_dir / "stack.env")}
+    folder = stack_folder(own)
+    defaults = {"CREDIX_RUN_DIR": str(folder / "runs"), **read_env_file(folder / "stack.env")}
     return {**defaults, **own}
+
+
+def stack_folder(variables: Mapping[str, str]) -> Path:
+    """Where the embedded stack lives."""
+    return PROJECT_DIR / Path(variables.get("CREDIX_LOCAL_DIR") or ".local").expanduser()
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -155,11 +161,8 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def is_unknown(name: str, known: set[str]) -> bool:
-    return (
-        name.startswith("CREDIX_")
-        and name not in known | OTHER_VARIABLES
-        and not name.startswith("CREDIX_DBT_")
-    )
+    """True for a misspelt setting; CREDIX_DBT_ names the run values that dbt reads."""
+    return name.startswith("CREDIX_") and not name.startswith("CREDIX_DBT_") and name not in known
 
 
 def unknown_variable(name: str, known: set[str]) -> str:

@@ -3,8 +3,7 @@
 from typing import Any
 
 from credix.state import Progress, SourceState
-from credix.steps.context import Run
-from credix.steps.extract import REREADS
+from credix.steps.context import REREADS, Run
 
 
 def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) -> SourceState:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from credix.clients.warehouse import Warehouse
 
 SANDBOX_PREFIX = "sandbox"
-LATEST = "latest_sandbox.json"
+LATEST = "latest_by_hand.json"
+REREADS = "rereads.parquet"
 
 
 @dataclass

@@ -18,7 +18,7 @@ from credix.clients.postgres import SourceConnection
 from credix.parts import VERSION_TYPE, Part, PartWriter, drop_known, full_disk_named
 from credix.state import Progress, SourceState, Watermark
 from credix.steps import inspect_source
-from credix.steps.context import Run, open_run
+from credix.steps.context import REREADS, Run, open_run
 
 __all__ = [
     "check_source",
@@ -30,8 +30,6 @@ __all__ = [
     "take_snapshot",
     "write_delta",
 ]
-
-REREADS = "rereads.parquet"
 
 
 @dataclass(frozen=True)

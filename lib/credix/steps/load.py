@@ -58,10 +58,12 @@ def reference_as_table(columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def load_hashed(run: Run, columns: Sequence[Column]) -> int:
-    """Load this run's files into its own table, which expires; the rows loaded.
+    """Load this run's files into its own table, which expires; the rows loaded, 0 without files.
 
     A refused load puts the files into `failed/` with BigQuery's reason, then raises DataError.
     """
+    if not landed_files(run):
+        return 0
     table = hashed_table(run.source, run.run_id)
     try:
         rows = load(run, "warehouse.load_hashed", table, columns)
@@ -74,6 +76,8 @@ def load_hashed(run: Run, columns: Sequence[Column]) -> int:
 
 def load_stable(run: Run, columns: Sequence[Column]) -> int:
     """Load the same files into `<source>_dbt`, the latest delta for people: bronze never does."""
+    if not landed_files(run):
+        return 0
     return load(run, "warehouse.load_stable", stable_table(run.source), columns)
 
 
@@ -86,6 +90,8 @@ def load(run: Run, effect: str, table: str, columns: Sequence[Column]) -> int:
 def check_loaded(run: Run, loaded: int) -> pd.DataFrame:
     """Landed = loaded, one row per key; raises DataError otherwise."""
     landed = run.read_result("02_land")["rows"]
+    if landed == loaded == 0:
+        return pd.DataFrame({"step": ["landed", "loaded"], "rows": [0, 0]})
     keys = ", ".join(f"`{column}`" for column in run.source.key)
     table = run.warehouse.table_id("temp", hashed_table(run.source, run.run_id))
     counts = run.warehouse.query(

@@ -1,46 +1,52 @@
 """What is in the Parquet of a run: counts, nulls and ranges through DuckDB, people masked."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import duckdb
 import pandas as pd
 
 from credix.settings import Settings
-from credix.sources import Source
+from credix.steps.context import Run
+from credix.steps.extract import Delta
 
 MASK = "•••"
 
 
-def summarize(settings: Settings, source: Source, files: Sequence[Path]) -> pd.DataFrame:
+def summarize(run: Run, delta: Delta) -> pd.DataFrame:
     """One line per column: type, share of nulls, distinct values, smallest and greatest."""
-    if not files:
+    if not delta.parts:
         return pd.DataFrame(columns=["column", "type", "nulls %", "distinct", "min", "max"])
-    with connect(settings) as connection:
+    with connect(run.settings) as connection:
         summary = connection.execute(
-            "SELECT column_name AS column, column_type AS type, null_percentage AS nulls, "
-            "approx_unique AS distinct_values, min, max "
+            "SELECT column_name, column_type, null_percentage, approx_unique, min, max "
             "FROM (SUMMARIZE SELECT * FROM read_parquet(?))",
-            [[str(path) for path in files]],
+            [paths(delta)],
         ).df()
-    summary = summary.rename(columns={"nulls": "nulls %", "distinct_values": "distinct"})
-    hidden = summary["column"].isin(source.personal_data | set(source.key))
+    summary.columns = ["column", "type", "nulls %", "distinct", "min", "max"]
+    hidden = summary["column"].isin(run.source.personal_data | set(run.source.key))
     summary.loc[hidden, ["min", "max"]] = MASK
     return summary
 
 
-def count_by_month(settings: Settings, source: Source, files: Sequence[Path]) -> pd.Series:
-    """Rows of the delta by the month of their greatest cursor column."""
-    if not files:
-        return pd.Series(dtype="int64", name="rows")
-    cursor = f"greatest({', '.join(source.cursor)})"
-    with connect(settings) as connection:
+def plot_months(run: Run, delta: Delta) -> None:
+    """Rows of the delta by the month of their greatest cursor column; nothing without rows."""
+    if delta.parts:
+        from credix.steps.plots import bars
+
+        bars(count_by_month(run, delta), f"Delta of {run.source.name} by month", "rows")
+
+
+def count_by_month(run: Run, delta: Delta) -> pd.Series:
+    cursor = f"greatest({', '.join(run.source.cursor)})"
+    with connect(run.settings) as connection:
         frame = connection.execute(
-            f"SELECT coalesce(strftime({cursor}, '%Y-%m'), 'none') AS month, count(*) AS rows "
+            f"SELECT coalesce(strftime({cursor}, '%Y-%m'), 'none') AS month, count(*) AS n "
             "FROM read_parquet(?) GROUP BY ALL ORDER BY ALL",
-            [[str(path) for path in files]],
+            [paths(delta)],
         ).df()
-    return frame.set_index("month")["rows"]
+    return frame.set_index("month")["n"]
+
+
+def paths(delta: Delta) -> list[str]:
+    return [str(part.path) for part in delta.parts]
 
 
 def connect(settings: Settings) -> duckdb.DuckDBPyConnection:

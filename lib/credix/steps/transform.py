@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,12 +16,14 @@ from credix.sources import source_names
 from credix.state import GoldState, LastRun, Progress, SourceState
 from credix.steps import checkpoint
 from credix.steps.context import Run, resume_run
+from credix.steps.lease_keeper import LeaseKeeper
 
 __all__ = [
     "build_layer",
     "claim_gold",
     "commit_gold",
     "commit_watermark",
+    "count_tiers",
     "drop_temp_tables",
     "executed_merge",
     "finish",
@@ -35,7 +37,9 @@ POLL_SECONDS = 2.0
 
 
 def merge_bronze(run: Run) -> list[DbtNode]:
-    """Build and test the source's bronze model from the hashed table of this run."""
+    """Build and test the source's bronze model from this run's table; nothing without rows."""
+    if not run.read_result("03_load")["rows"]:
+        return []
     values = {"CREDIX_DBT_TEMP_TABLE": hashed_table(run.source, run.run_id)}
     return dbt(run).build("bronze.merge", [f"bronze.{run.source.name}"], values)
 
@@ -82,7 +86,8 @@ def prove_bronze(run: Run) -> pd.DataFrame:
 
 def commit_watermark(run: Run) -> SourceState:
     """Move the watermark of this source: bronze holds the rows, and only now."""
-    return checkpoint.commit_watermark(run, run.read_result("01_extract"), is_merged=True)
+    extracted = run.read_result("01_extract")
+    return checkpoint.commit_watermark(run, extracted, is_merged=extracted["rows"] > 0)
 
 
 def drop_temp_tables(run: Run) -> list[str]:
@@ -96,10 +101,19 @@ def drop_temp_tables(run: Run) -> list[str]:
     return dropped
 
 
-def claim_gold(run: Run) -> tuple[int, dict[str, int]]:
-    """Raise gold's fence; waits for the run that holds it, raises BusyError after the bound.
+@dataclass(frozen=True)
+class GoldClaim:
+    """Gold's fence token, and the committed `_seq` of each source that this gold will have seen."""
 
-    Returns gold's attempt and the committed `_seq` of each source, which this gold will have seen.
+    attempt: int
+    seen: dict[str, int]
+    keeper: LeaseKeeper
+
+
+def claim_gold(run: Run) -> GoldClaim:
+    """Raise gold's fence and keep its lease alive until `commit_gold`.
+
+    Waits for the run that holds it; raises BusyError after CREDIX_GOLD_WAIT_SECONDS.
     """
     lease = new_lease(run.run_id, timedelta(seconds=run.settings.lease_seconds))
     deadline = time.monotonic() + run.settings.gold_wait_seconds
@@ -117,7 +131,15 @@ def claim_gold(run: Run) -> tuple[int, dict[str, int]]:
                 raise
             time.sleep(POLL_SECONDS)
     seen = {name: run.states.read_source(name).committed_seq for name in source_names()}
-    return state.attempt, seen
+    attempt = state.attempt
+    keeper = LeaseKeeper(
+        lambda now, term: run.states.change_gold(
+            "gold.renew", lambda held: held.renew(attempt, now, term)
+        ),
+        timedelta(seconds=run.settings.lease_seconds),
+    )
+    keeper.start()
+    return GoldClaim(attempt, seen, keeper)
 
 
 def build_layer(run: Run, layer: str) -> list[DbtNode]:
@@ -127,8 +149,9 @@ def build_layer(run: Run, layer: str) -> list[DbtNode]:
     )
 
 
-def commit_gold(run: Run, attempt: int, seen: dict[str, int]) -> GoldState:
+def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
     """Record the business day and the bronze that gold was built from, and give it free."""
+    claim.keeper.stop()
     last = LastRun(
         run_id=run.run_id,
         job="gold",
@@ -138,14 +161,25 @@ def commit_gold(run: Run, attempt: int, seen: dict[str, int]) -> GoldState:
     )
     return run.states.change_gold(
         "gold.commit",
-        lambda state: state.commit(attempt, run.business_date, seen).release(attempt, last),
+        lambda state: state.commit(claim.attempt, run.business_date, claim.seen).release(
+            claim.attempt, last
+        ),
     )
+
+
+def count_tiers(run: Run) -> pd.DataFrame:
+    """Companies by payment tier in the gold just built."""
+    table = run.warehouse.table_id("gold", "company_payment_summary")
+    return run.warehouse.query_arrow(
+        f"SELECT payment_tier, count(*) AS companies FROM `{table}` "
+        "GROUP BY payment_tier ORDER BY companies DESC"
+    ).to_pandas()
 
 
 def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
     """One line per model and test."""
-    frame = pd.DataFrame([asdict(node) for node in nodes])
-    return frame[["kind", "name", "status", "rows", "failures", "seconds", "message"]]
+    columns = ["kind", "name", "status", "rows", "failures", "seconds", "message"]
+    return pd.DataFrame([asdict(node) for node in nodes], columns=columns)
 
 
 def finish(

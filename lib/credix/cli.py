@@ -1,0 +1,206 @@
+"""The commands of `run_pipeline.py`: parse, call, print.
+
+Exit codes: 0 done, 1 the run failed, 2 wrong usage or settings, 3 another run holds the source.
+"""
+
+import os
+import shlex
+import signal
+import sys
+import traceback
+from datetime import date
+from types import FrameType
+from typing import Any
+
+import click
+
+from credix import environment, terminal
+from credix.errors import CredixError
+from credix.runs.jobs import JOBS, find_job
+
+ENV_OPTION = click.option(
+    "--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local."
+)
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Commands(click.Group):
+    """Without a command the job `full` runs; the name of a job runs that job."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        wants_help = any(argument in ("--help", "-h") for argument in args[:1])
+        if not wants_help and (not args or args[0].startswith("-") or args[0] in JOBS):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def commands() -> None:
+    """Carry every change from PostgreSQL to a risk score in BigQuery.
+
+    Without a command, or with the name of a job, that job runs: cnpj, installments, full,
+    monitoring.
+    """
+
+
+@commands.command()
+@click.argument("job", default="full", type=click.Choice(list(JOBS)))
+@ENV_OPTION
+@click.option(
+    "--watermark",
+    "watermarks",
+    multiple=True,
+    metavar="[SOURCE=]VALUE",
+    help="Begin here instead of at the state's watermark: a row version, a date or instant for "
+    "a cursor, or 'none' to read in full.",
+)
+@click.option("--business-date", type=click.DateTime(["%Y-%m-%d"]), help="The day gold is for.")
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Another parameter of a notebook.",
+)
+def run(
+    job: str,
+    env: str | None,
+    watermarks: tuple[str, ...],
+    business_date: date | None,
+    parameters: tuple[tuple[str, str], ...],
+) -> None:
+    """Run a job: extract, land, load, transform and, for full and monitoring, report."""
+    from credix.runs.pipeline import Pipeline, Request
+    from credix.runs.watermarks import parse_watermarks
+
+    found = find_job(job)
+    request = Request(
+        job=found,
+        business_date=f"{business_date:%Y-%m-%d}" if business_date else None,
+        watermarks=parse_watermarks(watermarks, found.sources),
+        parameters=dict(parameters),
+    )
+    settings = environment.enter(env)
+    Pipeline(settings, request, terminal.TerminalReporter()).run()
+
+
+@commands.command()
+def up() -> None:
+    """Start the embedded PostgreSQL, GCS and BigQuery; data is made once."""
+    for message in environment.start_stack("local"):
+        terminal.console.print(message, markup=False)
+    terminal.console.print(f"The stack is up in {environment.local_folder('local')}", markup=False)
+
+
+@commands.command()
+def down() -> None:
+    """Stop the embedded servers; their data stays."""
+    from credix.local import stack
+
+    stack.stop(environment.local_folder("local"))
+    terminal.console.print("The stack is down.")
+
+
+@commands.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Delete the embedded stack with all its data and local runs."""
+    folder = environment.local_folder("local")
+    if not yes:
+        click.confirm(f"Delete the stack in {folder} with all its data?", abort=True)
+    environment.reset_stack()
+    terminal.console.print("The stack is gone.")
+
+
+@commands.command()
+@JSON_OPTION
+def env(as_json: bool) -> None:
+    """Print how to reach the embedded servers, as export lines or JSON."""
+    variables = environment.stack_variables()
+    if as_json:
+        terminal.print_json(variables)
+        return
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@commands.command()
+@click.option("--days", default=1, show_default=True, type=click.IntRange(1, 3650))
+@click.option("--seed", default=1, show_default=True)
+@click.option("--deletes", is_flag=True, help="Also delete rows.")
+def simulate(days: int, seed: int, deletes: bool) -> None:
+    """Let days pass in the embedded source: invoices, payments, corrections, status changes."""
+    summary = environment.simulate(days, seed, with_deletes=deletes)
+    terminal.print_table(
+        f"{days} day(s) have passed in the source", ["what", "rows"], list(summary.items())
+    )
+
+
+@commands.command()
+@ENV_OPTION
+@JSON_OPTION
+def status(env: str | None, as_json: bool) -> None:
+    """Show for each source its watermark, last run, rows in bronze and lag."""
+    from credix.runs.history import source_statuses
+
+    lines = source_statuses(environment.enter(env))
+    if as_json:
+        terminal.print_json(lines)
+        return
+    for line in lines:
+        rows = [(key, value) for key, value in line.items() if key != "source"]
+        terminal.print_table(line["source"], ["", "value"], rows)
+
+
+@commands.command()
+@ENV_OPTION
+@JSON_OPTION
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+def runs(env: str | None, as_json: bool, limit: int) -> None:
+    """List the last runs with status, duration, rows and error."""
+    from credix.runs.history import recent_runs
+
+    lines = recent_runs(environment.enter(env), limit)
+    if as_json:
+        terminal.print_json(lines)
+        return
+    columns = ["run_id", "status", "started_at", "seconds", "rows", "error"]
+    terminal.print_table("Runs", columns, [[line[column] for column in columns] for line in lines])
+
+
+def main() -> None:
+    """Run a command; every expected error is one sentence and an exit code."""
+    signal.signal(signal.SIGTERM, interrupt)
+    sys.excepthook = show_unexpected
+    try:
+        commands(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except CredixError as error:
+        terminal.print_error(str(error))
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        terminal.print_error("Interrupted.")
+        sys.exit(1)
+
+
+def show_unexpected(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """A fault of the product: its traceback, without secrets."""
+    terminal.print_error(redacted("".join(traceback.format_exception(kind, error, trace))))
+
+
+def interrupt(_signal: int, _frame: FrameType | None) -> Any:
+    """SIGTERM ends a run as Ctrl-C does: leases given free, manifest written."""
+    raise KeyboardInterrupt
+
+
+def redacted(text: str) -> str:
+    from credix.runs.redact import Redactor
+
+    secrets = [value for name, value in os.environ.items() if "PASSWORD" in name]
+    return Redactor(secrets).text(text)

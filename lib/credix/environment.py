@@ -1,0 +1,111 @@
+"""The environment a command works in: settings in force, and locally a running stack.
+
+The one place where the package meets its embedded stack.
+"""
+
+import os
+from pathlib import Path
+
+from credix.settings import Settings, collect_variables, own_variables, read_env_file, stack_folder
+
+POSTGRES = {"POSTGRES_HOST"}
+GOOGLE = {"STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"}
+# What lies beside the servers in the stack's folder.
+LOCAL_FILES = ("runs", "dbt", "demo")
+
+
+def enter(env: str | None) -> Settings:
+    """The settings of the environment, with the embedded stack up where they need it.
+
+    On its first start the stack gets its buckets, datasets and demo data. The settings are put
+    into the environment of this process, for the kernels that it starts.
+    """
+    if needs_stack(env):
+        start_stack(env)
+    settings = Settings.load(env)
+    os.environ.update(settings.variables())
+    return settings
+
+
+def needs_stack(env: str | None) -> bool:
+    """True for the local environment, unless the user names all servers of their own."""
+    own = named_by_user(env)
+    is_local = collect_variables(os.environ, env).get("CREDIX_ENV", "local") == "local"
+    return is_local and not own >= POSTGRES | GOOGLE
+
+
+def start_stack(env: str | None) -> list[str]:
+    """Start the stack and, once, fill it; what is to be told about it."""
+    from credix.local import stack
+    from credix.local.demo import seed_once
+
+    with_postgres = not named_by_user(env) >= POSTGRES
+    started = stack.start(local_folder(env), with_postgres=with_postgres)
+    settings = Settings.load(env)
+    if started.started:
+        provision(settings)
+    messages = list(started.messages)
+    if with_postgres:
+        messages += seed_once(settings)
+    return messages
+
+
+def provision(settings: Settings) -> None:
+    """Buckets, datasets and reference tables, as Terraform makes them on Google."""
+    from credix.clients.effects import Effects
+    from credix.clients.lake import Lake
+    from credix.clients.warehouse import Warehouse
+    from credix.steps.provision import provision_buckets, provision_warehouse
+
+    effects = Effects(settings.retry_seconds)
+    provision_buckets(Lake(settings, effects))
+    provision_warehouse(Warehouse(settings, effects))
+
+
+def local_folder(env: str | None = None) -> Path:
+    return stack_folder(collect_variables(os.environ, env))
+
+
+def named_by_user(env: str | None) -> set[str]:
+    """Variables that the user set to something else than the stack's own values."""
+    stack = read_env_file(local_folder(env) / "stack.env")
+    own = own_variables(os.environ)
+    return {name for name, value in own.items() if value and value != stack.get(name)}
+
+
+def stack_variables() -> dict[str, str]:
+    """How to reach the embedded servers, also under the names that psql reads."""
+    from credix.local import stack
+
+    variables = stack.variables(local_folder("local"))
+    names = {
+        "HOST": "HOST",
+        "PORT": "PORT",
+        "DB": "DATABASE",
+        "USER": "USER",
+        "PASSWORD": "PASSWORD",
+    }
+    for_psql = {
+        f"PG{theirs}": variables[f"POSTGRES_{ours}"]
+        for ours, theirs in names.items()
+        if f"POSTGRES_{ours}" in variables
+    }
+    return {**variables, **for_psql}
+
+
+def simulate(days: int, seed: int, *, with_deletes: bool) -> dict[str, int]:
+    """Let days pass in the local source; rows by kind of change."""
+    from credix.local.demo import simulate_days
+
+    return simulate_days(enter("local"), days, seed, with_deletes=with_deletes)
+
+
+def reset_stack() -> None:
+    """Stop the stack and delete it with its data, the local runs and the parse cache."""
+    from credix.local import stack
+    from credix.local.files import remove
+
+    folder = local_folder("local")
+    stack.reset(folder)
+    for name in LOCAL_FILES:
+        remove(folder / name)

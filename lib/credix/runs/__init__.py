@@ -1,0 +1,1 @@
+"""One run as a whole: its jobs, notebooks, manifest and archive."""

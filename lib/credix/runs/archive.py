@@ -1,0 +1,88 @@
+"""The audit trail: executed notebooks and their pages into the archive, the manifest last."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert import HTMLExporter
+from traitlets.config import Config
+
+from credix.clients.lake import Lake
+from credix.errors import StateError
+from credix.paths import paths_of
+
+MANIFEST = "manifest.json"
+CONTENT_TYPES = {
+    ".ipynb": "application/x-ipynb+json",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+}
+
+
+def archive_run(lake: Lake, run_id: str, folder: Path, manifest: dict[str, Any]) -> str:
+    """Upload the run's notebooks, their HTML pages and its manifest; the folder's address."""
+    for notebook in sorted(folder.glob("*.ipynb")):
+        page = render_page(notebook)
+        upload(lake, run_id, notebook)
+        upload(lake, run_id, page)
+    path = folder / MANIFEST
+    path.write_text(json.dumps(manifest, indent=2, default=str) + "\n", "utf-8")
+    upload(lake, run_id, path)
+    return f"gs://{lake.settings.archive_bucket}/{paths_of(lake.settings).run(run_id)}"
+
+
+def upload(lake: Lake, run_id: str, path: Path) -> None:
+    lake.upload(
+        "archive.upload",
+        lake.settings.archive_bucket,
+        paths_of(lake.settings).run(run_id) + path.name,
+        path.read_bytes(),
+        content_type=CONTENT_TYPES[path.suffix],
+    )
+
+
+def render_page(notebook: Path) -> Path:
+    """The notebook as one HTML file that opens without a network, now and in ten years."""
+    exporter = HTMLExporter(
+        template_name="lab",
+        config=Config(
+            {
+                "HTMLExporter": {
+                    "mathjax_url": "",
+                    "require_js_url": "",
+                    "jquery_url": "",
+                    "widget_renderer_url": "",
+                    "mermaid_js_url": "",
+                    "html_manager_semver_range": "",
+                    "sanitize_html": True,
+                    "embed_images": True,
+                }
+            }
+        ),
+    )
+    body, _ = exporter.from_notebook_node(nbformat.read(notebook, as_version=4))
+    page = notebook.with_suffix(".html")
+    page.write_text(body, "utf-8")
+    return page
+
+
+def read_manifests(lake: Lake, limit: int) -> list[dict[str, Any]]:
+    """The manifests of the last runs, newest first; reads no more days than it needs."""
+    bucket, root = lake.settings.archive_bucket, paths_of(lake.settings).runs
+    manifests: list[dict[str, Any]] = []
+    for day in reversed(lake.folders(bucket, root)):
+        for run in reversed(lake.folders(bucket, day)):
+            if len(manifests) == limit:
+                return manifests
+            found = lake.read_text(bucket, run + MANIFEST)
+            if found is not None:
+                manifests.append(parse_manifest(found[0], f"gs://{bucket}/{run}{MANIFEST}"))
+    return manifests
+
+
+def parse_manifest(text: str, location: str) -> dict[str, Any]:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise StateError(f"The manifest {location} cannot be read: {error}.") from None

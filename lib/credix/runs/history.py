@@ -1,0 +1,69 @@
+"""What has run: the state of each source and the list of the last runs."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from credix.clients.effects import Effects
+from credix.clients.lake import Lake
+from credix.clients.state_store import StateStore
+from credix.clients.warehouse import Warehouse
+from credix.runs.archive import read_manifests
+from credix.settings import Settings
+from credix.sources import load_source, source_names
+
+
+def source_statuses(settings: Settings) -> list[dict[str, Any]]:
+    """One entry per source: watermark, attempt, last run, rows in bronze, lag in seconds.
+
+    The lag is the age of the snapshot up to which bronze is complete.
+    """
+    effects = Effects(settings.retry_seconds)
+    states, warehouse = StateStore(settings, Lake(settings, effects)), Warehouse(settings, effects)
+    lines = []
+    for name in source_names():
+        state = states.read_source(name)
+        watermark = state.watermark
+        lines.append(
+            {
+                "source": name,
+                "table": f"{settings.postgres_schema}.{load_source(name).table}",
+                "watermark": watermark.model_dump() if watermark else None,
+                "attempt": state.attempt,
+                "held_by": state.lease.run_id if state.lease else None,
+                "last_run": state.last_run.model_dump(mode="json") if state.last_run else None,
+                "rows_in_bronze": count_rows(warehouse, name),
+                "lag_seconds": lag_seconds(watermark.snapshot_at if watermark else None),
+            }
+        )
+    return lines
+
+
+def recent_runs(settings: Settings, limit: int) -> list[dict[str, Any]]:
+    """The last runs, newest first: status, duration in seconds, extracted rows, error."""
+    lake = Lake(settings, Effects(settings.retry_seconds))
+    return [
+        {
+            "run_id": manifest["run_id"],
+            "job": manifest["job"],
+            "status": manifest["status"],
+            "started_at": manifest["started_at"],
+            "seconds": manifest["seconds"],
+            "rows": sum((s["rows"].get("01_extract") or 0) for s in manifest["sources"].values()),
+            "error": manifest["error"],
+        }
+        for manifest in read_manifests(lake, limit)
+    ]
+
+
+def count_rows(warehouse: Warehouse, source: str) -> int | None:
+    """Live rows in bronze; None before the first run."""
+    if warehouse.columns("bronze", source) is None:
+        return None
+    table = warehouse.table_id("bronze", source)
+    return int(warehouse.query(f"SELECT countif(NOT _is_deleted) AS n FROM `{table}`")[0]["n"])
+
+
+def lag_seconds(snapshot_at: str | None) -> float | None:
+    if snapshot_at is None:
+        return None
+    return round((datetime.now(UTC) - datetime.fromisoformat(snapshot_at)).total_seconds(), 1)

@@ -1,0 +1,168 @@
+"""One notebook executed by papermill: redacted before every save, truthful about how it ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellControlSignal
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from credix import errors
+from credix.errors import CredixError, SettingsError, StepError
+from credix.runs.redact import Redactor
+from credix.settings import PROJECT_DIR
+
+NOTEBOOKS = PROJECT_DIR / "notebooks"
+ENGINE = "credix"
+KERNEL_START_SECONDS = 120
+
+
+class Reporter(Protocol):
+    """Who is told how far a notebook is."""
+
+    def cell_started(self, notebook: str, number: int, count: int, heading: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class NotebookJob:
+    """A notebook to execute, under which name, with which parameters."""
+
+    notebook: str
+    output: Path
+    parameters: Mapping[str, Any]
+
+
+class AuditEngine(NBClientEngine):
+    """Papermill's own engine with a redactor and a reporter around it."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: NotebookExecutionManager, kernel_name: str, **options: Any
+    ) -> Any:
+        redactor: Redactor = options.pop("redactor")
+        reporter: Reporter = options.pop("reporter")
+        name: str = options.pop("notebook_name")
+        save, cell_start = nb_man.save, nb_man.cell_start
+        headings = cell_headings(nb_man.nb)
+
+        def redact_and_save(**arguments: Any) -> None:
+            redact_outputs(nb_man.nb, redactor)
+            save(**arguments)
+
+        def report_and_start(cell: Any, cell_index: int | None = None, **arguments: Any) -> None:
+            if cell.cell_type == "code" and cell_index is not None:
+                number, heading = headings[cell_index]
+                reporter.cell_started(name, number, len(headings), heading)
+            cell_start(cell, cell_index, **arguments)
+
+        nb_man.save, nb_man.cell_start = redact_and_save, report_and_start
+        try:
+            return super().execute_managed_notebook(nb_man, kernel_name, **options)
+        except BaseException as error:
+            mark_unfinished_cell(nb_man.nb, error, redactor)
+            raise
+
+
+def execute(job: NotebookJob, redactor: Redactor, reporter: Reporter, cell_timeout: int) -> None:
+    """Execute a notebook to its end.
+
+    Raises the error of this product that a cell raised, as the class it was, else StepError.
+    """
+    papermill_engines.register(ENGINE, AuditEngine)
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            NOTEBOOKS / f"{job.notebook}.ipynb",
+            job.output,
+            parameters=dict(job.parameters),
+            engine_name=ENGINE,
+            progress_bar=False,
+            cwd=NOTEBOOKS,
+            start_timeout=KERNEL_START_SECONDS,
+            execution_timeout=cell_timeout,
+            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+            redactor=redactor,
+            reporter=reporter,
+            notebook_name=job.notebook,
+        )
+    except PapermillExecutionError as error:
+        raise as_own_error(job.notebook, error.ename, redactor.text(error.evalue)) from None
+    except (RuntimeError, OSError, CellControlSignal) as error:  # a dead kernel, a timeout
+        cause = redactor.text(str(error)).strip().splitlines()[:1]
+        raise StepError(
+            f"{job.notebook} did not finish: {type(error).__name__}: {''.join(cause)}. "
+            f"The executed part is in {job.output.name}."
+        ) from None
+
+
+def refuse_unknown_parameters(notebooks: Sequence[str], parameters: Mapping[str, Any]) -> None:
+    """Raises SettingsError naming a parameter that none of the notebooks declares."""
+    known = {name for notebook in notebooks for name in declared_parameters(notebook)}
+    unknown = sorted(set(parameters) - known)
+    if unknown:
+        raise SettingsError(
+            f"No notebook of this job has a parameter {', '.join(unknown)}; "
+            f"known are {', '.join(sorted(known))}."
+        )
+
+
+def declared_parameters(notebook: str) -> set[str]:
+    """Names in the notebook's `parameters` cell."""
+    return set(papermill.inspect_notebook(str(NOTEBOOKS / f"{notebook}.ipynb")))
+
+
+def as_own_error(notebook: str, ename: str, evalue: str) -> CredixError:
+    kind = getattr(errors, ename, None)
+    if isinstance(kind, type) and issubclass(kind, CredixError):
+        return kind(evalue)
+    return StepError(f"{notebook} failed: {ename}: {evalue}")
+
+
+def cell_headings(notebook: nbformat.NotebookNode) -> dict[int, tuple[int, str]]:
+    """For each code cell its number among them and the last heading before it."""
+    headings: dict[int, tuple[int, str]] = {}
+    heading = ""
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            lines = [line for line in cell.source.splitlines() if line.startswith("#")]
+            heading = lines[-1].lstrip("# ").strip() if lines else heading
+        elif cell.cell_type == "code":
+            headings[index] = (len(headings) + 1, heading)
+    return headings
+
+
+def redact_outputs(notebook: nbformat.NotebookNode, redactor: Redactor) -> None:
+    for cell in notebook.cells:
+        if cell.get("outputs"):
+            cell.outputs = [
+                nbformat.from_dict(redactor.value(dict(output))) for output in cell.outputs
+            ]
+
+
+def mark_unfinished_cell(
+    notebook: nbformat.NotebookNode, error: BaseException, redactor: Redactor
+) -> None:
+    """Papermill marks the cell of a dead kernel or a timeout as completed: say what happened."""
+    started = [
+        cell
+        for cell in notebook.cells
+        if cell.metadata.get("papermill", {}).get("start_time")
+        and not any(output.output_type == "error" for output in cell.get("outputs", []))
+    ]
+    if not started or any(
+        output.output_type == "error"
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+    ):
+        return
+    cell = started[-1]
+    cell.metadata.papermill.update(status="failed", exception=True)
+    text = redactor.text(str(error))[:500]
+    cell.outputs.append(
+        nbformat.v4.new_output("error", ename=type(error).__name__, evalue=text, traceback=[text])
+    )

@@ -1,0 +1,250 @@
+"""A job from fence to archive: which notebook runs when, and what is true at the end."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from credix.clients.effects import Effects
+from credix.clients.lake import Lake
+from credix.clients.state_store import StateStore
+from credix.errors import CredixError, FenceError, StepError
+from credix.leases import is_abandoned, new_lease
+from credix.runs import notebook as notebooks
+from credix.runs.archive import archive_run
+from credix.runs.jobs import GOLD_STEP, REPORT_STEP, SOURCE_STEPS, Job
+from credix.runs.manifest import Manifest
+from credix.runs.notebook import NotebookJob
+from credix.runs.redact import Redactor
+from credix.settings import Settings
+from credix.sources import load_source, source_names
+from credix.state import LastRun, RunStatus, SourceState, Watermark
+from credix.steps.checkpoint import commit_watermark
+from credix.steps.context import (
+    Run,
+    build_run,
+    describe,
+    new_run_id,
+    today,
+    write_json,
+    write_text,
+)
+from credix.steps.lease_keeper import LeaseKeeper
+
+
+class Reporter(notebooks.Reporter, Protocol):
+    """Who is told how the run goes."""
+
+    def run_started(self, run_id: str, job: str) -> None: ...
+    def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None: ...
+    def run_finished(self, manifest: dict[str, Any], location: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. `watermarks` replaces the state's by source; None reads in full."""
+
+    job: Job
+    business_date: str | None
+    watermarks: Mapping[str, Watermark | None]
+    parameters: Mapping[str, Any]
+
+
+class Pipeline:
+    """One run of one job. Every path out of `run` gives the leases free and leaves a manifest."""
+
+    def __init__(self, settings: Settings, request: Request, reporter: Reporter) -> None:
+        self.settings, self.request, self.reporter = settings, request, reporter
+        self.effects = Effects(settings.retry_seconds, settings.die_at)
+        self.lake = Lake(settings, self.effects)
+        self.states = StateStore(settings, self.lake)
+        self.redactor = Redactor(settings.secrets())
+        self.run_id = new_run_id(request.job.name)
+        self.folder = settings.run_dir / self.run_id
+        self.manifest = Manifest(
+            run_id=self.run_id,
+            job=request.job.name,
+            env=settings.env,
+            business_date=request.business_date or today(settings),
+            parameters=dict(request.parameters),
+        )
+
+    def run(self) -> dict[str, Any]:
+        """Run the job to its end and return the manifest.
+
+        Raises BusyError before anything was started when another run holds a source.
+        """
+        notebooks.refuse_unknown_parameters(self.request.job.notebooks, self.request.parameters)
+        with self._sources_held() as states:
+            self.reporter.run_started(self.run_id, self.request.job.name)
+            error: BaseException | None = None
+            try:
+                self.manifest.status = self._run_job(states)
+            except (CredixError, KeyboardInterrupt) as raised:
+                error = raised
+                self.manifest.status = "failed"
+                self.manifest.error = self.redactor.text(describe_error(raised))
+            return self._close(error)
+
+    def _run_job(self, states: Mapping[str, SourceState]) -> RunStatus:
+        has_changes = [self._carry_source(source, state) for source, state in states.items()]
+        if states and not any(has_changes) and self._gold_is_current():
+            return "no_changes"
+        if len(states) > 1 or (states and not any(has_changes)):
+            self._build_gold()
+        if self.request.job.has_report:
+            self._execute(REPORT_STEP, None, {})
+        return "done"
+
+    def _carry_source(self, source: str, state: SourceState) -> bool:
+        """Carry one source from PostgreSQL to bronze; False when nothing had changed."""
+        watermark = self.request.watermarks.get(source, state.watermark)
+        run = self._open(source, state.attempt, watermark)
+        write_text(run.source_folder / "state.json", state.to_json())
+        extracted = self._execute(
+            SOURCE_STEPS[0],
+            source,
+            {
+                "watermark": watermark.model_dump() if watermark else None,
+                "attempt": state.attempt,
+                "run_id": self.run_id,
+                "business_date": self.manifest.business_date,
+            },
+        )
+        if extracted["status"] == "no_changes":
+            commit_watermark(run, extracted, is_merged=False)
+            return False
+        for step in SOURCE_STEPS[1:3]:
+            self._execute(step, source, {})
+        layers = ["bronze"] if len(self.request.job.sources) > 1 else ["bronze", "silver", "gold"]
+        self._execute(SOURCE_STEPS[3], source, {"layers": layers})
+        return True
+
+    def _build_gold(self) -> None:
+        write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
+        self._execute(GOLD_STEP, None, {"layers": ["silver", "gold"]})
+
+    def _gold_is_current(self) -> bool:
+        committed = {name: self.states.read_source(name).committed_seq for name in source_names()}
+        return self.states.read_gold().is_current(self.manifest.business_date, committed)
+
+    def _execute(
+        self, step: str, source: str | None, parameters: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Execute a notebook and read its step result; without one the step has failed."""
+        owner = source or "gold"
+        name = f"{step}.{source}" if source else step
+        result_path = self.folder / owner / f"{step}.json"
+        known = {
+            "source": source or "",
+            "run_folder": str(self.folder),
+            "result_path": str(result_path),
+            **parameters,
+        }
+        declared = notebooks.declared_parameters(step)
+        asked = {k: v for k, v in self.request.parameters.items() if k in declared}
+        notebooks.execute(
+            NotebookJob(step, self.folder / f"{name}.ipynb", {**known, **asked}),
+            self.redactor,
+            self.reporter,
+            self.settings.notebook_timeout_seconds,
+        )
+        result = read_result(result_path, step)
+        self.manifest.add(owner, step, self.redactor.value(result))
+        self.reporter.step_finished(step, owner, result)
+        return result
+
+    def _open(self, source: str | None, attempt: int, watermark: Watermark | None) -> Run:
+        return build_run(
+            self.settings,
+            self.run_id,
+            self.folder,
+            source,
+            attempt,
+            watermark.model_dump() if watermark else None,
+            self.manifest.business_date,
+        )
+
+    @contextmanager
+    def _sources_held(self) -> Iterator[dict[str, SourceState]]:
+        """Raise the fence of every source before the first kernel; all of them or none."""
+        term = timedelta(seconds=self.settings.lease_seconds)
+        lease = new_lease(self.run_id, term)
+        held: dict[str, SourceState] = {}
+        try:
+            for source in self.request.job.sources:
+                load_source(source)
+                held[source] = self.states.change_source(
+                    "state.raise_fence",
+                    source,
+                    lambda state: state.raise_fence(lease, datetime.now(UTC), is_abandoned),
+                )
+                self.manifest.attempts[source] = held[source].attempt
+            keeper = LeaseKeeper(lambda now, term: self._renew(held, now, term), term)
+            keeper.start()
+            try:
+                yield held
+            finally:
+                keeper.stop()
+        finally:
+            self._release(held)
+
+    def _renew(self, held: Mapping[str, SourceState], now: datetime, term: timedelta) -> None:
+        for source, state in held.items():
+            self.states.change_source(
+                "state.renew", source, lambda found, s=state: found.renew(s.attempt, now, term)
+            )
+
+    def _release(self, held: Mapping[str, SourceState]) -> None:
+        for source, state in held.items():
+            status = self.manifest.status
+            last = LastRun(
+                run_id=self.run_id,
+                job=self.request.job.name,
+                status=status if status in ("done", "no_changes") else "failed",
+                finished_at=datetime.now(UTC),
+                rows=self.manifest.rows(source),
+                error=self.manifest.error,
+            )
+            self.states.change_source(
+                "state.release", source, lambda found, s=state, r=last: found.release(s.attempt, r)
+            )
+
+    def _close(self, error: BaseException | None) -> dict[str, Any]:
+        """Archive what was executed; then raise the error that ended the run, if one did."""
+        manifest = self.redactor.value(self.manifest.as_dict())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            location = archive_run(self.lake, self.run_id, self.folder, manifest)
+        except CredixError as archiving:
+            if error is None:
+                raise
+            location = f"{self.folder} (not archived: {archiving})"
+        self.reporter.run_finished(manifest, location)
+        if error is not None:
+            raise error
+        return manifest
+
+
+def read_result(path: Path, step: str) -> dict[str, Any]:
+    """Raises StepError when a notebook ended without its result, whatever it says itself."""
+    try:
+        result = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        raise StepError(
+            f"{step} ended without a step result: its kernel was stopped or it left early."
+        ) from None
+    if result.get("status") not in ("done", "no_changes"):
+        raise StepError(f"{step} ended with status {result.get('status')}.")
+    return result
+
+
+def describe_error(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted by the user or by SIGTERM."
+    if isinstance(error, FenceError):
+        return f"Overtaken: {error}"
+    return str(error)

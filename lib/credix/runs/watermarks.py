@@ -1,0 +1,52 @@
+"""Watermarks as a user types them."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from credix.errors import SettingsError
+from credix.sources import Source, load_source
+from credix.state import Watermark
+
+FULL = "none"
+
+
+def parse_watermarks(texts: Sequence[str], sources: Sequence[str]) -> dict[str, Watermark | None]:
+    """`[SOURCE=]VALUE` by source; None reads in full. Raises SettingsError on anything else."""
+    parsed: dict[str, Watermark | None] = {}
+    for text in texts:
+        name, separator, value = text.rpartition("=")
+        if not separator and len(sources) != 1:
+            raise SettingsError(
+                f"--watermark {text}: say whose it is, as in --watermark {sources[-1]}={text}."
+                if sources
+                else "This job reads no source: --watermark has no meaning for it."
+            )
+        source = name or sources[0]
+        if source not in sources:
+            raise SettingsError(
+                f"--watermark {text}: this job does not read '{source}' but {', '.join(sources)}."
+            )
+        parsed[source] = parse_watermark(value, load_source(source))
+    return parsed
+
+
+def parse_watermark(text: str, source: Source) -> Watermark | None:
+    """A row version for capture by row version, a date or instant for capture by cursor."""
+    if text == FULL:
+        return None
+    if source.capture == "row_version":
+        if not text.isdigit():
+            raise SettingsError(
+                f"--watermark {text}: {source.name} is captured by row version, a whole number "
+                f"such as 4711, or '{FULL}' to read it in full."
+            )
+        return Watermark(row_version=int(text))
+    types = {column.type for column in source.columns if column.name in source.cursor}
+    parse = date.fromisoformat if types == {"DATE"} else datetime.fromisoformat
+    try:
+        return Watermark(cursor=parse(text).isoformat())
+    except ValueError:
+        raise SettingsError(
+            f"--watermark {text}: {source.name} is captured by cursor, a date such as 2026-03-31 "
+            f"or an instant such as 2026-03-31T12:00:00+00:00, or '{FULL}' to read it in full."
+        ) from None

@@ -1,0 +1,46 @@
+"""Runs and step results as small tables, for the first and the last cell of a notebook."""
+
+from typing import Any
+
+import pandas as pd
+
+from credix.steps.context import Run
+
+HIDDEN = {"effects", "nodes", "progress", "parts", "files"}
+
+
+def describe_run(run: Run) -> pd.DataFrame:
+    """Which run this notebook works in."""
+    return as_table(
+        {
+            "run": run.run_id,
+            "kind": "sandbox, no real watermark moves" if run.is_sandbox else "real",
+            "source": run.source_name or "all",
+            "attempt (_seq)": run.attempt or "none",
+            "watermark": describe_watermark(run.watermark.model_dump() if run.watermark else None),
+            "business day": run.business_date,
+            "datasets": f"{run.settings.gcp_project}.{run.settings.prefix}_…",
+        }
+    )
+
+
+def describe_result(result: dict[str, Any]) -> pd.DataFrame:
+    """The step result, without what is only for the next step."""
+    shown = {key: value for key, value in result.items() if key not in HIDDEN}
+    for key in ("watermark_from", "watermark_to"):
+        if key in shown:
+            shown[key] = describe_watermark(shown[key])
+    for key in ("parts", "files", "effects"):
+        if key in result:
+            shown[key] = len(result[key])
+    return as_table(shown)
+
+
+def describe_watermark(watermark: dict[str, Any] | None) -> str:
+    if not watermark:
+        return "none yet"
+    return ", ".join(f"{key} {value}" for key, value in watermark.items() if value is not None)
+
+
+def as_table(facts: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame({"": list(facts), "value": [str(value) for value in facts.values()]})
