@@ -12,6 +12,7 @@ from bqemulator.catalog import ddl_sync
 from bqemulator.catalog.duckdb_repository import DuckDBCatalogRepository
 from bqemulator.catalog.models import Clustering, SnapshotMeta, TableMeta
 from bqemulator.jobs import executor
+from bqemulator.scripting import interpreter
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from bqemulator.storage.type_map import bq_schema_to_duckdb_columns
 from bqemulator.versioning.snapshots import SnapshotManager
@@ -78,6 +79,7 @@ def follow_statements(write_catalog: WriteCatalog) -> None:
             write_catalog(ctx.catalog, old.model_copy(update={"schema_": schema}))
 
     original = replace(executor, "sync_created_table", sync)
+    replace(interpreter, "sync_created_table", sync)
 
 
 def parse_definition(sql: str) -> exp.Create | exp.Alter | None:

@@ -1,0 +1,115 @@
+"""Servers for the tests: one stack for all workers, and one per worker that may be mistreated."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from filelock import FileLock
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery, storage
+
+from credix.local import stack
+
+LOCATION = "southamerica-east1"
+
+
+@pytest.fixture(scope="session")
+def stack_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Path]:
+    """The folder of a running stack; all workers share it, the last one to leave deletes it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    folder, users = shared / "stack", shared / "stack-users"
+    users.mkdir(exist_ok=True)
+    with FileLock(shared / "stack-users.lock"):
+        (users / worker_id).touch()
+        stack.start(folder)
+    yield folder
+    with FileLock(shared / "stack-users.lock"):
+        (users / worker_id).unlink()
+        if not any(users.iterdir()):
+            stack.reset(folder)
+
+
+@pytest.fixture(scope="session")
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a stack that only this worker uses, for tests that kill and move servers."""
+    folder = tmp_path_factory.mktemp("own") / "stack"
+    yield folder
+    stack.reset(folder)
+
+
+@pytest.fixture(scope="session")
+def variables(stack_folder: Path) -> dict[str, str]:
+    return stack.variables(stack_folder)
+
+
+@pytest.fixture(scope="session")
+def client(variables: dict[str, str]) -> bigquery.Client:
+    return connect_bigquery(variables)
+
+
+@pytest.fixture(scope="session")
+def lake(variables: dict[str, str]) -> storage.Client:
+    return connect_storage(variables)
+
+
+@pytest.fixture(scope="session")
+def bucket(lake: storage.Client) -> storage.Bucket:
+    return lake.create_bucket(f"files-{uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def dataset(client: bigquery.Client) -> Iterator[str]:
+    """An empty dataset of the test's own, as `project.dataset`."""
+    name = f"{client.project}.t_{uuid4().hex[:12]}"
+    definition = bigquery.Dataset(name)
+    definition.location = LOCATION
+    client.create_dataset(definition)
+    yield name
+    client.delete_dataset(name, delete_contents=True)
+
+
+@pytest.fixture
+def query(client: bigquery.Client) -> Callable[..., list[dict[str, Any]]]:
+    """Run a statement as Google's client does and return its rows."""
+
+    def run(sql: str) -> list[dict[str, Any]]:
+        job = client.query(sql, retry=None, job_retry=None)
+        return [dict(row.items()) for row in job.result(retry=None, job_retry=None)]
+
+    return run
+
+
+@pytest.fixture
+def upload(bucket: storage.Bucket, tmp_path: Path) -> Callable[..., str]:
+    """Write a table as Parquet into the bucket and return its gs:// address."""
+
+    def put(table: pa.Table, path: str | None = None) -> str:
+        name = path or f"{uuid4().hex}.parquet"
+        local = tmp_path / "upload.parquet"
+        pq.write_table(table, local)
+        bucket.blob(name).upload_from_filename(str(local))
+        return f"gs://{bucket.name}/{name}"
+
+    return put
+
+
+def connect_bigquery(variables: dict[str, str]) -> bigquery.Client:
+    return bigquery.Client(
+        project=variables["GCP_PROJECT"],
+        credentials=AnonymousCredentials(),
+        location=LOCATION,
+        client_options={"api_endpoint": variables["BIGQUERY_EMULATOR_HOST"]},
+    )
+
+
+def connect_storage(variables: dict[str, str]) -> storage.Client:
+    return storage.Client(
+        project=variables["GCP_PROJECT"],
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": variables["STORAGE_EMULATOR_HOST"]},
+    )
