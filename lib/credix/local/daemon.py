@@ -25,8 +25,11 @@ class Server(Protocol):
     def find(self) -> psutil.Process | None:
         """Its process, also one that serves an old place of the folder or an old port."""
 
-    def is_healthy(self, found: psutil.Process) -> bool:
-        """Whether this process serves this folder on these ports, and answers."""
+    def serves_here(self, found: psutil.Process) -> bool:
+        """Whether this process was started for this folder and these ports."""
+
+    def answers(self) -> bool:
+        """Whether the server does what it is for, asked through its ports."""
 
     def start(self) -> None:
         """Start it on its ports and return when it is healthy; raises StackError."""
@@ -40,11 +43,15 @@ def find_own(pid_file: Path, *marks: str) -> psutil.Process | None:
     return process.remembered(pid_file) or process.find_by_command(*marks)
 
 
+def is_healthy(server: Server, found: psutil.Process) -> bool:
+    return server.serves_here(found) and server.answers()
+
+
 def await_health(server: Server, started: psutil.Process) -> None:
     """Wait until a started server is healthy; raises StackError with the end of its log."""
 
     def is_decided() -> bool:
-        return process.has_ended(started) or server.is_healthy(started)
+        return process.has_ended(started) or is_healthy(server, started)
 
     is_in_time = process.wait_until(is_decided, START_SECONDS)
     if process.has_ended(started):

@@ -55,13 +55,11 @@ class GcsServer:
     def find(self) -> psutil.Process | None:
         return find_own(self.pid_file, "-filesystem-root", str(self.root))
 
-    def is_healthy(self, found: psutil.Process) -> bool:
-        command = process.command_line(found)
-        return (
-            str(self.root) in command
-            and str(self.port) in command
-            and process.answers_http(self.port, "/_internal/healthcheck")
-        )
+    def serves_here(self, found: psutil.Process) -> bool:
+        return {str(self.root), str(self.port)} <= set(process.command_line(found))
+
+    def answers(self) -> bool:
+        return process.answers_http(self.port, "/_internal/healthcheck")
 
     def start(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)

@@ -52,14 +52,15 @@ class PostgresServer:
                 return found
         return process.find_by_command("-D", str(self.data))
 
-    def is_healthy(self, found: psutil.Process) -> bool:
-        command = process.command_line(found)
-        if str(self.data) not in command or str(self.port) not in command:
-            return False
+    def serves_here(self, found: psutil.Process) -> bool:
+        return {str(self.data), str(self.port)} <= set(process.command_line(found))
+
+    def answers(self) -> bool:
         try:
             return self._query(DATABASE, "SHOW data_directory") == str(self.data)
-        except psycopg2.Error:
-            return False
+        except psycopg2.Error as error:
+            # All its connections are in use: it works, and a restart would end them.
+            return "too many clients" in str(error)
 
     def start(self) -> None:
         process.rotate(self.log)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 from dotenv import dotenv_values
 from filelock import FileLock, Timeout
 
@@ -14,7 +15,7 @@ from credix.errors import StackError
 from credix.local import process
 from credix.local.bigquery.starter import BigQueryServer
 from credix.local.cluster import choose_home
-from credix.local.daemon import Server
+from credix.local.daemon import Server, is_healthy
 from credix.local.files import remove, write_private
 from credix.local.gcs import GcsServer
 from credix.local.postgres import DATABASE, USER, PostgresServer
@@ -26,6 +27,8 @@ PROJECT = "credix-local"
 ENVIRONMENT_FILE = "stack.env"
 # A starter that waits for another must outlast a slow start of all three.
 LOCK_SECONDS = 240
+# How long a living server may be silent before it is restarted.
+BUSY_SECONDS = 120.0
 OWN_FILES = ("stack.env", "stack.json", "postgres", "gcs", "bigquery", "logs", "run")
 
 
@@ -85,7 +88,7 @@ def reset(folder: Path) -> None:
 
 
 def health(folder: Path) -> dict[str, str]:
-    """`running`, `unhealthy` or `stopped` by server; empty when there is no stack."""
+    """`running`, `not answering` or `stopped` by server; empty when there is no stack."""
     folder = folder.resolve()
     record = Record.load(folder)
     if record is None:
@@ -121,7 +124,7 @@ def build_servers(folder: Path, record: Record) -> list[Server]:
 def bring_up(server: Server, messages: list[str]) -> bool:
     """Start a server unless it is healthy; whether it was started."""
     found = server.find()
-    if found is not None and server.is_healthy(found):
+    if found is not None and server.serves_here(found) and is_answering_in_time(server, found):
         return False
     for is_last in (False, False, True):
         server.stop()
@@ -135,6 +138,15 @@ def bring_up(server: Server, messages: list[str]) -> bool:
                 server.stop()
                 raise
     return True
+
+
+def is_answering_in_time(server: Server, found: psutil.Process) -> bool:
+    """Whether it answers, also after a while: it may be starting, or busy with a long query."""
+
+    def is_decided() -> bool:
+        return server.answers() or process.has_ended(found)
+
+    return process.wait_until(is_decided, BUSY_SECONDS, pause=0.1) and not process.has_ended(found)
 
 
 def move_to_free_ports(server: Server, messages: list[str]) -> None:
@@ -163,7 +175,7 @@ def look_at(server: Server) -> str:
     found = server.find()
     if found is None:
         return "stopped"
-    return "running" if server.is_healthy(found) else "unhealthy"
+    return "running" if is_healthy(server, found) else "not answering"
 
 
 def describe(record: Record) -> dict[str, str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from credix.local.bigquery import (
     load_jobs,
     repairs_catalog,
+    repairs_definitions,
     repairs_jobs,
     repairs_metadata,
     repairs_statements,
@@ -19,6 +20,7 @@ def apply(data: Path) -> None:
     repairs_types.apply()
     repairs_statements.apply()
     repairs_catalog.apply()
+    repairs_definitions.apply()
     repairs_metadata.apply()
     repairs_jobs.apply()
     load_jobs.apply()

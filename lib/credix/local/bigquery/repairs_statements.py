@@ -3,10 +3,12 @@
 import re
 from typing import Any
 
+import pyarrow as pa
 import sqlglot
 from bqemulator.api.dependencies import AppContext
 from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.jobs import executor
+from bqemulator.scripting.interpreter import ScriptInterpreter
 from bqemulator.sql import translator
 from bqemulator.sql.rewriter import create_table_schema_ctas
 from sqlglot import exp
@@ -60,15 +62,24 @@ def refuse_ambiguous_merges() -> None:
     async def run(project: str, sql: str, parameters: Any, ctx: AppContext, *, caller: Any) -> Any:
         probe = ambiguity_probe(sql) if MERGE.match(sql) else None
         if probe is not None:
-            found = await original(project, probe, parameters, ctx, caller=caller)
-            if found.num_rows:
-                raise InvalidQueryError(
-                    "UPDATE/MERGE must match at most one source row for each target row",
-                    location="query",
-                )
+            refuse_if_found(await original(project, probe, parameters, ctx, caller=caller))
         return await original(project, sql, parameters, ctx, caller=caller)
 
+    async def run_in_script(self: ScriptInterpreter, sql: str) -> pa.Table:
+        probe = ambiguity_probe(sql) if MERGE.match(sql) else None
+        if probe is not None:
+            refuse_if_found(await original_in_script(self, probe))
+        return await original_in_script(self, sql)
+
     original = replace(executor, "_run_single_sql", run)
+    original_in_script = replace(ScriptInterpreter, "_run_query", run_in_script)
+
+
+def refuse_if_found(ambiguous: pa.Table) -> None:
+    if ambiguous.num_rows:
+        raise InvalidQueryError(
+            "UPDATE/MERGE must match at most one source row for each target row", location="query"
+        )
 
 
 def ambiguity_probe(sql: str) -> str | None:

@@ -1,6 +1,7 @@
 """The process that serves BigQuery: `python -m credix.local.bigquery.server --data …`."""
 
 import argparse
+import logging
 from pathlib import Path
 
 from bqemulator.config import LogFormat, LogLevel, PersistenceMode, Settings
@@ -15,6 +16,8 @@ def main() -> None:
     settings = emulator_settings(options)
     # First of all: modules of the emulator log while they are imported.
     configure_logging(level=settings.log_level, fmt=settings.log_format)
+    # It warns of clauses that have no counterpart in DuckDB, such as PARTITION BY.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     # The repairs come before the emulator's server is imported, which binds what they replace.
     from credix.local.bigquery import repairs
 

@@ -55,13 +55,12 @@ class BigQueryServer:
     def find(self) -> psutil.Process | None:
         return find_own(self.pid_file, MODULE, str(self.data))
 
-    def is_healthy(self, found: psutil.Process) -> bool:
-        command = process.command_line(found)
-        return (
-            {str(self.data), str(self.port), str(self.grpc_port)} <= set(command)
-            and process.answers_http(self.port, "/readyz")
-            and accepts_connections(self.grpc_port)
-        )
+    def serves_here(self, found: psutil.Process) -> bool:
+        wanted = {str(self.data), str(self.port), str(self.grpc_port)}
+        return wanted <= set(process.command_line(found))
+
+    def answers(self) -> bool:
+        return process.answers_http(self.port, "/readyz") and accepts_connections(self.grpc_port)
 
     def start(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
