@@ -207,7 +207,7 @@ def select_sql(source: Source, schema: str, predicate: Predicate) -> str:
         "SELECT " + ",\n       ".join(columns) + ",\n"
         f"       hash_record_extended(ROW({', '.join(names)}), 0) AS _row_hash,\n"
         f"       {key_hash_sql(source)} AS _key_hash,\n"
-        f"       {predicate.rereads_sql} AS _is_reread\n"
+        f"       coalesce({predicate.rereads_sql}, TRUE) AS _is_reread\n"
         f"FROM {table_sql(source, schema)}\n"
         f"WHERE {predicate.sql}"
     )

@@ -80,7 +80,8 @@ class PartWriter:
     def _write_part(self, first: pa.Table, groups: Iterator[pa.Table]) -> pa.Table | None:
         stem = f"{self.source.name}_{self.extracted_at:%Y%m%dT%H%M%S%fZ}-{len(self.parts) + 1:04d}"
         path = self.folder / f"{stem}.parquet"
-        rows, group = 0, first
+        rows = 0
+        group: pa.Table | None = first
         with full_disk_named(self.folder):
             with path.open("wb") as sink, self._open_writer(sink) as writer:
                 while group is not None and sink.tell() < self.part_bytes:
@@ -157,8 +158,9 @@ def convert(values: pa.ChunkedArray, column: Column, source: Source) -> pa.Chunk
     }.get(column.type)
     if limits:
         number_type, first, last = limits
-        extremes = pc.min_max(converted.cast(number_type)).as_py()
-        if extremes["min"] is not None and not first <= extremes["min"] <= extremes["max"] <= last:
+        numbers = converted.cast(number_type)
+        least, greatest = pc.min(numbers).as_py(), pc.max(numbers).as_py()
+        if least is not None and not first <= least <= greatest <= last:
             raise DataError(
                 f"{where}: a {column.type} is infinite or outside the years 1 to 9999, which "
                 "BigQuery cannot hold. Correct it in the source."
@@ -175,9 +177,9 @@ def drop_known(
     appended to `rereads`, including the rows dropped here.
     """
     for batch in batches:
-        marked = batch.column("_is_reread").fill_null(fill_value=True)
-        if pc.any(marked).as_py():
-            rereads.append(versions_of(batch.filter(marked)))
+        marked = batch.column("_is_reread").to_numpy(zero_copy_only=False).astype(bool)
+        if marked.any():
+            rereads.append(versions_of(batch)[marked])
         kept = batch
         if len(known):
             kept = batch.filter(pa.array(~np.isin(versions_of(batch), known)))

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import google.cloud.storage as storage
 from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
 
 from credix.clients.effects import Effects
 from credix.errors import SettingsError, StateError

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 from google.api_core import exceptions as google
@@ -118,12 +119,12 @@ class Warehouse:
                     list(uris), target, job_id=this_id, job_config=config, **self._once
                 )
             except google.Conflict:
-                job = self._client.get_job(this_id, **self._once)
+                job = cast("bigquery.LoadJob", self._client.get_job(this_id, **self._once))
             return self._wait(job)
 
         message = ""
         for number in range(LOAD_TRIES):
-            job = self._perform(effect, target, lambda n=number: load(f"{job_id}_{n}"))
+            job = self._perform(effect, target, partial(load, f"{job_id}_{number}"))
             if job.error_result is None:
                 return int(job.output_rows or 0)
             message = job.error_result.get("message", "")
@@ -210,7 +211,7 @@ class Warehouse:
 def schema_fields(columns: Sequence[Column]) -> list[bigquery.SchemaField]:
     return [
         bigquery.SchemaField(
-            column.name, column.type, mode=column.mode, description=column.description or None
+            column.name, column.type, mode=column.mode, description=column.description
         )
         for column in columns
     ]

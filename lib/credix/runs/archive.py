@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import bleach
 import nbformat
+from bleach.css_sanitizer import CSSSanitizer
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
@@ -13,6 +15,17 @@ from credix.errors import StateError
 from credix.paths import paths_of
 
 MANIFEST = "manifest.json"
+# What prose, tables and plots need; a script or a frame in an output stays text.
+SAFE_TAGS = {
+    *("a", "b", "blockquote", "br", "caption", "code", "div", "em", "h1", "h2", "h3", "h4", "hr"),
+    *("i", "img", "li", "ol", "p", "pre", "span", "strong", "style", "table", "tbody", "td", "th"),
+    *("thead", "tr", "ul"),
+}
+SAFE_ATTRIBUTES = {
+    "*": ["class", "id", "style"],
+    "a": ["href"],
+    "img": ["src", "alt", "width", "height"],
+}
 CONTENT_TYPES = {
     ".ipynb": "application/x-ipynb+json",
     ".html": "text/html; charset=utf-8",
@@ -57,14 +70,22 @@ def render_page(notebook: Path) -> Path:
                     "html_manager_semver_range": "",
                     "sanitize_html": True,
                     "embed_images": True,
-                }
+                },
             }
         ),
     )
+    exporter.register_filter("clean_html", clean_html)
     body, _ = exporter.from_notebook_node(nbformat.read(notebook, as_version=4))
     page = notebook.with_suffix(".html")
     page.write_text(body, "utf-8")
     return page
+
+
+def clean_html(element: str) -> str:
+    """An output's HTML with safe tags only; nbconvert's list has no table heads."""
+    return bleach.clean(
+        str(element), tags=SAFE_TAGS, attributes=SAFE_ATTRIBUTES, css_sanitizer=CSSSanitizer()
+    )
 
 
 def read_manifests(lake: Lake, limit: int) -> list[dict[str, Any]]:

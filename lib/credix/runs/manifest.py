@@ -8,13 +8,17 @@ from importlib.metadata import version
 from typing import Any
 
 from credix.settings import PROJECT_DIR
+from credix.state import RunStatus
 
 VERSIONED = ("credix", "dbt-core", "dbt-bigquery", "duckdb", "papermill", "pyarrow")
 
 
 @dataclass
 class Manifest:
-    """Grows with the run. `steps` holds each step result under its source, or under `gold`."""
+    """Grows with the run; it counts as failed until the run says otherwise.
+
+    `steps` holds each step result under its source, or under `gold`.
+    """
 
     run_id: str
     job: str
@@ -22,7 +26,7 @@ class Manifest:
     business_date: str
     parameters: dict[str, Any]
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    status: str = "running"
+    status: RunStatus = "failed"
     error: str | None = None
     attempts: dict[str, int] = field(default_factory=dict)
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)

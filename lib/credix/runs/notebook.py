@@ -42,7 +42,7 @@ class AuditEngine(NBClientEngine):
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: NotebookExecutionManager, kernel_name: str, **options: Any
+        cls, nb_man: NotebookExecutionManager, kernel_name: str, *arguments: Any, **options: Any
     ) -> Any:
         redactor: Redactor = options.pop("redactor")
         reporter: Reporter = options.pop("reporter")
@@ -50,19 +50,19 @@ class AuditEngine(NBClientEngine):
         save, cell_start = nb_man.save, nb_man.cell_start
         headings = cell_headings(nb_man.nb)
 
-        def redact_and_save(**arguments: Any) -> None:
+        def redact_and_save(**keywords: Any) -> None:
             redact_outputs(nb_man.nb, redactor)
-            save(**arguments)
+            save(**keywords)
 
-        def report_and_start(cell: Any, cell_index: int | None = None, **arguments: Any) -> None:
+        def report_and_start(cell: Any, cell_index: int | None = None, **keywords: Any) -> None:
             if cell.cell_type == "code" and cell_index is not None:
                 number, heading = headings[cell_index]
                 reporter.cell_started(name, number, len(headings), heading)
-            cell_start(cell, cell_index, **arguments)
+            cell_start(cell, cell_index, **keywords)
 
         nb_man.save, nb_man.cell_start = redact_and_save, report_and_start
         try:
-            return super().execute_managed_notebook(nb_man, kernel_name, **options)
+            return super().execute_managed_notebook(nb_man, kernel_name, *arguments, **options)
         except BaseException as error:
             mark_unfinished_cell(nb_man.nb, error, redactor)
             raise

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -90,6 +91,7 @@ class Pipeline:
             return self._close(error)
 
     def _run_job(self, states: Mapping[str, SourceState]) -> RunStatus:
+        write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
         has_changes = [self._carry_source(source, state) for source, state in states.items()]
         if states and not any(has_changes) and self._gold_is_current():
             return "no_changes"
@@ -124,7 +126,6 @@ class Pipeline:
         return True
 
     def _build_gold(self) -> None:
-        write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
         self._execute(GOLD_STEP, None, {"layers": ["silver", "gold"]})
 
     def _gold_is_current(self) -> bool:
@@ -195,22 +196,25 @@ class Pipeline:
     def _renew(self, held: Mapping[str, SourceState], now: datetime, term: timedelta) -> None:
         for source, state in held.items():
             self.states.change_source(
-                "state.renew", source, lambda found, s=state: found.renew(s.attempt, now, term)
+                "state.renew",
+                source,
+                partial(SourceState.renew, attempt=state.attempt, now=now, term=term),
             )
 
     def _release(self, held: Mapping[str, SourceState]) -> None:
         for source, state in held.items():
-            status = self.manifest.status
             last = LastRun(
                 run_id=self.run_id,
                 job=self.request.job.name,
-                status=status if status in ("done", "no_changes") else "failed",
+                status=self.manifest.status,
                 finished_at=datetime.now(UTC),
                 rows=self.manifest.rows(source),
                 error=self.manifest.error,
             )
             self.states.change_source(
-                "state.release", source, lambda found, s=state, r=last: found.release(s.attempt, r)
+                "state.release",
+                source,
+                partial(SourceState.release, attempt=state.attempt, last_run=last),
             )
 
     def _close(self, error: BaseException | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """05: the figures of the run and of the business, as aggregates."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -161,11 +162,15 @@ def finish(run: Run, result_path: str) -> dict[str, Any]:
 
 
 def query(run: Run, sql: str) -> pd.DataFrame:
+    """The result of one aggregate; NUMERIC as floats, exact to the cent up to 45 trillion BRL."""
     datasets = {
         layer: f"{run.settings.gcp_project}.{run.settings.dataset(layer)}"
         for layer in ("silver", "gold")
     }
-    return run.warehouse.query_arrow(sql.format(**datasets)).to_pandas()
+    frame = run.warehouse.query_arrow(sql.format(**datasets)).to_pandas()
+    for column in frame.columns[frame.map(lambda value: isinstance(value, Decimal)).any()]:
+        frame[column] = frame[column].astype(float)
+    return frame
 
 
 def read_results(run: Run, source: str) -> dict[str, dict[str, Any]]:

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from credix.steps.context import Run
 
 HIDDEN = {"effects", "nodes", "progress", "parts", "files"}
 
 
-def describe_run(run: Run) -> pd.DataFrame:
+def describe_run(run: Run) -> Styler:
     """Which run this notebook works in."""
     return as_table(
         {
@@ -24,7 +25,7 @@ def describe_run(run: Run) -> pd.DataFrame:
     )
 
 
-def describe_result(result: dict[str, Any]) -> pd.DataFrame:
+def describe_result(result: dict[str, Any]) -> Styler:
     """The step result, without what is only for the next step."""
     shown = {key: value for key, value in result.items() if key not in HIDDEN}
     for key in ("watermark_from", "watermark_to"):
@@ -42,5 +43,25 @@ def describe_watermark(watermark: dict[str, Any] | None) -> str:
     return ", ".join(f"{key} {value}" for key, value in watermark.items() if value is not None)
 
 
-def as_table(facts: dict[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame({"": list(facts), "value": [str(value) for value in facts.values()]})
+def as_table(facts: dict[str, Any]) -> Styler:
+    values = [str(value) for value in facts.values()]
+    return table(pd.DataFrame({"": list(facts), "value": values}))
+
+
+def table(frame: pd.DataFrame) -> Styler:
+    """The frame as people read it: thousands separated, two decimals, text to the left."""
+    named = frame if frame.index.name is None else frame.reset_index()
+    numbers = named.select_dtypes("number").columns
+    formats: dict[Any, str] = {
+        column: "{:,.0f}" if is_whole(named[column]) else "{:,.2f}" for column in numbers
+    }
+    texts = [column for column in named.columns if column not in numbers]
+    return (
+        named.style.hide(axis="index")
+        .format(formats, na_rep="", escape="html")
+        .set_properties(subset=texts, **{"text-align": "left"})
+    )
+
+
+def is_whole(numbers: pd.Series) -> bool:
+    return bool((numbers.dropna() % 1 == 0).all())
