@@ -1,13 +1,14 @@
 {#-
   numerator / denominator with two decimals, halves away from zero, as NUMERIC; NULL where the
   denominator is 0. Both are INT64 expressions and the denominator is not negative: the arithmetic
-  stays in integers, so that a value on a threshold does not depend on binary fractions.
+  stays in integers, so that a value on a threshold does not depend on binary fractions. The sum is
+  in parentheses of its own: the local BigQuery writes DIV as an operator and would lose the order.
 -#}
 {%- macro exact_ratio(numerator, denominator) -%}
 cast(
         cast(
             sign({{ numerator }})
-            * div(200 * abs({{ numerator }}) + {{ denominator }}, nullif(2 * {{ denominator }}, 0))
+            * (div((200 * abs({{ numerator }}) + {{ denominator }}), nullif(2 * {{ denominator }}, 0)))
             as numeric
         ) * numeric '0.01' as numeric
     )
