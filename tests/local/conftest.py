@@ -5,33 +5,20 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from filelock import FileLock
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
+from google.cloud.bigquery_storage_v1 import BigQueryReadClient
+from google.cloud.bigquery_storage_v1.services.big_query_read.transports import (
+    BigQueryReadGrpcTransport,
+)
 
 from credix.local import stack
 
 LOCATION = "southamerica-east1"
-
-
-@pytest.fixture(scope="session")
-def stack_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Path]:
-    """The folder of a running stack; all workers share it, the last one to leave deletes it."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    folder, users = shared / "stack", shared / "stack-users"
-    users.mkdir(exist_ok=True)
-    with FileLock(shared / "stack-users.lock"):
-        (users / worker_id).touch()
-        stack.start(folder)
-    yield folder
-    with FileLock(shared / "stack-users.lock"):
-        (users / worker_id).unlink()
-        if not any(users.iterdir()):
-            stack.reset(folder)
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +30,14 @@ def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def variables(stack_folder: Path) -> dict[str, str]:
-    return stack.variables(stack_folder)
+def client(variables: dict[str, str]) -> bigquery.Client:
+    return connect_bigquery(variables)
 
 
 @pytest.fixture(scope="session")
-def client(variables: dict[str, str]) -> bigquery.Client:
-    return connect_bigquery(variables)
+def storage_reader(variables: dict[str, str]) -> BigQueryReadClient:
+    channel = grpc.insecure_channel(variables["CREDIX_BIGQUERY_GRPC_ENDPOINT"])
+    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
 
 
 @pytest.fixture(scope="session")

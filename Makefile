@@ -1,0 +1,48 @@
+# `make run` and `make test` are all there is to know; the rest are their parts.
+
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+# The newest Python at hand that the workbook supports.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null && echo $$python && break; done)
+
+.PHONY: run test lint install lock clean
+
+run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
+	./run_pipeline.py run full
+
+test: $(INSTALLED) ## All tests, against real local servers
+	$(VENV)/bin/python -m pytest -n 2
+
+lint: $(INSTALLED) ## Format, lint and types
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+install: $(INSTALLED) ## The environment in .venv, with uv where it is installed, else with pip
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		echo "Installing into $(VENV) with uv ..." && \
+		uv venv --quiet --allow-existing --python "$(or $(PYTHON),3.13)" $(VENV) && \
+		uv pip install --quiet --compile-bytecode --python $(VENV) --require-hashes -r requirements.lock && \
+		uv pip install --quiet --python $(VENV) --no-deps --editable . ; \
+	elif [ -n "$(PYTHON)" ]; then \
+		echo "Installing into $(VENV) with pip ($(PYTHON)) ..." && \
+		$(PYTHON) -m venv $(VENV) && \
+		$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock && \
+		$(VENV)/bin/python -m pip install --quiet --no-deps --editable . ; \
+	else \
+		echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
+		exit 2; \
+	fi
+	@touch $@
+
+lock: ## Resolve the dependencies anew, for every supported Python and platform in one file
+	uv pip compile --universal --python-version 3.11 --extra local --extra dev \
+		--generate-hashes --no-annotate --no-header --no-emit-index-url --quiet \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## Remove the environment; ./run_pipeline.py reset removes data and runs
+	rm -rf $(VENV)
