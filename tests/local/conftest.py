@@ -9,7 +9,6 @@ import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import (
@@ -17,14 +16,21 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
 )
 
 from credix.local import stack
-
-LOCATION = "southamerica-east1"
+from tests.local.servers import LOCATION, connect_bigquery, connect_storage
 
 
 @pytest.fixture(scope="session")
 def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a stack that only this worker uses, for tests that kill and move servers."""
     folder = tmp_path_factory.mktemp("own") / "stack"
+    yield folder
+    stack.reset(folder)
+
+
+@pytest.fixture
+def new_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a stack of the test's own; what it starts there is deleted."""
+    folder = tmp_path / "stack"
     yield folder
     stack.reset(folder)
 
@@ -41,13 +47,13 @@ def storage_reader(variables: dict[str, str]) -> BigQueryReadClient:
 
 
 @pytest.fixture(scope="session")
-def lake(variables: dict[str, str]) -> storage.Client:
+def storage_client(variables: dict[str, str]) -> storage.Client:
     return connect_storage(variables)
 
 
 @pytest.fixture(scope="session")
-def bucket(lake: storage.Client) -> storage.Bucket:
-    return lake.create_bucket(f"files-{uuid4().hex[:12]}")
+def bucket(storage_client: storage.Client) -> storage.Bucket:
+    return storage_client.create_bucket(f"files-{uuid4().hex[:12]}")
 
 
 @pytest.fixture
@@ -84,20 +90,3 @@ def upload(bucket: storage.Bucket, tmp_path: Path) -> Callable[..., str]:
         return f"gs://{bucket.name}/{name}"
 
     return put
-
-
-def connect_bigquery(variables: dict[str, str]) -> bigquery.Client:
-    return bigquery.Client(
-        project=variables["GCP_PROJECT"],
-        credentials=AnonymousCredentials(),
-        location=LOCATION,
-        client_options={"api_endpoint": variables["BIGQUERY_EMULATOR_HOST"]},
-    )
-
-
-def connect_storage(variables: dict[str, str]) -> storage.Client:
-    return storage.Client(
-        project=variables["GCP_PROJECT"],
-        credentials=AnonymousCredentials(),
-        client_options={"api_endpoint": variables["STORAGE_EMULATOR_HOST"]},
-    )

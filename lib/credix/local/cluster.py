@@ -8,7 +8,6 @@ import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from credix.errors import StackError
@@ -61,7 +60,8 @@ class Cluster:
     def prepare(self, password: str, log: Path) -> None:
         """Make the data folder unless it exists; a kill in the middle leaves no half of one."""
         for abandoned in self.home.glob("init-*"):
-            remove(abandoned)
+            # An initdb whose starter was killed may still write there for a moment.
+            shutil.rmtree(abandoned, ignore_errors=True)
         if (self.data / "PG_VERSION").exists():
             return
         (self.home / MADE_BY).write_text(self.binaries.kind, "utf-8")
@@ -99,10 +99,11 @@ class Cluster:
             raise process.failure(f"{self.binaries} cannot make a data folder", log)
 
 
-def choose_home(folder: Path) -> Path:
+def choose_home(folder: Path, name: str) -> Path:
     """`postgres/` below the stack's folder, or a place outside that the server's account reaches.
 
-    The data of an unprivileged account cannot lie below a folder that is closed to it.
+    The data of an unprivileged account cannot lie below a folder that is closed to it. `name` is
+    the stack's own, not its path's: a moved stack must not meet the next one at its old path.
     """
     inside = folder / "postgres"
     account = choose_account(inside)
@@ -111,7 +112,7 @@ def choose_home(folder: Path) -> Path:
     if account is None or can_reach(account, inside):
         return inside
     inside.rmdir()
-    return OUTSIDE / sha256(str(folder).encode()).hexdigest()[:16]
+    return OUTSIDE / name
 
 
 def open_cluster(home: Path) -> Cluster:

@@ -54,7 +54,7 @@ def start(folder: Path, with_postgres: bool = True) -> Stack:
         record = open_record(folder, messages)
         record.with_postgres = with_postgres
         if with_postgres and record.postgres_home is None:
-            home = choose_home(folder)
+            home = choose_home(folder, record.stack_id)
             is_inside = home.is_relative_to(folder)
             record.postgres_home = str(home.relative_to(folder) if is_inside else home)
         record.save(folder)

@@ -164,7 +164,6 @@ def write(plan: Plan, ctx: AppContext) -> tuple[int, int]:
     # A cursor has a transaction of its own; closing it rolls back what was not committed.
     cursor = ctx.engine.connection.cursor()
     try:
-        cursor.execute("SET TimeZone = 'UTC'")
         cursor.execute("BEGIN")
         is_empty_wanted = plan.old is not None and plan.job.write_disposition == "WRITE_EMPTY"
         if is_empty_wanted and count_rows(cursor, target):

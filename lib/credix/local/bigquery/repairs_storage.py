@@ -1,7 +1,9 @@
-"""Repairs of the emulator's DuckDB: bounded memory, nothing downloaded."""
+"""Repairs of the emulator's DuckDB: results of their own, bounded memory, nothing downloaded."""
 
 import importlib.util
+import re
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from bqemulator.storage.engine import DuckDBEngine
@@ -10,27 +12,61 @@ from credix.local.bigquery.patching import replace
 
 MEMORY_LIMIT = "2GB"
 SPATIAL = "spatial"
+# Arrow tables that the emulator names for a moment; only the main connection knows them.
+REGISTERED = re.compile(r"\b_bqemu_(?:export|avro|orc)")
 
 
 def apply(data: Path) -> None:
-    """Bound DuckDB's memory, and load its spatial extension from the wheel."""
+    """Make all repairs of this module; `data` is the folder of the DuckDB file."""
+    limit_resources(data)
+    load_spatial_from_wheel()
+    separate_results()
+
+
+def limit_resources(data: Path) -> None:
+    """Bound DuckDB's memory, let it spill into our folder and never fetch an extension."""
     settings = {
         "memory_limit": MEMORY_LIMIT,
         "temp_directory": str(data / "spill"),
         "extension_directory": str(data / "extensions"),
         "autoinstall_known_extensions": "false",
+        "TimeZone": "UTC",
     }
 
     def apply_settings(self: DuckDBEngine) -> None:
         apply_session_pragmas(self)
         for name, value in settings.items():
-            self.connection.execute(f"SET {name} = {literal(value)}")
+            # GLOBAL reaches the cursors as well.
+            self.connection.execute(f"SET GLOBAL {name} = {literal(value)}")
+
+    apply_session_pragmas = replace(DuckDBEngine, "_apply_session_pragmas", apply_settings)
+
+
+def load_spatial_from_wheel() -> None:
+    """DuckDB would download its spatial extension, without which the emulator does not start."""
 
     def load_spatial(self: DuckDBEngine) -> None:
         self.connection.execute(f"LOAD {literal(str(spatial_extension()))}")
 
-    apply_session_pragmas = replace(DuckDBEngine, "_apply_session_pragmas", apply_settings)
     replace(DuckDBEngine, "_load_spatial", load_spatial)
+
+
+def separate_results() -> None:
+    """Requests at the same time do not see each other's rows.
+
+    Some requests are served in threads, and all shared one connection, which holds one result:
+    a table could be answered with the rows of another one's query.
+    """
+
+    def execute(
+        self: DuckDBEngine, sql: str, parameters: list[Any] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        if REGISTERED.search(sql):
+            return original(self, sql, parameters)
+        cursor = self.connection.cursor()
+        return cursor.execute(sql) if parameters is None else cursor.execute(sql, parameters)
+
+    original = replace(DuckDBEngine, "execute", execute)
 
 
 def spatial_extension() -> Path:
