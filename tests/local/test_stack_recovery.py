@@ -149,10 +149,15 @@ def test_a_busy_server_is_waited_for_and_not_restarted(own_folder: Path):
 def test_a_moved_folder_works_at_its_new_place(new_folder: Path, tmp_path: Path):
     old, new = tmp_path / "old", new_folder
     before = stack.start(old).variables
+    client = connect_bigquery(before)
+    client.create_dataset("kept")
+    client.query("CREATE TABLE `kept.t` AS SELECT 7 AS id").result()
     old.rename(new)
     moved = stack.start(new)
     assert moved.variables["POSTGRES_PASSWORD"] == before["POSTGRES_PASSWORD"]
     assert "moved here from" in moved.messages[0]
+    rows = connect_bigquery(moved.variables).query("SELECT id FROM `kept.t`").result()
+    assert [row.id for row in rows] == [7]
     assert stack.is_running(new)
     assert servers_of(old) == []
 

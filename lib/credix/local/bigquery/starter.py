@@ -1,5 +1,6 @@
 """The BigQuery server as a process of the stack."""
 
+import os
 import signal
 import socket
 import sys
@@ -65,8 +66,10 @@ class BigQueryServer:
     def start(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
         process.rotate(self.log)
+        # The package is found there also where it is not installed.
         library = str(Path(credix.__file__).parents[1])
-        environment = process.clean_environment(PYTHONPATH=library, PYTHONUNBUFFERED="1")
+        path = os.pathsep.join([library, *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = process.clean_environment(PYTHONPATH=path, PYTHONUNBUFFERED="1")
         started = process.spawn(self.command, self.log, environment)
         process.remember(self.pid_file, started)
         await_health(self, started)
