@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or settings, 3 another run holds the source.
 """
 
+import json
 import os
 import shlex
 import signal
@@ -62,7 +63,7 @@ def commands() -> None:
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="Another parameter of a notebook.",
+    help="A parameter of the notebooks, as in -p layers '[\"bronze\"]'.",
 )
 def run(
     job: str,
@@ -80,7 +81,7 @@ def run(
         job=found,
         business_date=f"{business_date:%Y-%m-%d}" if business_date else None,
         watermarks=parse_watermarks(watermarks, found.sources),
-        parameters=dict(parameters),
+        parameters={name: parse_value(value) for name, value in parameters},
     )
     settings = environment.enter(env)
     Pipeline(settings, request, terminal.TerminalReporter()).run()
@@ -127,6 +128,21 @@ def env(as_json: bool) -> None:
 
 
 @commands.command()
+@click.option("--companies", default=10_000, show_default=True, type=click.IntRange(0, 3_000_000))
+@click.option(
+    "--installments", default=200_000, show_default=True, type=click.IntRange(0, 30_000_000)
+)
+@click.option("--seed", default=42, show_default=True)
+@click.option(
+    "--replace", is_flag=True, help="Empty tables that exist; else they stay as they are."
+)
+def seed(companies: int, installments: int, seed: int, replace: bool) -> None:
+    """Fill the embedded source with demo data of a chosen size."""
+    for message in environment.seed(companies, installments, seed, replace=replace):
+        terminal.console.print(message)
+
+
+@commands.command()
 @click.option("--days", default=1, show_default=True, type=click.IntRange(1, 3650))
 @click.option("--seed", default=1, show_default=True)
 @click.option("--deletes", is_flag=True, help="Also delete rows.")
@@ -168,6 +184,14 @@ def runs(env: str | None, as_json: bool, limit: int) -> None:
         return
     columns = ["run_id", "status", "started_at", "seconds", "rows", "error"]
     terminal.print_table("Runs", columns, [[line[column] for column in columns] for line in lines])
+
+
+def parse_value(text: str) -> Any:
+    """A parameter as JSON where it is JSON, else as text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def main() -> None:

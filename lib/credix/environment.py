@@ -8,8 +8,8 @@ from pathlib import Path
 
 from credix.settings import Settings, collect_variables, own_variables, read_env_file, stack_folder
 
-POSTGRES = {"POSTGRES_HOST"}
-GOOGLE = {"STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"}
+POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT")
+GOOGLE = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
 # What lies beside the servers in the stack's folder.
 LOCAL_FILES = ("runs", "dbt", "demo")
 
@@ -29,17 +29,16 @@ def enter(env: str | None) -> Settings:
 
 def needs_stack(env: str | None) -> bool:
     """True for the local environment, unless the user names all servers of their own."""
-    own = named_by_user(env)
     is_local = collect_variables(os.environ, env).get("CREDIX_ENV", "local") == "local"
-    return is_local and not own >= POSTGRES | GOOGLE
+    return is_local and not (is_named_by_user(POSTGRES, env) and is_named_by_user(GOOGLE, env))
 
 
 def start_stack(env: str | None) -> list[str]:
     """Start the stack and, once, fill it; what is to be told about it."""
     from credix.local import stack
-    from credix.local.demo import seed_once
+    from credix.local.demo.seed import seed_once
 
-    with_postgres = not named_by_user(env) >= POSTGRES
+    with_postgres = not is_named_by_user(POSTGRES, env)
     started = stack.start(local_folder(env), with_postgres=with_postgres)
     settings = Settings.load(env)
     if started.started:
@@ -66,11 +65,12 @@ def local_folder(env: str | None = None) -> Path:
     return stack_folder(collect_variables(os.environ, env))
 
 
-def named_by_user(env: str | None) -> set[str]:
-    """Variables that the user set to something else than the stack's own values."""
+def is_named_by_user(names: tuple[str, ...], env: str | None) -> bool:
+    """True when the user's variables name a server that is not the stack's own."""
     stack = read_env_file(local_folder(env) / "stack.env")
     own = own_variables(os.environ)
-    return {name for name, value in own.items() if value and value != stack.get(name)}
+    address = [own[name] for name in names if own.get(name)]
+    return bool(address) and address != [stack.get(name) for name in names]
 
 
 def stack_variables() -> dict[str, str]:
@@ -98,6 +98,13 @@ def simulate(days: int, seed: int, *, with_deletes: bool) -> dict[str, int]:
     from credix.local.demo import simulate_days
 
     return simulate_days(enter("local"), days, seed, with_deletes=with_deletes)
+
+
+def seed(companies: int, installments: int, seed: int, *, replace: bool) -> list[str]:
+    """Fill the local source with demo data of a chosen size; what is to be told."""
+    from credix.local.demo import seed as demo
+
+    return demo.seed(enter("local"), companies, installments, seed, replace=replace)
 
 
 def reset_stack() -> None:
