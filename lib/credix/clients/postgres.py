@@ -17,6 +17,8 @@ from credix.settings import Settings
 CONNECT_SECONDS = 10
 # An analyst who leaves a notebook half run must not hold back the server's vacuum for ever.
 IDLE_SECONDS = 1800
+# libpq gives no SQLSTATE for a connection that the server answered and refused.
+REFUSED_CONNECTION = ("does not exist", "no pg_hba.conf entry", "permission denied for database")
 
 
 class SourceConnection:
@@ -108,6 +110,11 @@ def translate(sqlstate: str | None, message: str, address: str) -> CredixError:
         return SourceError(
             f"PostgreSQL at {address} refused the login: "
             "correct POSTGRES_USER and POSTGRES_PASSWORD."
+        )
+    if not code and any(phrase in message for phrase in REFUSED_CONNECTION):
+        return SourceError(
+            f"PostgreSQL at {address} refused the connection: {line}. Correct POSTGRES_DB or "
+            "POSTGRES_USER, or let the server admit this role."
         )
     if code == "42501":
         if "row-level security" in message or "row security" in message:

@@ -215,14 +215,18 @@ def read_state(run: Run) -> SourceState:
 
 
 def greatest_cursor(run: Run, connection: SourceConnection) -> Any:
-    """The greatest cursor value in the snapshot; only asked where the watermark needs it."""
+    """The greatest cursor value in the snapshot; only asked where the watermark needs it.
+
+    Infinite values and years that Python cannot hold are left to the writer, which refuses them.
+    """
     if run.source.capture != "cursor":
         return None
     expression = capture.cursor_sql(run.source)
     table = capture.table_sql(run.source, run.settings.postgres_schema)
-    return connection.rows(f"SELECT max({expression}) FROM {table} WHERE isfinite({expression})")[
-        0
-    ][0]
+    return connection.rows(
+        f"SELECT max({expression}) FROM {table} "
+        f"WHERE {expression} BETWEEN '0001-01-01' AND '9999-12-31'"
+    )[0][0]
 
 
 def rereads_path(run: Run) -> str:
