@@ -1,0 +1,92 @@
+"""A run without notebooks: the steps as plain calls, with the real fence and state."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from credix.leases import new_lease
+from credix.settings import Settings
+from credix.sources import CaptureMode
+from credix.state import SourceState
+from credix.steps import extract as extract_step
+from credix.steps import land as land_step
+from credix.steps import load as load_step
+from credix.steps.checkpoint import commit_watermark
+from credix.steps.context import Run, build_run, new_run_id, write_text
+
+BUSINESS_DATE = "2024-03-01"
+
+
+def begin(settings: Settings, source: str, capture: CaptureMode = "row_version") -> Run:
+    """A run that has just raised the fence of its source, whoever held it."""
+    run_id = new_run_id("by_hand")
+    folder = settings.run_dir / run_id
+    run = build_run(settings, run_id, folder, source, 0, None, BUSINESS_DATE)
+    lease = new_lease(run_id, timedelta(minutes=5))
+    state = run.states.change_source(
+        "state.raise_fence",
+        source,
+        lambda state: state.raise_fence(lease, datetime.now(UTC), lambda _: True),
+    )
+    run.attempt, run.watermark = state.attempt, state.watermark
+    run.source = replace(run.source, capture=capture)
+    write_text(run.source_folder / "state.json", state.to_json())
+    return run
+
+
+def extract(run: Run) -> dict[str, Any]:
+    """What 01_extract does; its step result."""
+    with extract_step.connect(run) as connection:
+        snapshot = extract_step.take_snapshot(run, connection)
+        extract_step.check_source(run, connection)
+        plan = extract_step.plan_delta(run, connection, snapshot)
+        delta = extract_step.write_delta(run, connection, snapshot, plan)
+        return extract_step.finish(run, snapshot, plan, delta, "")
+
+
+def land(run: Run) -> dict[str, Any]:
+    """What 02_land does; its step result."""
+    land_step.check_parts(run)
+    landed = land_step.upload_parts(run)
+    swept: pd.DataFrame = land_step.sweep_landing(run)
+    return land_step.finish(run, landed, swept, "")
+
+
+def load(run: Run) -> dict[str, Any]:
+    """What 03_load does; its step result."""
+    columns = load_step.read_reference(run)
+    loaded = load_step.load_hashed(run, columns)
+    load_step.load_stable(run, columns)
+    load_step.check_loaded(run, loaded)
+    load_step.archive_files(run)
+    return load_step.finish(run, loaded, "")
+
+
+def commit(run: Run, extracted: dict[str, Any]) -> SourceState:
+    """What 04_transform does once bronze holds the rows."""
+    return commit_watermark(run, extracted, is_merged=extracted["status"] == "done")
+
+
+def read_changes(
+    settings: Settings, source: str, capture: CaptureMode = "row_version"
+) -> dict[str, Any]:
+    """One run that reads the source and commits how far it got; its step result."""
+    run = begin(settings, source, capture)
+    extracted = extract(run)
+    commit(run, extracted)
+    return extracted
+
+
+def rows_of(extracted: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of all parts, in the order they were written."""
+    parts = [pq.read_table(Path(part["path"])) for part in extracted["parts"]]
+    return pa.concat_tables(parts).to_pylist() if parts else []
+
+
+def keys_of(extracted: dict[str, Any], key: str) -> list[str]:
+    return sorted(row[key] for row in rows_of(extracted))
