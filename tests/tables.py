@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg2.extensions
 
+from credix.clients.warehouse import Warehouse
 from credix.schema import TYPES
 from credix.sources import Source
 
@@ -73,3 +74,11 @@ class Table:
             cursor.execute(f"SELECT {', '.join(names)} FROM {self.name}")
             found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         return {row[self.source.key[0]]: row for row in found}
+
+
+def bronze_rows(warehouse: Warehouse, table: Table) -> dict[str, dict[str, Any]]:
+    """The live rows of bronze by key, in the columns of the contract."""
+    columns = ", ".join(table.source.column_names)
+    target = warehouse.table_id("bronze", table.source.name)
+    rows = warehouse.query(f"SELECT {columns} FROM `{target}` WHERE NOT _is_deleted")
+    return {row[table.source.key[0]]: row for row in rows}

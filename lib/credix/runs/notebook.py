@@ -20,6 +20,11 @@ from credix.settings import PROJECT_DIR
 NOTEBOOKS = PROJECT_DIR / "notebooks"
 ENGINE = "credix"
 KERNEL_START_SECONDS = 120
+# Parameters that hold a run together: no user may set them from outside.
+SET_BY_RUN = {
+    *("attempt", "business_date", "commit", "result_path", "run_folder", "run_id", "source"),
+    "watermark",
+}
 
 
 class Reporter(Protocol):
@@ -101,13 +106,20 @@ def execute(job: NotebookJob, redactor: Redactor, reporter: Reporter, cell_timeo
 
 
 def refuse_unknown_parameters(notebooks: Sequence[str], parameters: Mapping[str, Any]) -> None:
-    """Raises SettingsError naming a parameter that none of the notebooks declares."""
+    """Raises SettingsError for a parameter that no notebook has or that is the run's own."""
     known = {name for notebook in notebooks for name in declared_parameters(notebook)}
+    settable = ", ".join(sorted(known - SET_BY_RUN)) or "none"
     unknown = sorted(set(parameters) - known)
     if unknown:
         raise SettingsError(
             f"No notebook of this job has a parameter {', '.join(unknown)}; "
-            f"known are {', '.join(sorted(known))}."
+            f"parameters that can be set: {settable}."
+        )
+    own = sorted(set(parameters) & SET_BY_RUN)
+    if own:
+        raise SettingsError(
+            f"The run sets {', '.join(own)} itself; parameters that can be set: {settable}. "
+            "For a watermark or a business day use --watermark and --business-date."
         )
 
 

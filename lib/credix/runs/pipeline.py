@@ -1,7 +1,7 @@
 """A job from fence to archive: which notebook runs when, and what is true at the end."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.errors import CredixError, FenceError, StepError
+from credix.errors import CredixError, FenceError, SettingsError, StepError
 from credix.leases import is_abandoned, new_lease
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run
@@ -34,6 +34,8 @@ from credix.steps.context import (
     write_text,
 )
 from credix.steps.lease_keeper import LeaseKeeper
+
+LAYERS = ["bronze", "silver", "gold"]
 
 
 class Reporter(notebooks.Reporter, Protocol):
@@ -63,6 +65,8 @@ class Pipeline:
         self.lake = Lake(settings, self.effects)
         self.states = StateStore(settings, self.lake)
         self.redactor = Redactor(settings.secrets())
+        notebooks.refuse_unknown_parameters(request.job.notebooks, request.parameters)
+        self.layers = parse_layers(request.parameters.get("layers", LAYERS))
         self.run_id = new_run_id(request.job.name)
         self.folder = settings.run_dir / self.run_id
         self.manifest = Manifest(
@@ -78,7 +82,6 @@ class Pipeline:
 
         Raises BusyError before anything was started when another run holds a source.
         """
-        notebooks.refuse_unknown_parameters(self.request.job.notebooks, self.request.parameters)
         with self._sources_held() as states:
             self.reporter.run_started(self.run_id, self.request.job.name)
             error: BaseException | None = None
@@ -93,9 +96,10 @@ class Pipeline:
     def _run_job(self, states: Mapping[str, SourceState]) -> RunStatus:
         write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
         has_changes = [self._carry_source(source, state) for source, state in states.items()]
-        if states and not any(has_changes) and self._gold_is_current():
+        is_current = "gold" not in self.layers or self._gold_is_current()
+        if states and not any(has_changes) and is_current:
             return "no_changes"
-        if len(states) > 1 or (states and not any(has_changes)):
+        if "gold" in self.layers and (len(states) > 1 or (states and not any(has_changes))):
             self._build_gold()
         if self.request.job.has_report:
             self._execute(REPORT_STEP, None, {})
@@ -121,12 +125,12 @@ class Pipeline:
             return False
         for step in SOURCE_STEPS[1:3]:
             self._execute(step, source, {})
-        layers = ["bronze"] if len(self.request.job.sources) > 1 else ["bronze", "silver", "gold"]
-        self._execute(SOURCE_STEPS[3], source, {"layers": layers})
+        is_alone = len(self.request.job.sources) == 1
+        self._execute(SOURCE_STEPS[3], source, {"layers": self.layers if is_alone else LAYERS[:1]})
         return True
 
     def _build_gold(self) -> None:
-        self._execute(GOLD_STEP, None, {"layers": ["silver", "gold"]})
+        self._execute(GOLD_STEP, None, {"layers": LAYERS[1:]})
 
     def _gold_is_current(self) -> bool:
         committed = {name: self.states.read_source(name).committed_seq for name in source_names()}
@@ -145,10 +149,8 @@ class Pipeline:
             "result_path": str(result_path),
             **parameters,
         }
-        declared = notebooks.declared_parameters(step)
-        asked = {k: v for k, v in self.request.parameters.items() if k in declared}
         notebooks.execute(
-            NotebookJob(step, self.folder / f"{name}.ipynb", {**known, **asked}),
+            NotebookJob(step, self.folder / f"{name}.ipynb", known),
             self.redactor,
             self.reporter,
             self.settings.notebook_timeout_seconds,
@@ -231,6 +233,16 @@ class Pipeline:
         if error is not None:
             raise error
         return manifest
+
+
+def parse_layers(layers: Sequence[str]) -> list[str]:
+    """`["bronze"]` or all of them; raises SettingsError on anything else."""
+    if list(layers) not in (LAYERS[:1], LAYERS):
+        raise SettingsError(
+            f"layers is {layers}: give {json.dumps(LAYERS[:1])} to stop before silver and gold, "
+            f"or {json.dumps(LAYERS)}."
+        )
+    return list(layers)
 
 
 def read_result(path: Path, step: str) -> dict[str, Any]:

@@ -1,0 +1,296 @@
+"""Whole runs through papermill, against the real servers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from credix.clients.effects import Effects
+from credix.clients.lake import Lake
+from credix.clients.state_store import StateStore
+from credix.clients.warehouse import Warehouse
+from credix.errors import SourceError
+from credix.paths import paths_of
+from credix.runs.jobs import find_job
+from credix.runs.pipeline import Pipeline, Request
+from credix.settings import PROJECT_DIR, Settings
+from tests.tables import Table, bronze_rows
+
+COMMAND = PROJECT_DIR / "run_pipeline.py"
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def run_started(self, run_id: str, job: str) -> None: ...
+    def cell_started(self, notebook: str, number: int, count: int, heading: str) -> None: ...
+    def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None: ...
+    def run_finished(self, manifest: dict[str, Any], location: str) -> None: ...
+
+
+def run(settings: Settings, job: str = "full", business_date: str | None = None) -> dict[str, Any]:
+    request = Request(find_job(job), business_date, {}, {})
+    return Pipeline(settings, request, Silent()).run()
+
+
+@pytest.fixture
+def filled(tables: dict[str, Table], warehouse: Warehouse) -> dict[str, Table]:
+    """Three companies and a handful of installments, one dirty row of each."""
+    company, installment = tables["cnpj_ws"], tables["installments"]
+    for number in range(3):
+        company.insert(cnpj=f"1122233300018{number}", legal_name=f"Nome Secreto {number}")
+    company.insert(cnpj="99999999000199", zip_code="123")
+    for number in range(8):
+        installment.insert(
+            asset_id=f"a{number}",
+            buyer_tax_id=f"1122233300018{number % 3}",
+            due_date=date(2024, 2, 1) + timedelta(days=number),
+            paid_date=date(2024, 2, 1) if number % 2 else None,
+            paid_amount_in_cents=12345 if number % 2 else None,
+        )
+    installment.insert(asset_id="dirty", expected_amount_in_cents=-1)
+    assert warehouse
+    return tables
+
+
+def assert_bronze_equals_source(warehouse: Warehouse, tables: dict[str, Table]) -> None:
+    for table in tables.values():
+        assert bronze_rows(warehouse, table) == table.rows()
+
+
+def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
+    settings: Settings, warehouse: Warehouse, filled: dict[str, Table]
+) -> None:
+    manifest = run(settings)
+
+    assert manifest["status"] == "done"
+    assert_bronze_equals_source(warehouse, filled)
+    summary = warehouse.table_id("gold", "company_payment_summary")
+    rows = warehouse.query(f"SELECT * FROM `{summary}` ORDER BY buyer_tax_id")
+    assert [row["buyer_tax_id"][-1] for row in rows] == ["0", "1", "2"]
+    assert sum(row["total_installments"] for row in rows) == 8
+    assert sum(row["paid_installments"] for row in rows) == 4
+    quarantine = warehouse.table_id("silver", "quarantine")
+    reasons = {row["reason"] for row in warehouse.query(f"SELECT reason FROM `{quarantine}`")}
+    assert reasons == {"INVALID_ZIPCODE", "NEGATIVE_AMOUNT"}
+    for source in filled:
+        rows_by_step = manifest["sources"][source]["rows"]
+        assert len(set(rows_by_step.values())) == 1, rows_by_step
+
+
+def test_the_archive_tells_the_run_and_no_secret(
+    settings: Settings, lake: Lake, filled: dict[str, Table]
+) -> None:
+    run(settings, "cnpj")
+    states = StateStore(settings, lake)
+    before = states.read_source("cnpj_ws").watermark
+    filled["cnpj_ws"].insert(cnpj="11222333000189")
+
+    manifest = run(settings, "cnpj")
+
+    folder = paths_of(settings).run(manifest["run_id"])
+    blobs = {b.name.removeprefix(folder): b for b in lake.blobs(settings.archive_bucket, folder)}
+    notebooks = [f"{step}.cnpj_ws" for step in ("01_extract", "02_land", "03_load", "04_transform")]
+    assert set(blobs) == {f"{n}{s}" for n in notebooks for s in (".ipynb", ".html")} | {
+        "manifest.json"
+    }
+    contents = {name: blob.download_as_bytes().decode() for name, blob in blobs.items()}
+    for name, content in contents.items():
+        assert settings.postgres_password.get_secret_value() not in content, name
+        assert "Nome Secreto" not in content, name
+        if name.endswith(".html"):
+            assert '<script src="http' not in content
+            assert '<link rel="stylesheet" href="http' not in content
+    assert injected(contents["01_extract.cnpj_ws.ipynb"])["watermark"] == before.model_dump()
+    assert json.loads(contents["manifest.json"])["status"] == "done"
+
+
+def injected(notebook: str) -> dict[str, Any]:
+    """The parameters that papermill put into a notebook."""
+    cells = json.loads(notebook)["cells"]
+    [cell] = [c for c in cells if "injected-parameters" in c["metadata"].get("tags", [])]
+    values: dict[str, Any] = {}
+    exec("".join(cell["source"]), values)
+    return values
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_run_without_changes_ends_after_extract_and_moves_the_watermark(
+    settings: Settings, lake: Lake
+) -> None:
+    run(settings, "cnpj")
+    states = StateStore(settings, lake)
+    before = states.read_source("cnpj_ws")
+
+    manifest = run(settings, "cnpj")
+
+    assert manifest["status"] == "no_changes"
+    assert list(manifest["steps"]["cnpj_ws"]) == ["01_extract"]
+    after = states.read_source("cnpj_ws")
+    assert after.watermark.snapshot_at > before.watermark.snapshot_at
+    assert after.committed_seq == before.committed_seq
+    assert after.last_run.status == "no_changes"
+    assert after.lease is None
+
+
+def test_a_new_day_turns_what_fell_due_into_overdue_without_new_rows(
+    settings: Settings, warehouse: Warehouse, filled: dict[str, Table]
+) -> None:
+    filled["installments"].insert(asset_id="due", due_date=date(2030, 1, 10))
+    details = warehouse.table_id("gold", "payment_analytics_detailed")
+
+    def status() -> str:
+        [row] = warehouse.query(f"SELECT payment_status FROM `{details}` WHERE asset_id = 'due'")
+        return row["payment_status"]
+
+    run(settings, "installments", "2030-01-10")
+    assert status() == "PENDING"
+    manifest = run(settings, "installments", "2030-01-11")
+
+    assert manifest["steps"]["installments"]["01_extract"]["rows"] == 0
+    assert status() == "OVERDUE"
+    assert run(settings, "installments", "2030-01-11")["status"] == "no_changes"
+
+
+def test_a_failed_extract_moves_no_watermark_and_leaves_a_manifest(
+    settings: Settings, lake: Lake, filled: dict[str, Table]
+) -> None:
+    run(settings, "cnpj")
+    states = StateStore(settings, lake)
+    before = states.read_source("cnpj_ws")
+    filled["cnpj_ws"].execute("ALTER TABLE {table} DROP COLUMN zip_code")
+
+    with pytest.raises(SourceError, match="zip_code"):
+        run(settings, "cnpj")
+
+    after = states.read_source("cnpj_ws")
+    assert after.watermark == before.watermark
+    assert after.last_run.status == "failed"
+    assert "zip_code" in after.last_run.error
+    assert after.lease is None
+    folder = paths_of(settings).run(after.last_run.run_id)
+    manifest = json.loads(lake.read_text(settings.archive_bucket, f"{folder}manifest.json")[0])
+    assert manifest["status"] == "failed"
+    assert "zip_code" in manifest["error"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_gold_that_failed_is_mended_by_the_next_run_though_nothing_changed(
+    settings: Settings, lake: Lake
+) -> None:
+    died = start(settings, "cnpj", CREDIX_DIE_AT="gold.build:before")
+    assert "04_transform did not finish" in died.communicate(timeout=180)[0]
+    assert died.returncode == 1
+    states = StateStore(settings, lake)
+    assert states.read_source("cnpj_ws").committed_seq > 0
+    assert states.read_gold().business_date is None
+
+    manifest = run(settings, "cnpj")
+
+    assert manifest["steps"]["cnpj_ws"]["01_extract"]["rows"] == 0
+    assert manifest["status"] == "done"
+    assert states.read_gold().seen["cnpj_ws"] == states.read_source("cnpj_ws").committed_seq
+
+
+def start(settings: Settings, job: str, **variables: str) -> subprocess.Popen[str]:
+    """The command line as a user or scheduler starts it, from whichever Python."""
+    return subprocess.Popen(
+        [sys.executable, str(COMMAND), "run", job],
+        env={**os.environ, **settings.variables(), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture
+def running(settings: Settings, filled: dict[str, Table]) -> Iterator[subprocess.Popen[str]]:
+    """A run that holds its source and waits in PostgreSQL for a lock that the test holds."""
+    table = filled["cnpj_ws"]
+    table.connection.autocommit = False
+    table.execute("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    process = start(settings, "cnpj")
+    states = StateStore(settings, Lake(settings, Effects()))
+    wait_until(lambda: states.read_source("cnpj_ws").lease is not None)
+    wait_until(lambda: waits_for_lock(table))
+    yield process
+    for child in [*psutil.Process().children(recursive=True)]:
+        if child.pid == process.pid:
+            child.kill()
+    process.wait()
+    table.connection.rollback()
+    table.connection.autocommit = True
+
+
+def waits_for_lock(table: Table) -> bool:
+    with table.connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass",
+            [table.name],
+        )
+        return cursor.fetchone()[0] > 0
+
+
+def wait_until(is_true: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("running")
+def test_a_second_run_of_a_source_ends_with_exit_code_3_and_names_the_first(
+    settings: Settings, lake: Lake
+) -> None:
+    holder = StateStore(settings, lake).read_source("cnpj_ws").lease
+
+    second = start(settings, "cnpj")
+    output, _ = second.communicate(timeout=60)
+
+    assert second.returncode == 3
+    assert holder.run_id in output
+    assert not list(Path(settings.run_dir).glob("*/02_land*"))
+
+
+def test_a_killed_run_gives_its_source_free_at_once_and_the_next_one_carries_the_rows(
+    settings: Settings,
+    warehouse: Warehouse,
+    filled: dict[str, Table],
+    running: subprocess.Popen[str],
+) -> None:
+    kernels = psutil.Process(running.pid).children(recursive=True)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    filled["cnpj_ws"].connection.rollback()
+    filled["cnpj_ws"].connection.autocommit = True
+
+    manifest = run(settings, "cnpj")
+
+    assert manifest["status"] == "done"
+    assert bronze_rows(warehouse, filled["cnpj_ws"]) == filled["cnpj_ws"].rows()
+    gone, alive = psutil.wait_procs(kernels, timeout=30)
+    assert kernels
+    assert gone
+    assert not alive, "a kernel outlived its run"
+
+
+def test_sigterm_ends_a_run_with_a_manifest_and_without_children(
+    settings: Settings, lake: Lake, running: subprocess.Popen[str]
+) -> None:
+    kernels = psutil.Process(running.pid).children(recursive=True)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(60) == 1
+    assert not psutil.wait_procs(kernels, timeout=10)[1]
+    state = StateStore(settings, lake).read_source("cnpj_ws")
+    assert state.lease is None
+    assert state.last_run.status == "failed"
+    assert "Interrupted" in state.last_run.error
