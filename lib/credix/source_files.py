@@ -1,0 +1,98 @@
+"""Parquet files that somebody brings for a source: found by name, held to the contract."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as kinds
+
+from credix.errors import DataError
+from credix.schema import TYPES, Column
+from credix.sources import Source, source_names
+
+BATCH_ROWS = 65_536
+# Arrow types of a file that hold a contract type; values that do not fit are refused later.
+FITTING: dict[str, Callable[[pa.DataType], bool]] = {
+    "STRING": lambda kind: (
+        kinds.is_string(kind) or kinds.is_large_string(kind) or is_category(kind)
+    ),
+    "INTEGER": kinds.is_integer,
+    "FLOAT": kinds.is_floating,
+    "BOOLEAN": kinds.is_boolean,
+    "NUMERIC": lambda kind: kinds.is_decimal(kind) or kinds.is_integer(kind),
+    "DATE": kinds.is_date,
+    "TIMESTAMP": lambda kind: kinds.is_timestamp(kind) and kind.tz is not None,
+}
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path) as parquet:
+            yield parquet
+    except FileNotFoundError as error:
+        raise DataError(f"There is no file {path}.") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path.name} cannot be read as Parquet; it may be damaged.") from error
+
+
+def find_files(paths: Iterable[Path]) -> dict[str, Path]:
+    """The file of each source, by its name `<source>.parquet`, in the order of `sources.toml`."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"There is no file or folder {path}.")
+        for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
+            found[file.stem.removeprefix("business_case_")] = file
+    unknown = sorted(set(found) - set(source_names()))
+    if unknown:
+        raise DataError(f"No source is called {', '.join(unknown)}: see sources.toml.")
+    if not found:
+        names = ", ".join(f"{name}.parquet" for name in source_names())
+        raise DataError(
+            f"There is nothing to load: expected {names}. "
+            "Make demo data with: python -m credix.local.demo FOLDER"
+        )
+    return {name: found[name] for name in source_names() if name in found}
+
+
+def check_columns(schema: pa.Schema, source: Source, path: Path) -> None:
+    """Refuse a file whose columns are not the contract's, in any order; raises DataError."""
+    faults = [
+        f"column '{name}' is missing" for name in source.column_names if name not in schema.names
+    ]
+    faults += [
+        f"column '{name}' is not in the contract"
+        for name in schema.names
+        if name not in source.column_names
+    ]
+    for column in source.columns:
+        kind = schema.field(column.name).type if column.name in schema.names else None
+        if kind is not None and not FITTING[column.type](kind):
+            faults.append(f"column '{column.name}' is {kind}, the contract says {column.type}")
+    if faults:
+        raise DataError(
+            f"{path.name} does not fit the contract {source.name}.json: {'; '.join(faults)}."
+        )
+
+
+def as_contract(parquet: pq.ParquetFile, source: Source, path: Path) -> Iterator[pa.RecordBatch]:
+    """The file's rows in the contract's columns, order and types, batch by batch."""
+    for batch in parquet.iter_batches(BATCH_ROWS, columns=source.column_names):
+        arrays = [as_type(batch.column(column.name), column, path) for column in source.columns]
+        yield pa.RecordBatch.from_arrays(arrays, source.column_names)
+
+
+def as_type(values: pa.Array, column: Column, path: Path) -> pa.Array:
+    try:
+        return values.cast(TYPES[column.type].arrow)
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{path.name}: column '{column.name}' has values that do not fit {column.type}."
+        ) from error
+
+
+def is_category(kind: pa.DataType) -> bool:
+    return kinds.is_dictionary(kind) and kinds.is_string(kind.value_type)
