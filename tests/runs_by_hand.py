@@ -16,6 +16,7 @@ from credix.state import SourceState
 from credix.steps import extract as extract_step
 from credix.steps import land as land_step
 from credix.steps import load as load_step
+from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import Run, build_run, new_run_id, write_text
 
@@ -65,6 +66,22 @@ def load(run: Run) -> dict[str, Any]:
     load_step.check_loaded(run, loaded)
     load_step.archive_files(run)
     return load_step.finish(run, loaded, "")
+
+
+def carry(settings: Settings, source: str) -> Run:
+    """A whole run of one source from PostgreSQL to bronze and its watermark."""
+    run = begin(settings, source)
+    extracted = extract(run)
+    if extracted["status"] == "no_changes":
+        commit(run, extracted)
+        return run
+    land(run)
+    load(run)
+    transform_step.merge_bronze(run)
+    transform_step.prove_bronze(run)
+    transform_step.commit_watermark(run)
+    transform_step.drop_temp_tables(run)
+    return run
 
 
 def commit(run: Run, extracted: dict[str, Any]) -> SourceState:

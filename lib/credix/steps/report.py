@@ -70,8 +70,8 @@ def portfolio(run: Run) -> pd.DataFrame:
     expected = float(found["expected"]) or 1.0
     facts = {
         "business day": run.business_date,
-        "installments": f"{found['installments']:,}",
-        "buyers": f"{found['buyers']:,}",
+        "installments": f"{int(found['installments']):,}",
+        "buyers": f"{int(found['buyers']):,}",
         "expected (BRL)": money(found["expected"]),
         "paid (BRL)": money(found["paid"]),
         "outstanding (BRL)": money(found["overdue"] + found["pending"]),
