@@ -37,8 +37,10 @@ class Silent:
     def run_finished(self, manifest: dict[str, Any], location: str) -> None: ...
 
 
-def run(settings: Settings, job: str = "full", business_date: str | None = None) -> dict[str, Any]:
-    request = Request(find_job(job), business_date, {}, {})
+def run(
+    settings: Settings, job: str = "full", business_date: str | None = None, **parameters: Any
+) -> dict[str, Any]:
+    request = Request(find_job(job), business_date, {}, parameters)
     return Pipeline(settings, request, Silent()).run()
 
 
@@ -90,12 +92,12 @@ def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
 def test_the_archive_tells_the_run_and_no_secret(
     settings: Settings, lake: Lake, filled: dict[str, Table]
 ) -> None:
-    run(settings, "cnpj")
+    run(settings, "cnpj", layers=["bronze"])
     states = StateStore(settings, lake)
     before = states.read_source("cnpj_ws").watermark
     filled["cnpj_ws"].insert(cnpj="11222333000189")
 
-    manifest = run(settings, "cnpj")
+    manifest = run(settings, "cnpj", layers=["bronze"])
 
     folder = paths_of(settings).run(manifest["run_id"])
     blobs = {b.name.removeprefix(folder): b for b in lake.blobs(settings.archive_bucket, folder)}
@@ -164,13 +166,13 @@ def test_a_new_day_turns_what_fell_due_into_overdue_without_new_rows(
 def test_a_failed_extract_moves_no_watermark_and_leaves_a_manifest(
     settings: Settings, lake: Lake, filled: dict[str, Table]
 ) -> None:
-    run(settings, "cnpj")
+    run(settings, "cnpj", layers=["bronze"])
     states = StateStore(settings, lake)
     before = states.read_source("cnpj_ws")
     filled["cnpj_ws"].execute("ALTER TABLE {table} DROP COLUMN zip_code")
 
     with pytest.raises(SourceError, match="zip_code"):
-        run(settings, "cnpj")
+        run(settings, "cnpj", layers=["bronze"])
 
     after = states.read_source("cnpj_ws")
     assert after.watermark == before.watermark
@@ -273,7 +275,7 @@ def test_a_killed_run_gives_its_source_free_at_once_and_the_next_one_carries_the
     filled["cnpj_ws"].connection.rollback()
     filled["cnpj_ws"].connection.autocommit = True
 
-    manifest = run(settings, "cnpj")
+    manifest = run(settings, "cnpj", layers=["bronze"])
 
     assert manifest["status"] == "done"
     assert bronze_rows(warehouse, filled["cnpj_ws"]) == filled["cnpj_ws"].rows()
