@@ -41,7 +41,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 lock: ## Resolve the dependencies anew, for every supported Python and platform in one file
 	uv pip compile --universal --python-version 3.11 --extra local --extra dev \
-		--generate-hashes --no-annotate --no-header --no-emit-index-url --quiet \
+		--generate-hashes --no-strip-extras --no-annotate --no-header \
+		--no-emit-index-url --quiet \
 		--output-file requirements.lock pyproject.toml
 
 clean: ## Remove the environment; ./run_pipeline.py reset removes data and runs
