@@ -154,7 +154,7 @@ class CsvStream:
     def _next_batch(self) -> pa.RecordBatch | None:
         try:
             return next(self._batches, None)
-        except (CredixError, pa.ArrowException) as error:
+        except (CredixError, pa.ArrowException, OSError) as error:
             self._failure = error
             raise
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import psycopg2
@@ -18,7 +19,7 @@ from psycopg2 import sql
 from sqlalchemy import Engine, exc
 
 from credix.errors import SettingsError, SourceError
-from credix.loader import COPY_BYTES, CsvStream
+from credix.loader import COPY_BYTES, CsvStream, engine_from
 from credix.local.demo.changes import CHANGES, DELETES, FEWEST_ROWS, Change
 from credix.local.demo.companies import build_companies
 from credix.local.demo.identifiers import ROOTS, company_roots
@@ -30,6 +31,7 @@ from credix.local.demo.installments import (
     fit,
 )
 from credix.local.demo.payers import NO_HISTORY, payer_kinds
+from credix.settings import Settings
 from credix.sources import load_source
 
 NEW_COMPANIES_SHARE = 0.0005
@@ -80,6 +82,25 @@ def simulate(
             for name, rows in done.items():
                 summary[name] = summary.get(name, 0) + rows
     return summary
+
+
+def simulate_days(
+    settings: Settings, days: int, seed: int, *, with_deletes: bool = False
+) -> dict[str, int]:
+    """Let days pass in the source of the settings, up to today in their time zone."""
+    engine = engine_from(settings.variables())
+    today = datetime.now(ZoneInfo(settings.timezone)).date()
+    try:
+        return simulate(
+            engine,
+            settings.postgres_schema,
+            days,
+            seed=seed,
+            today=today,
+            with_deletes=with_deletes,
+        )
+    finally:
+        engine.dispose()
 
 
 def operation_days(last_day: date | None, days: int, today: date) -> list[date]:
