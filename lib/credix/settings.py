@@ -166,8 +166,8 @@ def is_unknown(name: str, known: set[str]) -> bool:
 
 
 def unknown_variable(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"{name} is not a setting" + (f", did you mean {close[0]}?" if close else "")
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return f"{name} is not a setting" + (f" (did you mean {close[0]}?)" if close else "")
 
 
 def describe_fault(fault: Mapping[str, Any]) -> str:
