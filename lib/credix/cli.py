@@ -83,15 +83,14 @@ def run(
         watermarks=parse_watermarks(watermarks, found.sources),
         parameters={name: parse_value(value) for name, value in parameters},
     )
-    settings = environment.enter(env)
+    settings = environment.enter(env, terminal.tell)
     Pipeline(settings, request, terminal.TerminalReporter()).run()
 
 
 @commands.command()
 def up() -> None:
     """Start the embedded PostgreSQL, GCS and BigQuery; data is made once."""
-    for message in environment.start_stack("local"):
-        terminal.console.print(message, markup=False)
+    environment.start_stack("local", terminal.tell)
     terminal.console.print(f"The stack is up in {environment.local_folder('local')}", markup=False)
 
 
@@ -138,8 +137,7 @@ def env(as_json: bool) -> None:
 )
 def seed(companies: int, installments: int, seed: int, replace: bool) -> None:
     """Fill the embedded source with demo data of a chosen size."""
-    for message in environment.seed(companies, installments, seed, replace=replace):
-        terminal.console.print(message)
+    environment.seed(companies, installments, seed, terminal.tell, replace=replace)
 
 
 @commands.command()
@@ -148,7 +146,7 @@ def seed(companies: int, installments: int, seed: int, replace: bool) -> None:
 @click.option("--deletes", is_flag=True, help="Also delete rows.")
 def simulate(days: int, seed: int, deletes: bool) -> None:
     """Let days pass in the embedded source: invoices, payments, corrections, status changes."""
-    summary = environment.simulate(days, seed, with_deletes=deletes)
+    summary = environment.simulate(days, seed, terminal.tell, with_deletes=deletes)
     terminal.print_table(
         f"{days} day(s) have passed in the source", ["what", "rows"], list(summary.items())
     )
@@ -161,7 +159,7 @@ def status(env: str | None, as_json: bool) -> None:
     """Show for each source its watermark, last run, rows in bronze and lag."""
     from credix.runs.history import source_statuses
 
-    lines = source_statuses(environment.enter(env))
+    lines = source_statuses(environment.enter(env, terminal.tell))
     if as_json:
         terminal.print_json(lines)
         return
@@ -178,7 +176,7 @@ def runs(env: str | None, as_json: bool, limit: int) -> None:
     """List the last runs with status, duration, rows and error."""
     from credix.runs.history import recent_runs
 
-    lines = recent_runs(environment.enter(env), limit)
+    lines = recent_runs(environment.enter(env, terminal.tell), limit)
     if as_json:
         terminal.print_json(lines)
         return

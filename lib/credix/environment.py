@@ -4,6 +4,7 @@ The one place where the package meets its embedded stack.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from credix.settings import Settings, collect_variables, own_variables, read_env_file, stack_folder
@@ -14,14 +15,14 @@ GOOGLE = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
 LOCAL_FILES = ("runs", "dbt", "demo")
 
 
-def enter(env: str | None) -> Settings:
+def enter(env: str | None, tell: Callable[[str], None], *, is_seeded: bool = True) -> Settings:
     """The settings of the environment, with the embedded stack up where they need it.
 
-    On its first start the stack gets its buckets, datasets and demo data. The settings are put
-    into the environment of this process, for the kernels that it starts.
+    On its first start the stack gets its buckets, datasets and, unless `is_seeded` is false, demo
+    data. The settings are put into the environment of this process, for the kernels it starts.
     """
     if needs_stack(env):
-        start_stack(env)
+        start_stack(env, tell, is_seeded=is_seeded)
     settings = Settings.load(env)
     os.environ.update(settings.variables())
     return settings
@@ -33,8 +34,8 @@ def needs_stack(env: str | None) -> bool:
     return is_local and not (is_named_by_user(POSTGRES, env) and is_named_by_user(GOOGLE, env))
 
 
-def start_stack(env: str | None) -> list[str]:
-    """Start the stack and, once, fill it; what is to be told about it."""
+def start_stack(env: str | None, tell: Callable[[str], None], *, is_seeded: bool = True) -> None:
+    """Start the stack and, once, fill it."""
     from credix.local import stack
     from credix.local.demo.seed import seed_once
 
@@ -42,11 +43,12 @@ def start_stack(env: str | None) -> list[str]:
     started = stack.start(local_folder(env), with_postgres=with_postgres)
     settings = Settings.load(env)
     if started.started:
+        tell(f"Started {', '.join(started.started)} in {started.folder}")
         provision(settings)
-    messages = list(started.messages)
-    if with_postgres:
-        messages += seed_once(settings)
-    return messages
+    for message in started.messages:
+        tell(message)
+    if with_postgres and is_seeded:
+        seed_once(settings, tell)
 
 
 def provision(settings: Settings) -> None:
@@ -93,18 +95,23 @@ def stack_variables() -> dict[str, str]:
     return {**variables, **for_psql}
 
 
-def simulate(days: int, seed: int, *, with_deletes: bool) -> dict[str, int]:
+def simulate(
+    days: int, seed: int, tell: Callable[[str], None], *, with_deletes: bool
+) -> dict[str, int]:
     """Let days pass in the local source; rows by kind of change."""
     from credix.local.demo import simulate_days
 
-    return simulate_days(enter("local"), days, seed, with_deletes=with_deletes)
+    return simulate_days(enter("local", tell), days, seed, with_deletes=with_deletes)
 
 
-def seed(companies: int, installments: int, seed: int, *, replace: bool) -> list[str]:
-    """Fill the local source with demo data of a chosen size; what is to be told."""
+def seed(
+    companies: int, installments: int, seed: int, tell: Callable[[str], None], *, replace: bool
+) -> None:
+    """Fill the local source with demo data of a chosen size."""
     from credix.local.demo import seed as demo
 
-    return demo.seed(enter("local"), companies, installments, seed, replace=replace)
+    settings = enter("local", tell, is_seeded=False)
+    demo.seed(settings, companies, installments, seed, tell, replace=replace)
 
 
 def reset_stack() -> None:

@@ -58,6 +58,11 @@ def describe_end(manifest: dict[str, Any]) -> str:
     return texts.get(manifest["status"], "Failed")
 
 
+def tell(message: str) -> None:
+    """What a person wants to know, beside the result: on stderr, so that JSON stays JSON."""
+    errors.print(message, markup=False)
+
+
 def print_json(value: Any) -> None:
     """JSON as it is, never wrapped or coloured: it is for programs."""
     print(json.dumps(value, indent=2, default=str))

@@ -1,5 +1,6 @@
 """Runs and step results as small tables, for the first and the last cell of a notebook."""
 
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pandas as pd
@@ -52,10 +53,10 @@ def table(frame: pd.DataFrame) -> Styler:
     """The frame as people read it: thousands separated, two decimals, text to the left."""
     named = frame if frame.index.name is None else frame.reset_index()
     numbers = named.select_dtypes("number").columns
-    formats: dict[Any, str] = {
+    formats: dict[Any, str | Callable[[object], str] | None] = {
         column: "{:,.0f}" if is_whole(named[column]) else "{:,.2f}" for column in numbers
     }
-    texts = [column for column in named.columns if column not in numbers]
+    texts: list[Hashable] = [column for column in named.columns if column not in numbers]
     return (
         named.style.hide(axis="index")
         .format(formats, na_rep="", escape="html")

@@ -1,10 +1,12 @@
 """The first data of an embedded source: written, loaded and remembered, once."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from filelock import FileLock
 from sqlalchemy import Engine, inspect
 
 from credix.loader import engine_from, load_files
@@ -15,22 +17,46 @@ from credix.sources import load_source
 MARKER = "seeded.json"
 
 
-def seed_once(settings: Settings) -> list[str]:
-    """Fill a fresh source; what is to be told, nothing when it was filled before.
+def seed_once(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Fill a fresh source; nothing happens when it was filled before.
 
     A table that somebody dropped later is not made again: its absence is an error of the source.
     """
-    folder = settings.local_dir / "demo"
-    if (folder / MARKER).exists():
-        return []
-    return seed(settings, COMPANIES, INSTALLMENTS, SEED, replace=False)
+    if not (settings.local_dir / "demo" / MARKER).exists():
+        seed(settings, COMPANIES, INSTALLMENTS, SEED, tell, replace=False, once=True)
 
 
 def seed(
-    settings: Settings, companies: int, installments: int, seed: int, *, replace: bool
-) -> list[str]:
-    """Write demo data that ends today and load it; without `replace` only into missing tables."""
+    settings: Settings,
+    companies: int,
+    installments: int,
+    seed: int,
+    tell: Callable[[str], None],
+    *,
+    replace: bool,
+    once: bool = False,
+) -> None:
+    """Write demo data that ends today and load it; without `replace` only into missing tables.
+
+    Two at the same time come one after the other; with `once` the second does nothing.
+    """
     folder = settings.local_dir / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "seed.lock"):
+        if not (once and (folder / MARKER).exists()):
+            fill(settings, folder, companies, installments, seed, tell, replace=replace)
+
+
+def fill(
+    settings: Settings,
+    folder: Path,
+    companies: int,
+    installments: int,
+    seed: int,
+    tell: Callable[[str], None],
+    *,
+    replace: bool,
+) -> None:
     today = datetime.now(ZoneInfo(settings.timezone)).date()
     files = write_demo_data(
         folder, today=today, companies=companies, installments=installments, seed=seed
@@ -42,7 +68,10 @@ def seed(
     rows = load_files(engine, settings.postgres_schema, wanted, replace=replace)
     engine.dispose()
     remember(folder, files, {"companies": companies, "installments": installments, "seed": seed})
-    return [f"{count:,} demo rows loaded into {name}." for name, count in rows.items()]
+    for name in (path.stem for path in files):
+        table = f"{settings.postgres_schema}.{load_source(name).table}"
+        loaded = f"{rows[name]:,} demo rows loaded" if name in rows else "exists, left as it is"
+        tell(f"{table}: {loaded}")
 
 
 def has_table(engine: Engine, settings: Settings, source: str) -> bool:
