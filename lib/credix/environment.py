@@ -37,7 +37,6 @@ def needs_stack(env: str | None) -> bool:
 def start_stack(env: str | None, tell: Callable[[str], None], *, is_seeded: bool = True) -> None:
     """Start the stack and, once, fill it."""
     from credix.local import stack
-    from credix.local.demo.seed import seed_once
 
     with_postgres = not is_named_by_user(POSTGRES, env)
     started = stack.start(local_folder(env), with_postgres=with_postgres)
@@ -47,7 +46,10 @@ def start_stack(env: str | None, tell: Callable[[str], None], *, is_seeded: bool
         provision(settings)
     for message in started.messages:
         tell(message)
-    if with_postgres and is_seeded:
+    # Looked at here, since the demo data's libraries take longer to import than all of this.
+    if with_postgres and is_seeded and not (settings.local_dir / "demo" / "seeded.json").exists():
+        from credix.local.demo.seed import seed_once
+
         seed_once(settings, tell)
 
 

@@ -90,6 +90,7 @@ def execute(job: NotebookJob, redactor: Redactor, reporter: Reporter, cell_timeo
             cwd=NOTEBOOKS,
             start_timeout=KERNEL_START_SECONDS,
             execution_timeout=cell_timeout,
+            shutdown_kernel="immediate",
             config=Config({"KernelManager": {"transport_encryption": "auto"}}),
             redactor=redactor,
             reporter=reporter,
