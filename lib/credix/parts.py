@@ -48,7 +48,7 @@ class Part:
 
 
 class PartWriter:
-    """Writes batches of one run into parts of at most `part_bytes` (checked per row group)."""
+    """Writes batches of one run into parts that end with the group that reaches `part_bytes`."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class PartWriter:
         group: pa.Table | None = first
         with full_disk_named(self.folder):
             with path.open("wb") as sink, self._open_writer(sink) as writer:
-                while group is not None and sink.tell() < self.part_bytes:
+                while group is not None and (rows == 0 or sink.tell() < self.part_bytes):
                     writer.write_table(self._complete(group, stem), row_group_size=len(group))
                     rows += len(group)
                     group = next(groups, None)
