@@ -30,13 +30,16 @@ class Lake:
         self._once: dict[str, Any] = {"timeout": settings.google_timeout_seconds, "retry": None}
 
     def read_text(self, bucket: str, path: str) -> tuple[str, int] | None:
-        """The object's text and generation; None when there is no such object."""
+        """The object's text and generation; None when there is no such object.
+
+        Bytes that are no text are replaced, so that whoever parses it refuses it by name.
+        """
         location = f"gs://{bucket}/{path}"
 
         def download() -> tuple[str, int] | None:
             blob = self._client.bucket(bucket).blob(path)
             try:
-                text = blob.download_as_bytes(**self._once).decode()
+                text = blob.download_as_bytes(**self._once).decode(errors="replace")
             except google.NotFound:
                 self._require_bucket(bucket)
                 return None
@@ -148,24 +151,16 @@ class Lake:
         path: str,
         reason: str | None = None,
     ) -> None:
-        """Copy create-only, compare checksums, then delete the original by its generation."""
+        """Copy create-only, compare checksums, then delete the original by its generation.
+
+        Raises StateError when another object has the name, or when the original is gone and was
+        not moved.
+        """
         location = f"gs://{bucket}/{path}"
 
         def copy_and_delete() -> None:
-            target = self._client.bucket(bucket).blob(path)
-            target.metadata = {**(blob.metadata or {}), **({"reason": reason} if reason else {})}
-            target.content_type = blob.content_type
-            try:
-                token, _, _ = target.rewrite(blob, if_generation_match=0, **self._once)
-                while token:
-                    token, _, _ = target.rewrite(blob, token=token, **self._once)
-            except google.PreconditionFailed:
-                target.reload(**self._once)
-            except google.NotFound:
-                self._require_bucket(bucket)
-                if not target.exists(**self._once):
-                    raise
-            if target.crc32c and target.crc32c != blob.crc32c:
+            target = self._find(bucket, path) or self._copy(blob, bucket, path, reason)
+            if target.crc32c != blob.crc32c:
                 raise StateError(f"{location} exists already with another content.")
             try:
                 blob.delete(if_generation_match=blob.generation, **self._once)
@@ -174,6 +169,30 @@ class Lake:
 
         with self._translated(location):
             self.effects.perform(effect, location, copy_and_delete)
+
+    def _find(self, bucket: str, path: str) -> storage.Blob | None:
+        return self._client.bucket(bucket).get_blob(path, **self._once)
+
+    def _copy(self, blob: storage.Blob, bucket: str, path: str, reason: str | None) -> storage.Blob:
+        target = self._client.bucket(bucket).blob(path)
+        target.metadata = {**(blob.metadata or {}), **({"reason": reason} if reason else {})}
+        target.content_type = blob.content_type
+        try:
+            token, _, _ = target.rewrite(blob, if_generation_match=0, **self._once)
+            while token:
+                token, _, _ = target.rewrite(blob, token=token, **self._once)
+        except google.PreconditionFailed:
+            target.reload(**self._once)
+        except google.NotFound:
+            self._require_bucket(bucket)
+            moved = self._find(bucket, path)
+            if moved is None:
+                raise StateError(
+                    f"gs://{blob.bucket.name}/{blob.name} is gone, and gs://{bucket}/{path} does "
+                    "not have it: somebody deleted it. Restore it, or run again."
+                ) from None
+            return moved
+        return target
 
     def delete(self, effect: str, bucket: str, path: str) -> None:
         location = f"gs://{bucket}/{path}"
@@ -202,7 +221,7 @@ class Lake:
     def _require_bucket(self, name: str) -> None:
         """A missing object is an answer, a missing bucket is a fault of the settings."""
         if not self._client.bucket(name).exists(**self._once):
-            raise missing_bucket(name)
+            raise missing_bucket(name, self.settings)
 
     @contextmanager
     def _translated(self, location: str) -> Iterator[None]:
@@ -211,7 +230,7 @@ class Lake:
         except google.NotFound as error:
             if "bucket" in str(error).lower() or location.startswith("gs://"):
                 bucket = location.removeprefix("gs://").partition("/")[0]
-                raise missing_bucket(bucket) from None
+                raise missing_bucket(bucket, self.settings) from None
             raise
         except google.Forbidden:
             raise SettingsError(
@@ -221,10 +240,11 @@ class Lake:
             raise SettingsError(f"No Google credentials: {error}") from None
 
 
-def missing_bucket(name: str) -> SettingsError:
+def missing_bucket(name: str, settings: Settings) -> SettingsError:
+    named_by = [variable for variable, value in settings.variables().items() if value == name]
     return SettingsError(
         f"The bucket gs://{name} does not exist: create it (Terraform does on Google, "
-        "./run_pipeline.py up locally) or correct the CREDIX_…_BUCKET setting that names it."
+        f"./run_pipeline.py up locally) or correct {' or '.join(named_by) or 'its name'}."
     )
 
 
