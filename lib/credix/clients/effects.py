@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import requests
 from google.api_core import exceptions as google
+from google.auth import exceptions as auth
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from credix.errors import TransientError
@@ -21,6 +22,7 @@ TRANSIENT = (
     google.BadGateway,
     google.ServiceUnavailable,
     google.GatewayTimeout,
+    auth.TransportError,
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
     requests.exceptions.ChunkedEncodingError,
