@@ -210,9 +210,14 @@ def full_disk_named(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise DataError(
-            f"The disk of {folder} is full: free some space, or set CREDIX_RUN_DIR to a folder "
-            "on a larger disk."
-        ) from None
+        raise full_disk_error(error, folder) or error from None
+
+
+def full_disk_error(error: BaseException, folder: Path) -> DataError | None:
+    """The error of this product when the disk is full, else None."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return DataError(
+        f"The disk of {folder} is full: free some space, or set CREDIX_RUN_DIR to a folder "
+        "on a larger disk."
+    )

@@ -103,7 +103,8 @@ class Settings(BaseModel):
             faults += [describe_fault(fault) for fault in error.errors()]
         if faults:
             env = given.get("CREDIX_ENV", "local")
-            hint = " Start the embedded stack first: ./run_pipeline.py up" if env == "local" else ""
+            is_down = env == "local" and "POSTGRES_HOST" not in given
+            hint = " Start the embedded stack first: ./run_pipeline.py up" if is_down else ""
             raise SettingsError(
                 f"The settings of '{env}' are not complete: {'; '.join(faults)}.{hint}"
             )

@@ -5,11 +5,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
 console = Console(highlight=False, soft_wrap=True)
+# Into a file or pipe a table is written this wide.
+WIDTH = 160
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -69,12 +73,22 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column)
+    """A table, one line per row; what does not fit is cut off."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for index, column in enumerate(columns):
+        is_number = bool(rows) and isinstance(rows[0][index], int | float)
+        table.add_column(column, no_wrap=True, justify="right" if is_number else "left")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    console.print(table)
+        table.add_row(*(escape(as_text(value)) for value in row))
+    console.print(table, width=None if console.is_terminal else WIDTH, soft_wrap=False)
+
+
+def as_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else str(value)
 
 
 def print_error(message: str) -> None:

@@ -41,7 +41,7 @@ class Lake:
             try:
                 text = blob.download_as_bytes(**self._once).decode(errors="replace")
             except google.NotFound:
-                self._require_bucket(bucket)
+                self.require_bucket(bucket)
                 return None
             return text, int(blob.generation or 0)
 
@@ -184,7 +184,7 @@ class Lake:
         except google.PreconditionFailed:
             target.reload(**self._once)
         except google.NotFound:
-            self._require_bucket(bucket)
+            self.require_bucket(bucket)
             moved = self._find(bucket, path)
             if moved is None:
                 raise StateError(
@@ -218,20 +218,28 @@ class Lake:
         with self._translated(f"gs://{name}"):
             self.effects.perform("lake.create_bucket", f"gs://{name}", create)
 
-    def _require_bucket(self, name: str) -> None:
-        """A missing object is an answer, a missing bucket is a fault of the settings."""
-        if not self._client.bucket(name).exists(**self._once):
-            raise missing_bucket(name, self.settings)
+    def require_bucket(self, name: str) -> None:
+        """Raises SettingsError when there is no such bucket.
+
+        A listing needs no right on the bucket itself, which an identity of least privilege lacks.
+        """
+
+        def list_one() -> None:
+            listed = self._client.list_blobs(
+                name, prefix=f"{self.settings.prefix}/state/", max_results=1, **self._once
+            )
+            next(iter(listed), None)
+
+        with self._translated(f"gs://{name}"):
+            self.effects.read(f"gs://{name}", list_one)
 
     @contextmanager
     def _translated(self, location: str) -> Iterator[None]:
         try:
             yield
-        except google.NotFound as error:
-            if "bucket" in str(error).lower() or location.startswith("gs://"):
-                bucket = location.removeprefix("gs://").partition("/")[0]
-                raise missing_bucket(bucket, self.settings) from None
-            raise
+        except google.NotFound:
+            bucket = location.removeprefix("gs://").partition("/")[0]
+            raise missing_bucket(bucket, self.settings) from None
         except google.Forbidden:
             raise SettingsError(
                 f"Access to {location} is denied: grant this identity the role on the bucket."

@@ -194,7 +194,7 @@ def describe(record: Record) -> dict[str, str]:
         "CREDIX_BIGQUERY_GRPC_ENDPOINT": f"127.0.0.1:{record.ports['bigquery_grpc']}",
         "CREDIX_GOOGLE_CREDENTIALS": "anonymous",
     }
-    return {**(postgres if record.with_postgres else {}), **google}
+    return {**(postgres if record.postgres_home else {}), **google}
 
 
 def as_dotenv(values: dict[str, str]) -> str:

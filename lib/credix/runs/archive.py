@@ -1,5 +1,6 @@
 """The audit trail: executed notebooks and their pages into the archive, the manifest last."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -34,29 +35,41 @@ CONTENT_TYPES = {
 
 
 def archive_run(lake: Lake, run_id: str, folder: Path, manifest: dict[str, Any]) -> str:
-    """Upload the run's notebooks, their HTML pages and its manifest; the folder's address."""
+    """Upload the run's notebooks, their HTML pages and its manifest; the folder's address.
+
+    Beside each notebook its page is kept on disk too. A full disk costs that copy only.
+    """
     for notebook in sorted(folder.glob("*.ipynb")):
-        page = render_page(notebook)
-        upload(lake, run_id, notebook)
-        upload(lake, run_id, page)
-    path = folder / MANIFEST
-    path.write_text(json.dumps(manifest, indent=2, default=str) + "\n", "utf-8")
-    upload(lake, run_id, path)
+        content = notebook.read_bytes()
+        upload(lake, run_id, notebook.name, content)
+        page = notebook.with_suffix(".html")
+        html = render_page(content.decode())
+        if html is not None:
+            upload(lake, run_id, page.name, html.encode())
+            with contextlib.suppress(OSError):
+                page.write_text(html, "utf-8")
+    text = json.dumps(manifest, indent=2, default=str) + "\n"
+    with contextlib.suppress(OSError):
+        (folder / MANIFEST).write_text(text, "utf-8")
+    upload(lake, run_id, MANIFEST, text.encode())
     return f"gs://{lake.settings.archive_bucket}/{paths_of(lake.settings).run(run_id)}"
 
 
-def upload(lake: Lake, run_id: str, path: Path) -> None:
+def upload(lake: Lake, run_id: str, name: str, content: bytes) -> None:
     lake.upload(
         "archive.upload",
         lake.settings.archive_bucket,
-        paths_of(lake.settings).run(run_id) + path.name,
-        path.read_bytes(),
-        content_type=CONTENT_TYPES[path.suffix],
+        paths_of(lake.settings).run(run_id) + name,
+        content,
+        content_type=CONTENT_TYPES[Path(name).suffix],
     )
 
 
-def render_page(notebook: Path) -> Path:
-    """The notebook as one HTML file that opens without a network, now and in ten years."""
+def render_page(notebook: str) -> str | None:
+    """The notebook as one HTML page that opens without a network, now and in ten years.
+
+    None for half a notebook, which a full disk leaves behind.
+    """
     exporter = HTMLExporter(
         template_name="lab",
         config=Config(
@@ -75,10 +88,11 @@ def render_page(notebook: Path) -> Path:
         ),
     )
     exporter.register_filter("clean_html", clean_html)
-    body, _ = exporter.from_notebook_node(nbformat.read(notebook, as_version=4))
-    page = notebook.with_suffix(".html")
-    page.write_text(body, "utf-8")
-    return page
+    try:
+        body, _ = exporter.from_notebook_node(nbformat.reads(notebook, as_version=4))
+    except nbformat.reader.NotJSONError:
+        return None
+    return body
 
 
 def clean_html(element: str) -> str:

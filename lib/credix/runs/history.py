@@ -46,7 +46,7 @@ def recent_runs(settings: Settings, limit: int) -> list[dict[str, Any]]:
             "run_id": manifest["run_id"],
             "job": manifest["job"],
             "status": manifest["status"],
-            "started_at": manifest["started_at"],
+            "started_at": manifest["started_at"][:19] + "Z",
             "seconds": manifest["seconds"],
             "rows": sum((s["rows"].get("01_extract") or 0) for s in manifest["sources"].values()),
             "error": manifest["error"],

@@ -14,6 +14,7 @@ from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.errors import CredixError, FenceError, SettingsError, StepError
 from credix.leases import is_abandoned, new_lease
+from credix.parts import full_disk_error
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run
 from credix.runs.jobs import GOLD_STEP, REPORT_STEP, SOURCE_STEPS, Job
@@ -82,15 +83,17 @@ class Pipeline:
 
         Raises BusyError before anything was started when another run holds a source.
         """
+        for bucket in (self.settings.lake_bucket, self.settings.archive_bucket):
+            self.lake.require_bucket(bucket)
         with self._sources_held() as states:
             self.reporter.run_started(self.run_id, self.request.job.name)
             error: BaseException | None = None
             try:
                 self.manifest.status = self._run_job(states)
-            except (CredixError, KeyboardInterrupt) as raised:
-                error = raised
+            except (CredixError, KeyboardInterrupt, OSError) as raised:
+                error = full_disk_error(raised, self.folder) or raised
                 self.manifest.status = "failed"
-                self.manifest.error = self.redactor.text(describe_error(raised))
+                self.manifest.error = self.redactor.text(describe_error(error))
             return self._close(error)
 
     def _run_job(self, states: Mapping[str, SourceState]) -> RunStatus:
@@ -222,7 +225,6 @@ class Pipeline:
     def _close(self, error: BaseException | None) -> dict[str, Any]:
         """Archive what was executed; then raise the error that ended the run, if one did."""
         manifest = self.redactor.value(self.manifest.as_dict())
-        self.folder.mkdir(parents=True, exist_ok=True)
         try:
             location = archive_run(self.lake, self.run_id, self.folder, manifest)
         except CredixError as archiving:
