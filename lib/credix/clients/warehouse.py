@@ -77,9 +77,15 @@ class Warehouse:
     def columns(self, layer: str, table: str) -> list[Column] | None:
         """The columns of a table as BigQuery has them; None when there is no such table."""
         target = self.table_id(layer, table)
-        try:
-            found = self._read(target, lambda: self._client.get_table(target, **self._once))
-        except google.NotFound:
+
+        def find() -> bigquery.Table | None:
+            try:
+                return self._client.get_table(target, **self._once)
+            except google.NotFound:
+                return None
+
+        found = self._read(target, find)
+        if found is None:
             return None
         return [
             Column(field.name, field.field_type, field.mode, field.description or "")
@@ -201,6 +207,12 @@ class Warehouse:
         except google.Forbidden as error:
             raise SettingsError(
                 f"Access to {target} is denied ({error.message}): grant this identity the role."
+            ) from None
+        except google.NotFound as error:
+            raise SettingsError(
+                f"BigQuery does not find what {target} needs: {error.message}. Create it "
+                "(Terraform does on Google, ./run_pipeline.py up locally) or correct GCP_PROJECT, "
+                "CREDIX_PREFIX or CREDIX_BIGQUERY_LOCATION."
             ) from None
         except google.BadRequest as error:
             raise SourceError(f"BigQuery refused a query on {target}: {error.message}") from None
