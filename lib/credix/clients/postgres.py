@@ -1,5 +1,6 @@
 """PostgreSQL: one snapshot, asked by several connections."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -124,7 +125,8 @@ def translate(sqlstate: str | None, message: str, address: str) -> CredixError:
             )
         return SourceError(f"The role may not read the source ({line}): grant it SELECT and USAGE.")
     if code[:2] == "22":
-        return DataError(f"PostgreSQL could not convert a value: {line}.")
+        without_value = re.sub('"[^"]*"', "…", line)
+        return DataError(f"PostgreSQL could not convert a value: {without_value}.")
     if code[:2] in ("42", "3D", "3F"):
         return SourceError(f"PostgreSQL at {address} refused the query: {line}.")
     return TransientError(
