@@ -1,6 +1,7 @@
 """What the command line shows: the progress of a run, tables, errors."""
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +12,9 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=True)
 # Into a file or pipe a table is written this wide.
 WIDTH = 160
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -74,13 +75,21 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table, one line per row; what does not fit is cut off."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, expand=True)
+    texts = [[as_text(value) for value in row] for row in rows]
     for index, column in enumerate(columns):
-        is_number = bool(rows) and isinstance(rows[0][index], int | float)
-        table.add_column(column, no_wrap=True, justify="right" if is_number else "left")
-    for row in rows:
-        table.add_row(*(escape(as_text(value)) for value in row))
-    console.print(table, width=None if console.is_terminal else WIDTH, soft_wrap=False)
+        longest = max((len(row[index]) for row in texts), default=0)
+        is_last = index == len(columns) - 1
+        table.add_column(
+            column,
+            no_wrap=True,
+            width=None if is_last else max(longest, len(column)),
+            ratio=1 if is_last else None,
+            justify="right" if rows and isinstance(rows[0][index], int | float) else "left",
+        )
+    for row in texts:
+        table.add_row(*map(escape, row))
+    console.print(table, soft_wrap=False)
 
 
 def as_text(value: Any) -> str:

@@ -14,6 +14,7 @@ from traitlets.config import Config
 
 from credix import errors
 from credix.errors import CredixError, SettingsError, StepError
+from credix.parts import full_disk_error
 from credix.runs.redact import Redactor
 from credix.settings import PROJECT_DIR
 
@@ -99,6 +100,9 @@ def execute(job: NotebookJob, redactor: Redactor, reporter: Reporter, cell_timeo
     except PapermillExecutionError as error:
         raise as_own_error(job.notebook, error.ename, redactor.text(error.evalue)) from None
     except (RuntimeError, OSError, CellControlSignal) as error:  # a dead kernel, a timeout
+        full_disk = full_disk_error(error, job.output.parent)
+        if full_disk:
+            raise full_disk from None
         cause = redactor.text(str(error)).strip().splitlines()[:1]
         raise StepError(
             f"{job.notebook} did not finish: {type(error).__name__}: {''.join(cause)}. "
