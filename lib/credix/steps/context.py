@@ -114,6 +114,7 @@ def open_run(
     it is a real run, with fence and lease.
     """
     settings = Settings.load()
+    load_source(source)
     if run_id:
         run = build_run(
             settings, run_id, Path(run_folder), source, attempt, watermark, business_date
@@ -154,7 +155,7 @@ def resume_run(source: str, run_folder: str) -> Run:
     else:
         latest = read_latest(settings)
         path = Path(latest["folder"]) / latest["source"] / "run.json"
-    known = json.loads(path.read_text("utf-8"))
+    known = read_description(path)
     if known["is_sandbox"]:
         settings = sandbox_settings(settings)
     return build_run(
@@ -200,6 +201,17 @@ def read_latest(settings: Settings) -> dict[str, str]:
     except FileNotFoundError:
         raise SettingsError(
             "There is no run to continue: run 01_extract.ipynb first, it opens a sandbox run."
+        ) from None
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """What `describe` wrote into the folder of a run."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        raise SettingsError(
+            f"There is no run to continue in {path.parent}: run 01_extract.ipynb first, or "
+            "correct run_folder."
         ) from None
 
 
