@@ -86,11 +86,14 @@ def sweep_landing(run: Run) -> pd.DataFrame:
         reason = why_swept(known, run.source.name, run.attempt)
         if reason is None:
             continue
-        if known.get("seq") == str(committed):
+        if not is_stray(known) and known["seq"] == str(committed):
             target, path = run.settings.archive_bucket, paths.archived(blob.name)
             reason = "loaded and merged by a run that died before archiving"
         else:
             target, path = bucket, paths.failed(blob.name)
+            if is_stray(known):
+                # Somebody may bring the same name again, with another content.
+                path = f"{path}.{blob.generation}"
         run.lake.move("lake.sweep", blob, target, path, reason)
         lines.append({"file": blob.name, "moved to": f"gs://{target}/{path}", "reason": reason})
     return pd.DataFrame(lines, columns=["file", "moved to", "reason"])
@@ -98,12 +101,16 @@ def sweep_landing(run: Run) -> pd.DataFrame:
 
 def why_swept(metadata: dict[str, str], source: str, attempt: int) -> str | None:
     """The reason to move a landing file away; None for files of living runs."""
-    seq = metadata.get("seq", "")
-    if not seq.isdigit() or "source" not in metadata:
+    if is_stray(metadata):
         return "no run of this pipeline put this file into landing"
-    if metadata["source"] == source and int(seq) < attempt:
+    seq = int(metadata["seq"])
+    if metadata["source"] == source and seq < attempt:
         return f"attempt {seq} died before loading it; attempt {attempt} read its rows again"
     return None
+
+
+def is_stray(metadata: dict[str, str]) -> bool:
+    return "source" not in metadata or not metadata.get("seq", "").isdigit()
 
 
 def finish(run: Run, landed: pd.DataFrame, swept: pd.DataFrame, result_path: str) -> dict[str, Any]:
