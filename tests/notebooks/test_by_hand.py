@@ -1,0 +1,49 @@
+"""The notebooks as an analyst runs them: one after the other, with their defaults."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from credix.clients.lake import Lake
+from credix.clients.state_store import StateStore
+from credix.clients.warehouse import Warehouse
+from credix.paths import paths_of
+from credix.settings import PROJECT_DIR, Settings
+from credix.state import SourceState
+from credix.steps.context import sandbox_settings
+from tests.tables import Table
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_run_all_by_hand_works_twice_and_leaves_the_real_pipeline_alone(
+    settings: Settings, lake: Lake, warehouse: Warehouse, tables: dict[str, Table]
+) -> None:
+    tables["cnpj_ws"].insert()
+    for number in range(20):
+        tables["installments"].insert(asset_id=f"a{number}")
+
+    assert_all_cells_pass()
+    assert_all_cells_pass()
+
+    untouched = SourceState(source="installments")
+    assert StateStore(settings, lake).read_source("installments") == untouched
+    assert lake.blobs(settings.lake_bucket, paths_of(settings).landing) == []
+    assert warehouse.columns("bronze", "installments") is None
+    sandbox = Warehouse(sandbox_settings(settings), warehouse.effects)
+    table = sandbox.table_id("gold", "payment_analytics_detailed")
+    assert sandbox.query(f"SELECT count(*) AS n FROM `{table}`") == [{"n": 20}]
+
+
+def assert_all_cells_pass() -> None:
+    """Every cell of 01 to 05, each notebook in a kernel of its own."""
+    command: list[Any] = [sys.executable, "-m", "pytest", "--nbval-lax", "notebooks"]
+    found = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "-p", "no:xdist"],
+        cwd=PROJECT_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout[-3000:]
