@@ -110,7 +110,7 @@ def why_swept(metadata: dict[str, str], source: str, attempt: int) -> str | None
 
 
 def is_stray(metadata: dict[str, str]) -> bool:
-    return "source" not in metadata or not metadata.get("seq", "").isdigit()
+    return "source" not in metadata or not metadata.get("seq", "").isdecimal()
 
 
 def finish(run: Run, landed: pd.DataFrame, swept: pd.DataFrame, result_path: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from credix.settings import Settings
 from credix.steps.context import Run
 from credix.steps.extract import Delta
 
-MASK = "•••"
+MASK = "masked"
 
 
 def summarize(run: Run, delta: Delta) -> pd.DataFrame:
@@ -21,8 +21,8 @@ def summarize(run: Run, delta: Delta) -> pd.DataFrame:
             [paths(delta)],
         ).df()
     summary.columns = ["column", "type", "nulls %", "distinct", "min", "max"]
-    hidden = summary["column"].isin(run.source.personal_data | set(run.source.key))
-    summary.loc[hidden, ["min", "max"]] = MASK
+    # A text's extremes say little and may be a name: ranges are for numbers, dates and instants.
+    summary.loc[summary["type"] == "VARCHAR", ["min", "max"]] = MASK
     return summary
 
 

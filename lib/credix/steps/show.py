@@ -32,7 +32,7 @@ def describe_result(result: dict[str, Any]) -> Styler:
     for key in ("watermark_from", "watermark_to"):
         if key in shown:
             shown[key] = describe_watermark(shown[key])
-    for key in ("parts", "files", "effects"):
+    for key in ("parts", "files"):
         if key in result:
             shown[key] = len(result[key])
     return as_table(shown)

@@ -177,9 +177,10 @@ def count_tiers(run: Run) -> pd.DataFrame:
 
 
 def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
-    """One line per model and test."""
+    """One line per model and test, its message only where it warns."""
     columns = ["kind", "name", "status", "rows", "failures", "seconds", "message"]
-    return pd.DataFrame([asdict(node) for node in nodes], columns=columns)
+    frame = pd.DataFrame([asdict(node) for node in nodes], columns=columns)
+    return frame.assign(message=frame["message"].where(frame["status"] == "warn", ""))
 
 
 def finish(
