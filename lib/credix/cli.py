@@ -97,9 +97,7 @@ def up() -> None:
 @commands.command()
 def down() -> None:
     """Stop the embedded servers; their data stays."""
-    from credix.local import stack
-
-    stack.stop(environment.local_folder("local"))
+    environment.stop_stack()
     terminal.console.print("The stack is down.")
 
 

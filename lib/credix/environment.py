@@ -116,6 +116,13 @@ def seed(
     demo.seed(settings, companies, installments, seed, tell, replace=replace)
 
 
+def stop_stack() -> None:
+    """Stop the servers; their data stays."""
+    from credix.local import stack
+
+    stack.stop(local_folder("local"))
+
+
 def reset_stack() -> None:
     """Stop the stack and delete it with its data, the local runs and the parse cache."""
     from credix.local import stack
