@@ -114,6 +114,16 @@ class TestPredicate:
         newer = SERVER.model_copy(update={"major_version": 19})
         assert chosen(CURSOR_STATE, replace(SNAPSHOT, server=newer), BY_CURSOR).is_full
 
+    def test_a_cursor_from_the_future_is_worth_nothing(self) -> None:
+        state = CURSOR_STATE.model_copy(update={"watermark": Watermark(cursor="2026-04-02")})
+        predicate = chosen(state, SNAPSHOT, BY_CURSOR)
+        assert predicate.is_full
+        assert "lies in the future" in predicate.reason
+
+    def test_a_cursor_of_tomorrow_may_come_from_another_time_zone(self) -> None:
+        state = CURSOR_STATE.model_copy(update={"watermark": Watermark(cursor="2026-04-01")})
+        assert not chosen(state, SNAPSHOT, BY_CURSOR).is_full
+
     def test_new_relations_are_read_in_full(self) -> None:
         predicate = chosen(STATE, replace(SNAPSHOT, relation_oids=(10, 20, 30, 40)))
         assert predicate.sql.startswith("(tableoid IN (30, 40) OR ")
@@ -145,6 +155,11 @@ class TestNextWatermark:
 
     def test_a_cursor_never_goes_back(self) -> None:
         assert reached(BY_CURSOR, date(2026, 1, 1), Watermark(cursor="2026-03-01")) == "2026-03-01"
+
+    def test_a_cursor_from_the_future_is_not_carried_on(self) -> None:
+        ahead = Watermark(cursor="2999-01-01")
+        assert reached(BY_CURSOR, date(2026, 3, 1), ahead) == "2026-03-01"
+        assert reached(BY_CURSOR, None, ahead) is None
 
     def test_an_empty_table_keeps_the_cursor(self) -> None:
         assert reached(BY_CURSOR, None, Watermark(cursor="2026-03-01")) == "2026-03-01"

@@ -79,7 +79,9 @@ def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str
     if state.server is None or state.server.major_version != snapshot.server.major_version:
         return "the PostgreSQL major version has changed, and with it the row hashes"
     if source.capture == "cursor":
-        return None if watermark.cursor else "the watermark has no cursor"
+        if watermark.cursor is None:
+            return "the watermark has no cursor"
+        return "the watermark lies in the future" if lies_ahead(watermark, snapshot) else None
     if state.server != snapshot.server:
         return "the server or its timeline is another one"
     if watermark.row_version is None:
@@ -89,6 +91,12 @@ def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str
     if snapshot.next_row_version - watermark.row_version >= XID_HORIZON:
         return "the watermark is older than half of all transaction ids"
     return None
+
+
+def lies_ahead(watermark: Watermark, snapshot: Snapshot) -> bool:
+    """True for a cursor that no run can have reached; a day is left for time zones."""
+    tomorrow = (snapshot.taken_at.astimezone(UTC) + timedelta(days=1)).date()
+    return watermark.cursor is not None and watermark.cursor[:10] > tomorrow.isoformat()
 
 
 def changed_sql(source: Source, watermark: Watermark) -> str:
@@ -153,7 +161,7 @@ def next_watermark(
     if source.capture == "row_version":
         return Watermark(row_version=snapshot.row_version, snapshot_at=snapshot_at)
     bound = snapshot.oldest_open_at or snapshot.taken_at - lag
-    cursor = previous.cursor if previous else None
+    cursor = previous.cursor if previous and not lies_ahead(previous, snapshot) else None
     if greatest_cursor is not None:
         reached = min(
             as_instant(greatest_cursor, timezone),
