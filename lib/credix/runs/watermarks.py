@@ -1,8 +1,9 @@
 """Watermarks as a user types them."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
+from credix.capture import cursor_type
 from credix.errors import SettingsError
 from credix.sources import Source, load_source
 from credix.state import Watermark
@@ -31,20 +32,23 @@ def parse_watermarks(texts: Sequence[str], sources: Sequence[str]) -> dict[str, 
 
 
 def parse_watermark(text: str, source: Source) -> Watermark | None:
-    """A row version for capture by row version, a date or instant for capture by cursor."""
+    """A row version for capture by row version, a date or instant (UTC) for capture by cursor."""
     if text == FULL:
         return None
     if source.capture == "row_version":
-        if not text.isdigit():
+        if not text.isdecimal():
             raise SettingsError(
                 f"--watermark {text}: {source.name} is captured by row version, a whole number "
                 f"such as 4711, or '{FULL}' to read it in full."
             )
         return Watermark(row_version=int(text))
-    types = {column.type for column in source.columns if column.name in source.cursor}
-    parse = date.fromisoformat if types == {"DATE"} else datetime.fromisoformat
     try:
-        return Watermark(cursor=parse(text).isoformat())
+        if cursor_type(source) == "date":
+            return Watermark(cursor=date.fromisoformat(text).isoformat())
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        return Watermark(cursor=instant.astimezone(UTC).isoformat(timespec="microseconds"))
     except ValueError:
         raise SettingsError(
             f"--watermark {text}: {source.name} is captured by cursor, a date such as 2026-03-31 "
