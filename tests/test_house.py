@@ -1,0 +1,255 @@
+"""The house rules: how large a room may be, which way arrows run, what git never holds."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from credix import errors
+from credix.settings import PROJECT_DIR
+
+PACKAGE = PROJECT_DIR / "lib" / "credix"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NOTEBOOKS = sorted((PROJECT_DIR / "notebooks").glob("*.ipynb"))
+LONGEST_MODULE, LONGEST_CELL = 300, 15
+GROUND = {
+    "settings",
+    "sources",
+    "schema",
+    "state",
+    "capture",
+    "paths",
+    "errors",
+    "parts",
+    "leases",
+}
+# The loader is a command of its own: it runs in a container that has only POSTGRES_* set.
+READERS_OF_THE_ENVIRONMENT = {"credix.settings", "credix.loader"}
+# Spelt in two halves, so that this file does not hold what it looks for.
+MUTED = re.compile("no" + "qa|type: ?" + "ignore|pylint: ?" + "disable|fmt: ?" + "off")
+MACHINE_PATH = re.compile(r"(?<![\w.$}>/-])/(?:home|root|Users|work" + r"|mnt)/[\w.-]+")
+
+
+def name_of(module: Path) -> str:
+    """The dotted name of a module, that of the package for its `__init__`."""
+    parts = ["credix", *module.relative_to(PACKAGE).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {name_of(module) for module in MODULES}
+
+
+def imports_of(module: Path) -> Iterator[str]:
+    """Modules of the package that a module imports, at its top or within a function.
+
+    What is imported for the type checker alone is left out: it never runs.
+    """
+    tree = ast.parse(module.read_text("utf-8"))
+    unwanted = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in unwanted:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in NAMES)
+        elif isinstance(node, ast.ImportFrom) and node.module in NAMES:
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in NAMES else node.module for name in inner)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}: relative imports hide where an arrow leads"
+
+
+def lies_in(name: str, rooms: tuple[str, ...]) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+def cells_of(notebook: Path) -> list[Any]:
+    return nbformat.read(notebook, as_version=4).cells
+
+
+def tracked_texts() -> list[tuple[Path, str]]:
+    """Every text file that git holds, as it is now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT_DIR, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("this is not a git checkout")
+    texts = []
+    for name in listed.stdout.split("\0"):
+        path = PROJECT_DIR / name
+        if name and path.is_file() and b"\0" not in (content := path.read_bytes()):
+            texts.append((path, content.decode("utf-8")))
+    return texts
+
+
+class TestModules:
+    @pytest.mark.parametrize("module", MODULES, ids=name_of)
+    def test_none_is_too_long_to_be_read(self, module: Path) -> None:
+        assert len(module.read_text("utf-8").splitlines()) <= LONGEST_MODULE
+
+    def test_no_arrows_run_in_a_circle(self) -> None:
+        graph = {name_of(module): set(imports_of(module)) for module in MODULES}
+        order = list(TopologicalSorter(graph).static_order())
+        assert set(order) >= NAMES
+
+    def test_only_the_environment_meets_the_embedded_stack(self) -> None:
+        outside = [
+            module
+            for module in MODULES
+            if not module.is_relative_to(PACKAGE / "local")
+            and name_of(module) != "credix.environment"
+        ]
+        offenders = {
+            name_of(module): name
+            for module in outside
+            for name in imports_of(module)
+            if lies_in(name, ("credix.local",))
+        }
+        assert offenders == {}
+
+    @pytest.mark.parametrize("name", sorted(GROUND))
+    def test_the_ground_stands_on_nothing_but_itself(self, name: str) -> None:
+        above = ("credix.clients", "credix.steps", "credix.runs", "credix.local", "credix.cli")
+        assert not [found for found in imports_of(PACKAGE / f"{name}.py") if lies_in(found, above)]
+
+    @pytest.mark.parametrize(
+        ("room", "above"),
+        [
+            ("clients", ("credix.steps", "credix.runs", "credix.cli")),
+            ("steps", ("credix.runs", "credix.cli")),
+            ("runs", ("credix.cli",)),
+        ],
+    )
+    def test_arrows_run_downwards(self, room: str, above: tuple[str, ...]) -> None:
+        offenders = {
+            name_of(module): name
+            for module in (PACKAGE / room).rglob("*.py")
+            for name in imports_of(module)
+            if lies_in(name, above)
+        }
+        assert offenders == {}
+
+    def test_settings_come_from_one_place(self) -> None:
+        """What starts a child or a library may write to the environment; few may read it."""
+        reading = re.compile(r"os\.getenv|os\.environ(\[[^\]]*\](?! *=[^=])|\.get\()")
+        readers = {
+            name_of(module)
+            for module in MODULES
+            if reading.search(module.read_text("utf-8"))
+            and not module.is_relative_to(PACKAGE / "local")
+        }
+        assert readers <= READERS_OF_THE_ENVIRONMENT
+
+    def test_every_one_says_what_it_is_for(self) -> None:
+        silent = [
+            name_of(module)
+            for module in MODULES
+            if not ast.get_docstring(ast.parse(module.read_text("utf-8")))
+        ]
+        assert silent == []
+
+    def test_importing_the_ground_is_quick_and_has_no_effect(self) -> None:
+        """Neither Google's libraries nor dbt nor the servers are needed to read settings."""
+        code = (
+            "import sys, credix.settings, credix.sources, credix.state\n"
+            "heavy = ('google.cloud.', 'dbt', 'bqemulator', 'psycopg2')\n"
+            "print([name for name in sys.modules if name.startswith(heavy)])"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert ended.stdout.strip() == "[]"
+
+
+class TestErrors:
+    def test_every_class_says_what_the_caller_can_do(self) -> None:
+        classes = [
+            kind
+            for _, kind in inspect.getmembers(errors, inspect.isclass)
+            if kind.__module__ == errors.__name__
+        ]
+        assert len(classes) > 5
+        for kind in classes:
+            assert issubclass(kind, errors.CredixError)
+            assert "__doc__" in vars(kind), kind
+            assert vars(kind)["__doc__"], kind
+
+    def test_exit_codes_tell_failure_from_usage_from_waiting(self) -> None:
+        codes = (errors.CredixError, errors.DataError, errors.SettingsError, errors.BusyError)
+        assert [kind.exit_code for kind in codes] == [1, 1, 2, 3]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+class TestNotebooks:
+    def test_it_begins_with_its_title(self, notebook: Path) -> None:
+        first = cells_of(notebook)[0]
+        assert first.cell_type == "markdown"
+        assert first.source.startswith(f"# {notebook.stem[:2]} · ")
+
+    def test_no_cell_is_too_long_to_be_read(self, notebook: Path) -> None:
+        for cell in cells_of(notebook):
+            if cell.cell_type == "code":
+                assert len(cell.source.splitlines()) <= LONGEST_CELL, cell.source
+
+    def test_it_holds_no_outputs_and_no_counts(self, notebook: Path) -> None:
+        for cell in cells_of(notebook):
+            if cell.cell_type == "code":
+                assert (cell.outputs, cell.execution_count) == ([], None)
+                assert "execution" not in cell.metadata
+
+    def test_its_parameters_are_typed_and_explained(self, notebook: Path) -> None:
+        tagged = [c for c in cells_of(notebook) if "parameters" in c.metadata.get("tags", [])]
+        assert len(tagged) == 1
+        for line in tagged[0].source.splitlines():
+            assert re.fullmatch(r"[a-z_]+: [a-z]+(\[.*?\])? = .+  # .+", line), line
+
+    def test_it_imports_steps_and_never_clients(self, notebook: Path) -> None:
+        code = "\n".join(c.source for c in cells_of(notebook) if c.cell_type == "code")
+        modules = {
+            node.module
+            for node in ast.walk(ast.parse(code))
+            if isinstance(node, ast.ImportFrom) and node.module
+        }
+        assert "credix.steps" in modules
+        assert not [name for name in modules if lies_in(name, ("credix.clients", "credix.runs"))]
+        assert "import credix.clients" not in code
+
+    def test_every_line_fits_the_page(self, notebook: Path) -> None:
+        """A reader sees about this many characters of code without scrolling."""
+        code = [c.source for c in cells_of(notebook) if c.cell_type == "code"]
+        assert max(len(line) for source in code for line in source.splitlines()) <= 120
+
+
+def test_there_are_five_notebooks() -> None:
+    assert [notebook.stem[:2] for notebook in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+
+
+class TestFiles:
+    def test_none_names_a_folder_of_somebodys_machine(self) -> None:
+        found = [
+            f"{path.relative_to(PROJECT_DIR)}: {match.group()}"
+            for path, text in tracked_texts()
+            for match in MACHINE_PATH.finditer(text)
+        ]
+        assert found == []
+
+    def test_none_mutes_a_rule(self) -> None:
+        found = [
+            f"{path.relative_to(PROJECT_DIR)}:{number}"
+            for path, text in tracked_texts()
+            for number, line in enumerate(text.splitlines(), 1)
+            if MUTED.search(line)
+        ]
+        assert found == []
