@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from credix.clients.warehouse import Warehouse
 
 SANDBOX_PREFIX = "sandbox"
+BY_HAND = "by_hand"
 LATEST = "latest_by_hand.json"
 REREADS = "rereads.parquet"
 
@@ -49,6 +50,11 @@ class Run:
     @cached_property
     def source(self) -> Source:
         return load_source(self.source_name or "")
+
+    @property
+    def is_by_hand(self) -> bool:
+        """True for a run that 01 opened itself; the pipeline's runs hold and release their own."""
+        return f"-{BY_HAND}-" in self.run_id or self.is_sandbox
 
     @property
     def source_folder(self) -> Path:
@@ -126,7 +132,7 @@ def open_run(
 
 
 def open_own_run(settings: Settings, source: str, business_date: str, *, commit: bool) -> Run:
-    run_id = new_run_id("by_hand" if commit else "sandbox")
+    run_id = new_run_id(BY_HAND if commit else SANDBOX_PREFIX)
     if not commit:
         settings = sandbox_settings(settings)
     run = build_run(settings, run_id, settings.run_dir / run_id, source, 0, None, business_date)

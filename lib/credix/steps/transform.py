@@ -186,7 +186,9 @@ def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
 def finish(
     run: Run, layers: Sequence[str], nodes: Sequence[DbtNode], result_path: str
 ) -> dict[str, Any]:
-    """Write the step result; a run opened by hand also gives its source free."""
+    """Write the step result; a run opened by hand gives its source free here."""
+    if run.is_by_hand and run.source_name:
+        release_source(run)
     facts: dict[str, Any] = {"layers": list(layers), "business_date": run.business_date}
     if "bronze" in layers:
         extracted = run.read_result("01_extract")
@@ -204,6 +206,20 @@ def finish(
         dbt=statuses,
         nodes=[asdict(node) for node in nodes],
         **facts,
+    )
+
+
+def release_source(run: Run) -> None:
+    """What the pipeline does for its own runs when they end."""
+    last = LastRun(
+        run_id=run.run_id,
+        job="by_hand",
+        status="done",
+        finished_at=datetime.now(UTC),
+        rows=run.read_result("01_extract")["rows"],
+    )
+    run.states.change_source(
+        "state.release", run.source_name or "", lambda state: state.release(run.attempt, last)
     )
 
 
