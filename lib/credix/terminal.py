@@ -75,16 +75,18 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table, one line per row; what does not fit is cut off."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, expand=True)
+    # The last column takes what is left when it holds texts, which may be long.
+    is_text = bool(rows) and isinstance(rows[0][-1], str | dict | None)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, expand=is_text)
     texts = [[as_text(value) for value in row] for row in rows]
     for index, column in enumerate(columns):
         longest = max((len(row[index]) for row in texts), default=0)
-        is_last = index == len(columns) - 1
+        is_open = is_text and index == len(columns) - 1
         table.add_column(
             column,
             no_wrap=True,
-            width=None if is_last else max(longest, len(column)),
-            ratio=1 if is_last else None,
+            width=None if is_open else max(longest, len(column)),
+            ratio=1 if is_open else None,
             justify="right" if rows and isinstance(rows[0][index], int | float) else "left",
         )
     for row in texts:
