@@ -17,6 +17,7 @@ import click
 
 from credix import environment, terminal
 from credix.errors import CredixError
+from credix.quick_imports import skip_uri_grammar
 from credix.runs.jobs import JOBS, find_job
 
 ENV_OPTION = click.option(
@@ -73,6 +74,7 @@ def run(
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
+    skip_uri_grammar()
     from credix.runs.pipeline import Pipeline, Request
     from credix.runs.watermarks import parse_watermarks
 

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+from typing import TYPE_CHECKING, Any
 
 from credix.clients.effects import Effects
 from credix.errors import DataError, SettingsError
+from credix.quick_imports import skip_uri_grammar
 from credix.settings import PROJECT_DIR, Settings
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
 
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
 PARSE_CACHE = "partial_parse.msgpack"
@@ -65,7 +67,7 @@ class Dbt:
         found = sorted(self.target.glob(f"run/*/models/**/{model}.sql"))
         return found[0].read_text("utf-8").strip() if found else ""
 
-    def _invoke(self, arguments: Sequence[str], values: Mapping[str, str]) -> dbtRunnerResult:
+    def _invoke(self, arguments: Sequence[str], values: Mapping[str, str]) -> "dbtRunnerResult":
         self.target.mkdir(parents=True, exist_ok=True)
         if self.cache.exists() and not (self.target / PARSE_CACHE).exists():
             shutil.copyfile(self.cache, self.target / PARSE_CACHE)
@@ -77,6 +79,9 @@ class Dbt:
         }
         options = [part for name, path in folders.items() for part in (name, str(path))]
         command = ["--quiet", *arguments, "--target", self.settings.env, *options]
+        skip_uri_grammar()
+        from dbt.cli.main import dbtRunner
+
         with environment({**self.settings.variables(), **values}):
             result = dbtRunner().invoke(command)
         self._keep_parse_cache()
@@ -92,7 +97,7 @@ class Dbt:
             beside.replace(self.cache)
 
 
-def read_nodes(result: dbtRunnerResult) -> list[DbtNode]:
+def read_nodes(result: "dbtRunnerResult") -> list[DbtNode]:
     executed: Any = getattr(result.result, "results", None) or []
     return [
         DbtNode(
