@@ -90,10 +90,14 @@ def test_no_secret_stands_on_a_command_line_or_in_a_log(stack_folder: Path):
         assert password not in log.read_text("utf-8", "replace")
 
 
-def test_without_postgres_its_variables_are_left_out(own_folder: Path):
-    with_all = stack.start(own_folder)
-    without = stack.start(own_folder, with_postgres=False)
+def test_a_stack_that_never_had_a_postgres_leaves_its_variables_out(new_folder: Path):
+    without = stack.start(new_folder, with_postgres=False)
     assert set(without.variables) == {name for name in NAMES if not name.startswith("POSTGRES")}
+
+
+def test_a_start_without_postgres_forgets_nothing_of_the_one_there_is(own_folder: Path):
+    with_all = stack.start(own_folder)
+    assert stack.start(own_folder, with_postgres=False).variables == with_all.variables
     assert stack.start(own_folder).variables == with_all.variables
 
 
