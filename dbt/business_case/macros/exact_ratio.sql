@@ -1,20 +1,27 @@
 {#-
   numerator / denominator with two decimals, halves away from zero, as NUMERIC; NULL where the
   denominator is 0. Both are INT64 expressions and the denominator is not negative: the arithmetic
-  stays in integers, so that a value on a threshold does not depend on binary fractions. The sum is
-  in parentheses of its own: the local BigQuery writes DIV as an operator and would lose the order.
+  stays in integers, so that a value on a threshold does not depend on binary fractions. The first
+  argument of DIV is in parentheses of its own: the local BigQuery writes DIV as an operator and
+  would lose the order.
 -#}
 {%- macro exact_ratio(numerator, denominator) -%}
-cast(
-        cast(
-            sign({{ numerator }})
+{%- set hundredths -%}
+sign({{ numerator }})
             * (div((200 * abs({{ numerator }}) + {{ denominator }}), nullif(2 * {{ denominator }}, 0)))
-            as numeric
-        ) * numeric '0.01' as numeric
-    )
+{%- endset -%}
+{{- from_hundredths(hundredths) -}}
 {%- endmacro -%}
 
-{#- part of whole in percent with two decimals. -#}
+{#- part of whole in percent with two decimals; neither is negative. -#}
 {%- macro exact_percent(part, whole) -%}
-    {{- exact_ratio('(100 * ' ~ part ~ ')', whole) -}}
+    {{- from_hundredths(
+        '(div((20000 * ' ~ part ~ ' + ' ~ whole ~ '), nullif(2 * ' ~ whole ~ ', 0)))'
+    ) -}}
+{%- endmacro -%}
+
+{%- macro from_hundredths(integer) -%}
+cast(
+            cast({{ integer }} as numeric) * numeric '0.01' as numeric
+        )
 {%- endmacro -%}

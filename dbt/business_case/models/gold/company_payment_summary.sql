@@ -61,7 +61,7 @@ companies_with_payments as (
         cast(coalesce(payments.overdue_amount, 0) as numeric) as overdue_amount,
         cast(coalesce(payments.pending_amount, 0) as numeric) as pending_amount,
         cast(coalesce(payments.total_paid_amount, 0) as numeric) as total_paid_amount,
-        cast(coalesce(payments.paid_days, 0) as int64) as paid_days
+        coalesce(payments.paid_days, 0) as paid_days
     from companies
     left join payments on companies.cnpj = payments.buyer_tax_id
 

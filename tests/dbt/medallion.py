@@ -1,0 +1,154 @@
+"""A medallion of the test's own: reference tables, hashed deltas, dbt in process, queries."""
+
+import shutil
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.cli.main import dbtRunner
+from google.cloud import bigquery
+
+from credix.settings import PROJECT_DIR
+from credix.sources import load_source, source_names
+
+PROJECT = PROJECT_DIR / "dbt" / "business_case"
+LAYERS = ("temp", "bronze", "silver", "gold")
+RUN_VALUES = ("CREDIX_DBT_TEMP_TABLE", "CREDIX_DBT_BUSINESS_DATE", "CREDIX_DBT_RECONCILED_SEQ")
+
+
+@dataclass
+class Outcome:
+    """What one dbt command did: status and message by node, and where it wrote its SQL."""
+
+    success: bool
+    message: str
+    statuses: dict[str, str]
+    messages: dict[str, str]
+    target: Path
+
+    def executed(self, model: str) -> str:
+        return next(self.target.glob(f"run/*/models/**/{model}.sql")).read_text("utf-8")
+
+
+@dataclass
+class Medallion:
+    """Four datasets of one test and the dbt project on top of them."""
+
+    client: bigquery.Client
+    prefix: str
+    variables: dict[str, str]
+    target: Path
+    monkeypatch: pytest.MonkeyPatch
+    deltas: int = field(default=0)
+
+    def table(self, layer: str, name: str) -> str:
+        return f"`{self.client.project}.{self.prefix}_{layer}.{name}`"
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        job = self.client.query(sql, retry=None, job_retry=None)
+        return [dict(row.items()) for row in job.result(retry=None, job_retry=None)]
+
+    def rows(self, layer: str, name: str, order: str) -> list[dict[str, Any]]:
+        return self.query(f"select * from {self.table(layer, name)} order by {order}")
+
+    def row(self, layer: str, name: str, condition: str) -> dict[str, Any]:
+        (found,) = self.query(f"select * from {self.table(layer, name)} where {condition}")
+        return found
+
+    def create(self) -> None:
+        """The datasets, and the empty reference tables that Terraform would make."""
+        for layer in LAYERS:
+            self.client.create_dataset(f"{self.prefix}_{layer}")
+        for source in source_names():
+            self.create_table(f"{source}_schema", source)
+
+    def drop(self) -> None:
+        for layer in LAYERS:
+            self.client.delete_dataset(
+                f"{self.prefix}_{layer}", delete_contents=True, not_found_ok=True
+            )
+
+    def create_table(self, name: str, source: str) -> None:
+        columns = load_source(source).landing_columns
+        fields = [
+            bigquery.SchemaField(column.name, column.type, column.mode, None, column.description)
+            for column in columns
+        ]
+        address = f"{self.client.project}.{self.prefix}_temp.{name}"
+        self.client.create_table(bigquery.Table(address, schema=fields))
+
+    def stage(self, source: str, *rows: dict[str, Any]) -> str:
+        """A hashed temp table with these rows; its name."""
+        self.deltas += 1
+        name = f"{source}_{self.deltas:012x}"
+        self.create_table(name, source)
+        for row in rows:
+            values = ", ".join(literal(value) for value in row.values())
+            self.query(
+                f"insert into {self.table('temp', name)} ({', '.join(row)}) values ({values})"
+            )
+        return name
+
+    def dbt(self, *arguments: str, **values: str) -> Outcome:
+        """Run dbt in this process, with the variables of a run and nothing left from another."""
+        for name in RUN_VALUES:
+            self.monkeypatch.delenv(name, raising=False)
+        for name, value in {**self.variables, "CREDIX_PREFIX": self.prefix, **values}.items():
+            self.monkeypatch.setenv(name, value)
+        shutil.rmtree(self.target / "run", ignore_errors=True)
+        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        folders += ["--target-path", str(self.target), "--log-path", str(self.target / "logs")]
+        result = dbtRunner().invoke(["--quiet", *arguments, *folders])
+        executed = getattr(result.result, "results", None) or []
+        nodes = [one for one in executed if one.node.resource_type != "operation"]
+        return Outcome(
+            success=result.success,
+            message=str(result.exception or ""),
+            statuses={node.node.name: str(node.status) for node in nodes},
+            messages={node.node.name: str(node.message) for node in nodes},
+            target=self.target,
+        )
+
+    def build(self, *selectors: str, **values: str) -> Outcome:
+        """Build as a run does: without unit tests. Fails the test if dbt fails."""
+        outcome = self.try_build(*selectors, **values)
+        assert outcome.success, (outcome.message, outcome.messages)
+        return outcome
+
+    def try_build(self, *selectors: str, **values: str) -> Outcome:
+        skip = ["--exclude-resource-type", "unit_test"]
+        return self.dbt("build", *skip, "--select", *selectors, **values)
+
+    def merge(self, source: str, *rows: dict[str, Any], **values: str) -> Outcome:
+        """Stage rows and merge them into bronze, without the tests of bronze."""
+        return self.merge_table(source, self.stage(source, *rows), **values)
+
+    def merge_table(self, source: str, table: str, **values: str) -> Outcome:
+        arguments = ["run", "--select", f"bronze.{source}"]
+        outcome = self.dbt(*arguments, CREDIX_DBT_TEMP_TABLE=table, **values)
+        assert outcome.success, (outcome.message, outcome.messages)
+        return outcome
+
+    def refresh(self, business_date: str) -> None:
+        """Compute silver and gold as of a day, without their tests."""
+        values = {"CREDIX_DBT_BUSINESS_DATE": business_date}
+        outcome = self.dbt("run", "--select", "silver", "gold", **values)
+        assert outcome.success, (outcome.message, outcome.messages)
+
+
+def literal(value: object) -> str:
+    """A value as BigQuery writes it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Decimal):
+        return f"numeric '{value}'"
+    if isinstance(value, datetime):
+        return f"timestamp '{value:%Y-%m-%d %H:%M:%S}+00'"
+    if isinstance(value, date):
+        return f"date '{value}'"
+    return f"'{value}'" if isinstance(value, str) else str(value)

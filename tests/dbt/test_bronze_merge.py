@@ -1,0 +1,230 @@
+"""The fenced merge of bronze: what a delta may change, and what it may not."""
+
+import re
+
+import pytest
+from google.cloud import bigquery
+
+from tests.dbt.medallion import Medallion
+from tests.dbt.rows import company, installment, snapshot, tombstone
+
+
+def installments(medallion: Medallion) -> dict[str, dict]:
+    return {row["asset_id"]: row for row in medallion.rows("bronze", "installments", "asset_id")}
+
+
+def test_first_run_inserts_by_a_merge_and_never_replaces_a_table(medallion: Medallion) -> None:
+    outcome = medallion.merge("installments", installment("a"), installment("b"))
+
+    assert list(installments(medallion)) == ["a", "b"]
+    sent = outcome.executed("installments").lower()
+    assert "merge into" in sent
+    assert not re.search(r"create\s+or\s+replace", sent)
+
+
+def test_bronze_carries_the_modes_of_the_contract_and_the_technical_columns(
+    medallion: Medallion,
+) -> None:
+    medallion.merge("cnpj_ws", company())
+
+    table = medallion.client.get_table(f"{medallion.prefix}_bronze.cnpj_ws")
+    required = {field.name for field in table.schema if field.mode == "REQUIRED"}
+    assert required == {
+        "cnpj",
+        "_seq",
+        "_key_hash",
+        "_is_deleted",
+        "_extracted_at",
+        "_source_file",
+        "_changed_at",
+        "_loaded_at",
+        "_source_table",
+    }
+    row = medallion.row("bronze", "cnpj_ws", "true")
+    assert row["_source_table"] == "oltp.business_case_cnpj_ws"
+    assert row["_changed_at"] == snapshot(1)
+
+
+def test_higher_seq_updates_and_lower_or_equal_seq_changes_nothing(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a", seq=5, row_hash=1, invoice_id="five"))
+
+    medallion.merge("installments", installment("a", seq=4, row_hash=2, invoice_id="four"))
+    assert installments(medallion)["a"]["invoice_id"] == "five"
+
+    medallion.merge("installments", installment("a", seq=5, row_hash=3, invoice_id="again"))
+    assert installments(medallion)["a"]["invoice_id"] == "five"
+
+    medallion.merge("installments", installment("a", seq=6, row_hash=4, invoice_id="six"))
+    assert installments(medallion)["a"]["invoice_id"] == "six"
+    assert installments(medallion)["a"]["_seq"] == 6
+
+
+def test_replaying_a_delta_leaves_every_value_as_it_was(medallion: Medallion) -> None:
+    table = medallion.stage("installments", installment("a", seq=1), installment("b", seq=1))
+    medallion.merge_table("installments", table)
+    medallion.merge("installments", installment("b", seq=2, row_hash=2, invoice_id="new"))
+    before = installments(medallion)
+
+    medallion.merge_table("installments", table)
+
+    assert installments(medallion) == before
+
+
+def test_changed_at_moves_only_with_the_row_hash_and_loaded_at_with_every_merge(
+    medallion: Medallion,
+) -> None:
+    medallion.merge("installments", installment("a", seq=1, row_hash=1))
+    first = installments(medallion)["a"]
+
+    medallion.merge("installments", installment("a", seq=2, row_hash=1))
+    second = installments(medallion)["a"]
+    assert second["_seq"] == 2
+    assert second["_changed_at"] == first["_changed_at"] == snapshot(1)
+    assert second["_loaded_at"] > first["_loaded_at"]
+
+    medallion.merge("installments", installment("a", seq=3, row_hash=9))
+    third = installments(medallion)["a"]
+    assert third["_changed_at"] == snapshot(3)
+    assert third["_loaded_at"] > second["_loaded_at"]
+
+
+def test_tombstone_keeps_its_first_day_and_a_rebirth_clears_it(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a", seq=1))
+    medallion.merge("installments", tombstone("asset_id", "a", seq=2))
+    gone = installments(medallion)["a"]
+    assert (gone["_is_deleted"], gone["_deleted_at"]) == (True, snapshot(2))
+    assert (gone["_changed_at"], gone["due_date"]) == (snapshot(2), None)
+
+    medallion.merge("installments", tombstone("asset_id", "a", seq=3))
+    still_gone = installments(medallion)["a"]
+    assert (still_gone["_deleted_at"], still_gone["_changed_at"]) == (snapshot(2), snapshot(2))
+
+    medallion.merge("installments", installment("a", seq=4))
+    reborn = installments(medallion)["a"]
+    assert (reborn["_is_deleted"], reborn["_deleted_at"]) == (False, None)
+    assert reborn["_changed_at"] == snapshot(4)
+
+
+def test_insert_guard_keeps_a_zombie_from_bringing_a_deleted_key_back(medallion: Medallion) -> None:
+    zombie = medallion.stage("installments", installment("deleted since", seq=6))
+    medallion.merge("installments", installment("a", seq=7), CREDIX_DBT_RECONCILED_SEQ="7")
+
+    medallion.merge_table("installments", zombie)
+
+    assert list(installments(medallion)) == ["a"]
+
+
+def test_insert_guard_lets_newer_keys_in_and_older_updates_of_known_keys_lose(
+    medallion: Medallion,
+) -> None:
+    medallion.merge("installments", installment("a", seq=7), CREDIX_DBT_RECONCILED_SEQ="7")
+
+    medallion.merge("installments", installment("a", seq=6, row_hash=2), installment("b", seq=8))
+
+    assert {key: row["_seq"] for key, row in installments(medallion).items()} == {"a": 7, "b": 8}
+
+
+def test_guard_is_raised_only_on_request_and_never_lowered(medallion: Medallion) -> None:
+    def guards() -> dict[str, int]:
+        found = medallion.rows("bronze", "capture_control", "source")
+        return {row["source"]: row["reconciled_seq"] for row in found}
+
+    medallion.merge("installments", installment("a", seq=3))
+    assert guards() == {}
+    medallion.merge("installments", installment("b", seq=9), CREDIX_DBT_RECONCILED_SEQ="9")
+    assert guards() == {"installments": 9}
+    medallion.merge("installments", installment("c", seq=10), CREDIX_DBT_RECONCILED_SEQ="8")
+    assert guards() == {"installments": 9}
+    medallion.merge("cnpj_ws", company(seq=2), CREDIX_DBT_RECONCILED_SEQ="2")
+    assert guards() == {"cnpj_ws": 2, "installments": 9}
+
+
+def test_guard_is_read_inside_the_merge_and_not_in_its_on_clause(medallion: Medallion) -> None:
+    sent = medallion.merge("installments", installment("a")).executed("installments")
+
+    using, _, rest = sent.partition("on bronze.asset_id = delta.asset_id\n")
+    assert "capture_control" in using
+    assert "when not matched and delta._seq > delta._reconciled_seq then insert" in rest
+    assert "when matched and delta._seq > bronze._seq then update" in rest
+
+
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [("a", "must match at most one source row"), ("b", "more than one row for a key")],
+    ids=["matched", "not matched"],
+)
+def test_key_that_occurs_twice_in_a_delta_fails_the_merge(
+    medallion: Medallion, known: str, reason: str
+) -> None:
+    medallion.merge("installments", installment(known, seq=1))
+    table = medallion.stage("installments", installment("a", seq=2), installment("a", seq=2))
+
+    outcome = medallion.try_build("bronze.installments", CREDIX_DBT_TEMP_TABLE=table)
+
+    assert outcome.statuses["installments"] == "error"
+    assert reason in outcome.messages["installments"]
+    assert [row["_seq"] for row in installments(medallion).values()] == [1]
+
+
+@pytest.mark.parametrize("table", ["installments_dbt", "installments_schema", "x; drop table y"])
+def test_bronze_refuses_any_table_but_the_hashed_one(medallion: Medallion, table: str) -> None:
+    outcome = medallion.try_build("bronze.installments", CREDIX_DBT_TEMP_TABLE=table)
+
+    assert not outcome.success
+    told = outcome.message + "".join(outcome.messages.values())
+    assert "<source>_<12 hex digits>" in told
+
+
+def test_run_without_a_table_of_the_source_merges_nothing(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a"))
+    before = installments(medallion)
+    companies = medallion.stage("cnpj_ws", company())
+
+    medallion.build("bronze", CREDIX_DBT_TEMP_TABLE=companies)
+
+    assert installments(medallion) == before
+    assert len(medallion.rows("bronze", "cnpj_ws", "cnpj")) == 1
+
+
+def test_full_refresh_does_not_rebuild_bronze(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a"))
+    table = medallion.stage("installments", installment("b", seq=2))
+
+    outcome = medallion.dbt(
+        "build", "--full-refresh", "--select", "bronze.installments", CREDIX_DBT_TEMP_TABLE=table
+    )
+
+    assert outcome.success
+    assert list(installments(medallion)) == ["a", "b"]
+
+
+def test_column_that_the_contract_gained_is_added_to_bronze(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a"))
+    table = medallion.stage("installments", installment("a", seq=2, row_hash=2))
+    for name in (table, "installments_schema"):
+        medallion.query(f"alter table {medallion.table('temp', name)} add column note string")
+    medallion.query(f"update {medallion.table('temp', table)} set note = 'new' where true")
+
+    medallion.merge_table("installments", table)
+
+    assert installments(medallion)["a"]["note"] == "new"
+
+
+def test_missing_reference_table_is_named_with_the_way_out(medallion: Medallion) -> None:
+    medallion.client.delete_table(f"{medallion.prefix}_temp.installments_schema")
+
+    outcome = medallion.try_build("bronze.installments")
+
+    assert not outcome.success
+    told = outcome.message + "".join(outcome.messages.values())
+    assert "create it from the contract installments.json" in told
+
+
+def test_tables_are_created_once_and_then_left_alone(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a"))
+    address = f"{medallion.prefix}_bronze.installments"
+    before: bigquery.Table = medallion.client.get_table(address)
+
+    medallion.merge("installments", installment("b", seq=2))
+
+    assert medallion.client.get_table(address).created == before.created

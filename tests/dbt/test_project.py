@@ -1,0 +1,131 @@
+"""The project as a whole: contracts, unit tests, portability, and a build from a plain shell."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from credix.sources import load_source, source_names
+from credix.sql_lint import find_unportable
+from tests.dbt.medallion import PROJECT, Medallion
+from tests.dbt.rows import company, installment
+
+BRONZE_COLUMNS = ["_changed_at", "_loaded_at", "_source_table"]
+DDL_TYPES = {"INTEGER": "int64", "FLOAT": "float64"}
+
+
+def read_models() -> dict[str, dict]:
+    """The description of every model, by name."""
+    files = sorted(PROJECT.glob("models/**/*.yml"))
+    return {
+        model["name"]: model
+        for path in files
+        for model in yaml.safe_load(path.read_text("utf-8")).get("models", [])
+    }
+
+
+@pytest.mark.parametrize("source", source_names())
+def test_bronze_is_described_as_the_contract_says(source: str) -> None:
+    described = [
+        (column["name"], column["data_type"], column["description"])
+        for column in read_models()[source]["columns"]
+        if column["name"] not in BRONZE_COLUMNS
+    ]
+
+    assert described == [
+        (column.name, DDL_TYPES.get(column.type, column.type.lower()), column.description)
+        for column in load_source(source).landing_columns
+    ]
+
+
+def test_every_model_stands_beside_its_description_which_begins_with_the_grain() -> None:
+    for path in PROJECT.glob("models/**/*.sql"):
+        assert path.with_suffix(".yml").exists(), path.name
+    for name, model in read_models().items():
+        assert model["description"].startswith("One row per "), name
+        assert all(column.get("description") for column in model["columns"]), name
+
+
+def test_every_claim_begins_with_fails_if() -> None:
+    for path in (PROJECT / "tests").rglob("*.sql"):
+        text = path.read_text("utf-8").lstrip("-{# \n")
+        assert text.startswith("Fails if "), path.name
+
+
+def test_silver_and_gold_hold_exactly_the_described_columns(medallion: Medallion) -> None:
+    medallion.refresh("2025-03-10")
+
+    for name, model in read_models().items():
+        layer = "bronze" if name in source_names() else "gold"
+        if name.endswith("_clean") or name == "quarantine":
+            layer = "silver"
+        table = medallion.client.get_table(f"{medallion.prefix}_{layer}.{name}")
+        assert [field.name for field in table.schema] == [
+            column["name"] for column in model["columns"]
+        ], name
+
+
+def test_unit_tests_of_the_business_rules_pass(medallion: Medallion) -> None:
+    medallion.dbt("run")
+
+    outcome = medallion.dbt("test", "--select", "test_type:unit")
+
+    assert len(outcome.statuses) >= 13
+    assert {name: status for name, status in outcome.statuses.items() if status != "pass"} == {}
+
+
+def test_nothing_that_is_sent_needs_more_than_the_local_server_vouches_for(
+    medallion: Medallion,
+) -> None:
+    tables = [
+        medallion.stage("cnpj_ws", company()),
+        medallion.stage("installments", installment("a")),
+    ]
+    outcome = medallion.build(
+        "business_case", CREDIX_DBT_TEMP_TABLE=" ".join(tables), CREDIX_DBT_RECONCILED_SEQ="1"
+    )
+
+    sent = sorted(outcome.target.glob("run/**/*.sql"))
+    assert len(sent) > 20
+    found = {path.name: find_unportable(path.read_text("utf-8")) for path in sent}
+    assert {name: findings for name, findings in found.items() if findings} == {}
+
+
+def test_dbt_builds_from_a_plain_shell_with_nothing_but_variables(
+    medallion: Medallion, tmp_path: Path
+) -> None:
+    table = medallion.stage("installments", installment("a"))
+    variables = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "GCP_PROJECT": medallion.variables["GCP_PROJECT"],
+        "BIGQUERY_EMULATOR_HOST": medallion.variables["BIGQUERY_EMULATOR_HOST"],
+        "CREDIX_PREFIX": medallion.prefix,
+        "CREDIX_DBT_TEMP_TABLE": table,
+    }
+    folders = ["--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs")]
+    command = [
+        sys.executable,
+        "-m",
+        "dbt.cli.main",
+        "build",
+        "--exclude-resource-type",
+        "unit_test",
+    ]
+
+    done = subprocess.run(
+        [*command, *folders],
+        cwd=PROJECT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "Completed successfully" in done.stdout or "WARN" in done.stdout
+    assert medallion.row("gold", "payment_analytics_detailed", "true")["asset_id"] == "a"
