@@ -117,10 +117,15 @@ class FencedState(Value):
 
 
 class SourceState(FencedState):
-    """`state/<source>.json`. `committed_seq` is the newest attempt whose rows bronze holds."""
+    """`state/<source>.json`.
+
+    `watermark_attempt` wrote the watermark and the re-reads, also when it found no rows;
+    `committed_seq` is the newest attempt whose rows bronze is known to hold.
+    """
 
     source: str
     watermark: Watermark | None = None
+    watermark_attempt: int = 0
     committed_seq: int = 0
     capture: str | None = None
     server: Server | None = None
@@ -134,6 +139,7 @@ class SourceState(FencedState):
         return self.model_copy(
             update={
                 "watermark": progress.watermark,
+                "watermark_attempt": progress.attempt,
                 "capture": progress.capture,
                 "server": progress.server,
                 "relation_oids": progress.relation_oids,
@@ -142,6 +148,15 @@ class SourceState(FencedState):
                 "committed_seq": progress.attempt if is_merged else self.committed_seq,
             }
         )
+
+    @property
+    def knows_bronze(self) -> bool:
+        """True when no attempt lies between the committed one and the one that has just begun.
+
+        One in between may have merged and died: bronze can then hold newer versions of the rows
+        that `rereads` names.
+        """
+        return self.attempt == self.watermark_attempt + 1
 
 
 class Progress(Value):

@@ -13,6 +13,7 @@ from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.paths import is_hashed_table, paths_of
 from credix.settings import PROJECT_DIR, Settings
+from tests.conftest import connected
 from tests.runs_by_hand import carry
 from tests.tables import Table, bronze_rows
 
@@ -58,6 +59,23 @@ def test_wherever_a_run_dies_the_next_one_makes_bronze_equal_the_source(
     assert lake.blobs(settings.lake_bucket, paths_of(settings).landing) == []
     leftovers = warehouse.tables("temp", "cnpj_ws_")
     assert not [table for table in leftovers if is_hashed_table(table, company.source)]
+
+
+def test_a_value_set_back_after_a_merge_that_was_never_committed_is_carried(
+    settings: Settings, warehouse: Warehouse, tables: dict[str, Table]
+) -> None:
+    company = tables["cnpj_ws"]
+    with connected(settings) as open_writer, open_writer.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+        company.insert(city="Santos")
+        carry(settings, "cnpj_ws")  # will read the row again: the open writer holds it back
+        company.execute("UPDATE {table} SET city = 'Campinas'")
+        die(settings, "bronze.merge:after")
+        company.execute("UPDATE {table} SET city = 'Santos'")
+
+        carry(settings, "cnpj_ws")
+
+    assert bronze_rows(warehouse, company) == company.rows()
 
 
 def die(settings: Settings, point: str) -> None:

@@ -134,7 +134,7 @@ def write_delta(
     """
     started = time.monotonic()
     known = np.empty(0, VERSION_TYPE)
-    if plan.state.rereads and not plan.predicate.is_full:
+    if plan.state.rereads and plan.state.knows_bronze and not plan.predicate.is_full:
         known = read_versions(run.lake.read_bytes(run.settings.lake_bucket, plan.state.rereads))
     rereads: list[np.ndarray] = []
     counted = Counter(connection.stream(plan.sql))
@@ -208,10 +208,16 @@ class Counter:
 
 
 def read_state(run: Run) -> SourceState:
-    """The state as it was when the fence was raised, with the watermark that the run was given."""
+    """The state as it was when the fence was raised, with the watermark that the run was given.
+
+    Under another watermark than the committed one nothing is dropped: somebody reads again on
+    purpose.
+    """
     path = run.source_folder / "state.json"
     state = SourceState.from_json(path.read_text("utf-8"), str(path))
-    return state.model_copy(update={"watermark": run.watermark})
+    if run.watermark == state.watermark:
+        return state
+    return state.model_copy(update={"watermark": run.watermark, "rereads": None})
 
 
 def greatest_cursor(run: Run, connection: SourceConnection) -> Any:
