@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -13,12 +12,10 @@ from credix.leases import new_lease
 from credix.settings import Settings
 from credix.sources import CaptureMode
 from credix.state import SourceState
-from credix.steps import extract as extract_step
-from credix.steps import land as land_step
-from credix.steps import load as load_step
 from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import Run, build_run, new_run_id, write_text
+from credix.steps.cycle import extract, land, load
 
 BUSINESS_DATE = "2024-03-01"
 
@@ -40,45 +37,23 @@ def begin(settings: Settings, source: str, capture: CaptureMode = "row_version")
     return run
 
 
-def extract(run: Run) -> dict[str, Any]:
-    """What 01_extract does; its step result."""
-    with extract_step.connect(run) as connection:
-        snapshot = extract_step.take_snapshot(run, connection)
-        extract_step.check_source(run, connection)
-        plan = extract_step.plan_delta(run, connection, snapshot)
-        delta = extract_step.write_delta(run, connection, snapshot, plan)
-        return extract_step.finish(run, snapshot, plan, delta, "")
-
-
-def land(run: Run) -> dict[str, Any]:
-    """What 02_land does; its step result."""
-    land_step.check_parts(run)
-    landed = land_step.upload_parts(run)
-    swept: pd.DataFrame = land_step.sweep_landing(run)
-    return land_step.finish(run, landed, swept, "")
-
-
-def load(run: Run) -> dict[str, Any]:
-    """What 03_load does; its step result."""
-    columns = load_step.read_reference(run)
-    loaded = load_step.load_hashed(run, columns)
-    load_step.load_stable(run, columns)
-    load_step.check_loaded(run, loaded)
-    load_step.archive_files(run)
-    return load_step.finish(run, loaded, "")
-
-
-def carry(settings: Settings, source: str) -> Run:
+def carry(
+    settings: Settings,
+    source: str,
+    capture: CaptureMode = "row_version",
+    *,
+    allow_deletes: bool = False,
+) -> Run:
     """A whole run of one source from PostgreSQL to bronze and its watermark."""
-    run = begin(settings, source)
-    extracted = extract(run)
+    run = begin(settings, source, capture)
+    extracted = extract(run, allow_deletes=allow_deletes)
     if extracted["status"] == "no_changes":
         commit(run, extracted)
         return run
     land(run)
     load(run)
     transform_step.merge_bronze(run)
-    transform_step.prove_bronze(run)
+    run, _ = transform_step.prove_bronze(run)
     transform_step.commit_watermark(run)
     transform_step.drop_temp_tables(run)
     return run
@@ -92,8 +67,9 @@ def commit(run: Run, extracted: dict[str, Any]) -> SourceState:
 def read_changes(
     settings: Settings, source: str, capture: CaptureMode = "row_version"
 ) -> dict[str, Any]:
-    """One run that reads the source and commits how far it got; its step result."""
+    """One run that reads changed rows and commits how far it got, without bronze; its result."""
     run = begin(settings, source, capture)
+    run.source = replace(run.source, captures_deletes=False)
     extracted = extract(run)
     commit(run, extracted)
     return extracted

@@ -82,3 +82,13 @@ def bronze_rows(warehouse: Warehouse, table: Table) -> dict[str, dict[str, Any]]
     target = warehouse.table_id("bronze", table.source.name)
     rows = warehouse.query(f"SELECT {columns} FROM `{target}` WHERE NOT _is_deleted")
     return {row[table.source.key[0]]: row for row in rows}
+
+
+def query_bronze(warehouse: Warehouse, table: Table, sql: str) -> list[dict[str, Any]]:
+    """Rows of a query in which {table} stands for the bronze table."""
+    target = warehouse.table_id("bronze", table.source.name)
+    return warehouse.query(sql.replace("{table}", f"`{target}`"))
+
+
+# What somebody does to bronze by hand, beside the pipeline.
+write_bronze = query_bronze

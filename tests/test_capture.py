@@ -11,16 +11,14 @@ from credix.capture import (
     Snapshot,
     choose_predicate,
     cursor_type,
-    key_hash_sql,
     missed_histories,
     next_watermark,
-    quote,
-    quote_literal,
     since_cursor,
     since_row_version,
 )
 from credix.errors import SettingsError
 from credix.schema import Column
+from credix.source_sql import key_hash_sql, quote, quote_literal
 from credix.sources import Source, load_source
 from credix.state import Server, SourceState, Watermark
 
@@ -32,6 +30,7 @@ SNAPSHOT = Snapshot(
     next_row_version=1_005,
     server=SERVER,
     relation_oids=(10, 20),
+    column_numbers=(1, 2, 3),
     oldest_open_at=TAKEN_AT - timedelta(minutes=10),
     is_standby=False,
     has_prepared_transactions=False,

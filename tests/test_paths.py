@@ -31,10 +31,10 @@ def test_the_folder_of_a_run_is_found_by_its_day() -> None:
 
 
 def test_each_run_has_a_temp_table_of_its_own() -> None:
-    one, two = hashed_table(SOURCE, "run-1"), hashed_table(SOURCE, "run-2")
+    one, two = hashed_table(SOURCE, "run-1", 1), hashed_table(SOURCE, "run-2", 1)
     assert one != two
-    assert one == hashed_table(SOURCE, "run-1")
-    assert hashed_table(load_source("cnpj_ws"), "run-1").removeprefix("cnpj_ws_") not in one
+    assert one == hashed_table(SOURCE, "run-1", 1)
+    assert hashed_table(load_source("cnpj_ws"), "run-1", 1).removeprefix("cnpj_ws_") not in one
 
 
 @pytest.mark.parametrize("table", ["installments_dbt", "installments_schema", "installments_"])
@@ -43,7 +43,7 @@ def test_tables_that_stay_are_not_taken_for_those_of_a_run(table: str) -> None:
 
 
 def test_the_table_of_a_run_is_recognized_for_its_source_only() -> None:
-    table = hashed_table(SOURCE, "run-1")
+    table = hashed_table(SOURCE, "run-1", 1)
     assert is_hashed_table(table, SOURCE)
     assert not is_hashed_table(table, load_source("cnpj_ws"))
     assert (stable_table(SOURCE), reference_table(SOURCE)) == (

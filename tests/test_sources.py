@@ -12,6 +12,9 @@ DECLARED: dict[str, Any] = {
     "key": ["id"],
     "capture": "row_version",
     "cursor": ["day"],
+    "deletes": True,
+    "drift": "fail",
+    "ignored": [],
     "personal_data": [],
 }
 COLUMNS = [

@@ -6,6 +6,7 @@ import pytest
 
 from credix.errors import BusyError, FenceError, StateError
 from credix.state import (
+    Digest,
     GoldState,
     LastRun,
     Lease,
@@ -24,8 +25,10 @@ PROGRESS = Progress(
     capture="row_version",
     server=Server(system_identifier="7", timeline=1, major_version=18),
     relation_oids=(16384,),
+    column_numbers=(1, 2),
     fingerprint="f" * 16,
     rereads=None,
+    digest=Digest(rows=3, key_xor=5),
 )
 
 
@@ -77,28 +80,39 @@ class TestFence:
     def test_a_run_may_raise_its_own_fence_again(self) -> None:
         assert raised(EMPTY, "one").raise_fence(lease("one"), NOW, alive).attempt == 2
 
+    def test_one_more_attempt_of_the_same_run_lies_above_all_that_bronze_has_seen(self) -> None:
+        state = raised(EMPTY, "one")
+        assert state.raise_fence_again(1, newest=0).attempt == 2
+        assert state.raise_fence_again(1, newest=500).attempt == 501
+        assert state.raise_fence_again(1, newest=0).lease == state.lease
+
+    def test_a_late_run_gets_no_further_attempt(self) -> None:
+        with pytest.raises(FenceError, match="Attempt 2 has begun"):
+            raised(raised(EMPTY, "one"), "two").raise_fence_again(1, newest=0)
+
     def test_a_released_lease_holds_nobody_up(self) -> None:
-        released = raised(EMPTY, "one").release(1, last_run("one"))
+        released = raised(EMPTY, "one").release(last_run("one"))
         assert released.raise_fence(lease("two"), NOW, alive).attempt == 2
 
 
 class TestLease:
     def test_renewal_moves_its_end_and_nothing_else(self) -> None:
         state = raised(EMPTY, "one")
-        renewed = state.renew(1, NOW + TERM, TERM)
+        renewed = state.renew("one", NOW + TERM, TERM)
         assert renewed == state.model_copy(update={"lease": lease("one", NOW + 2 * TERM)})
 
     def test_a_late_run_cannot_renew(self) -> None:
-        with pytest.raises(FenceError, match="Attempt 2 has begun"):
-            raised(raised(EMPTY, "one"), "two").renew(1, NOW, TERM)
+        with pytest.raises(FenceError, match="has lost its lease"):
+            raised(raised(EMPTY, "one"), "two").renew("one", NOW, TERM)
 
     def test_a_released_lease_is_not_brought_back(self) -> None:
-        released = raised(EMPTY, "one").release(1, last_run("one"))
-        assert released.renew(1, NOW, TERM) == released
+        released = raised(EMPTY, "one").release(last_run("one"))
+        with pytest.raises(FenceError, match="has lost its lease"):
+            released.renew("one", NOW, TERM)
 
     def test_a_late_run_releases_nothing(self) -> None:
         state = raised(raised(EMPTY, "one"), "two")
-        assert state.release(1, last_run("one")) == state
+        assert state.release(last_run("one")) == state
 
 
 class TestCommit:
@@ -158,7 +172,7 @@ class TestGold:
 
 class TestJson:
     def test_it_survives_writing_and_reading(self) -> None:
-        state = raised(EMPTY, "one").commit(PROGRESS, is_merged=True).release(1, last_run("one"))
+        state = raised(EMPTY, "one").commit(PROGRESS, is_merged=True).release(last_run("one"))
         assert SourceState.from_json(state.to_json(), "x") == state
 
     @pytest.mark.parametrize(

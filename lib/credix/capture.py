@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from credix.errors import SettingsError
-from credix.schema import Column
+from credix.source_sql import quote, quote_literal
 from credix.sources import Source
 from credix.state import Server, SourceState, Watermark
 
@@ -30,6 +30,7 @@ class Snapshot:
     next_row_version: int
     server: Server
     relation_oids: tuple[int, ...]
+    column_numbers: tuple[int, ...]
     oldest_open_at: datetime | None
     is_standby: bool
     has_prepared_transactions: bool
@@ -78,6 +79,8 @@ def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str
         return "the contract has changed"
     if state.server is None or state.server.major_version != snapshot.server.major_version:
         return "the PostgreSQL major version has changed, and with it the row hashes"
+    if state.column_numbers and state.column_numbers != snapshot.column_numbers:
+        return "a column was dropped and added again, which leaves no trace in the rows"
     if source.capture == "cursor":
         if watermark.cursor is None:
             return "the watermark has no cursor"
@@ -195,7 +198,9 @@ def cursor_text(instant: datetime, source: Source, timezone: str) -> str:
 
 def missed_histories(source: Source, snapshot: Snapshot) -> list[str]:
     """The histories that this capture can miss, a phrase each; empty when it is lossless."""
-    missed = ["rows deleted in the source stay in bronze"]
+    missed = []
+    if not source.captures_deletes:
+        missed.append("rows deleted in the source stay in bronze")
     if source.capture == "cursor":
         missed.append("an update that touches no cursor column is not seen")
         if snapshot.is_standby or snapshot.has_prepared_transactions:
@@ -205,42 +210,3 @@ def missed_histories(source: Source, snapshot: Snapshot) -> list[str]:
                 "a transaction open for longer than the lag may commit behind the watermark"
             )
     return missed
-
-
-def select_sql(source: Source, schema: str, predicate: Predicate) -> str:
-    """The delta as one SELECT: the contract's columns, then row hash, key hash and re-read mark."""
-    names = [quote(column.name) for column in source.columns]
-    columns = [f"{read_sql(column)} AS {quote(column.name)}" for column in source.columns]
-    return (
-        "SELECT " + ",\n       ".join(columns) + ",\n"
-        f"       hash_record_extended(ROW({', '.join(names)}), 0) AS _row_hash,\n"
-        f"       {key_hash_sql(source)} AS _key_hash,\n"
-        f"       coalesce({predicate.rereads_sql}, TRUE) AS _is_reread\n"
-        f"FROM {table_sql(source, schema)}\n"
-        f"WHERE {predicate.sql}"
-    )
-
-
-def read_sql(column: Column) -> str:
-    """NUMERIC travels as text: the binary protocol has no decimal type that Arrow shares."""
-    casts = {"STRING": "text", "NUMERIC": "text", "INTEGER": "bigint", "FLOAT": "float8"}
-    cast = casts.get(column.type)
-    return f"{quote(column.name)}::{cast}" if cast else quote(column.name)
-
-
-def key_hash_sql(source: Source) -> str:
-    keys = [f"{quote(column)}::text" for column in source.key]
-    text = keys[0] if len(keys) == 1 else f"ROW({', '.join(keys)})::text"
-    return f"hashtextextended({text}, 0)"
-
-
-def table_sql(source: Source, schema: str) -> str:
-    return f"{quote(schema)}.{quote(source.table)}"
-
-
-def quote(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def quote_literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

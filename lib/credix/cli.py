@@ -66,12 +66,18 @@ def commands() -> None:
     metavar="NAME VALUE",
     help="A parameter of the notebooks, as in -p layers '[\"bronze\"]'.",
 )
+@click.option(
+    "--allow-deletes",
+    is_flag=True,
+    help="This once, carry more deletes than CREDIX_MAX_DELETED_SHARE, or an emptied source.",
+)
 def run(
     job: str,
     env: str | None,
     watermarks: tuple[str, ...],
     business_date: date | None,
     parameters: tuple[tuple[str, str], ...],
+    allow_deletes: bool,
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
     skip_uri_grammar()
@@ -84,6 +90,7 @@ def run(
         business_date=f"{business_date:%Y-%m-%d}" if business_date else None,
         watermarks=parse_watermarks(watermarks, found.sources),
         parameters={name: parse_value(value) for name, value in parameters},
+        allow_deletes=allow_deletes,
     )
     settings = environment.enter(env, terminal.tell)
     Pipeline(settings, request, terminal.TerminalReporter()).run()

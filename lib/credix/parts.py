@@ -27,6 +27,7 @@ from credix.schema import (
 from credix.sources import Source, technical_columns
 
 CHUNK_BYTES = 1 << 20
+TOMBSTONES_PER_BATCH = 100_000
 VERSION_TYPE = np.dtype([("key_hash", "<i8"), ("row_hash", "<i8")])
 
 
@@ -65,12 +66,19 @@ class PartWriter:
         self.part_bytes, self.row_group_rows = part_bytes, row_group_rows
         self.schema = source.landing_schema
         self.parts: list[Part] = []
-
-    def write(self, batches: Iterable[pa.RecordBatch]) -> list[Part]:
-        """Write all batches; raises DataError when a value does not fit or the disk is full."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob("*.parquet*"):
             leftover.unlink()
+
+    @property
+    def rows(self) -> int:
+        return sum(part.rows for part in self.parts)
+
+    def write(self, batches: Iterable[pa.RecordBatch]) -> list[Part]:
+        """Write batches of one shape into parts of their own; all parts so far.
+
+        Raises DataError when a value does not fit or the disk is full.
+        """
         groups = gather(batches, self.row_group_rows)
         group = next(groups, None)
         while group is not None:
@@ -106,8 +114,6 @@ class PartWriter:
         count = len(group)
         constants = {
             "_seq": self.attempt,
-            "_is_deleted": False,
-            "_deleted_at": None,
             "_extracted_at": self.extracted_at,
             "_source_file": stem,
         }
@@ -118,6 +124,9 @@ class PartWriter:
             if column.name in constants:
                 value = pa.scalar(constants[column.name], column.arrow.type)
                 columns.append(pa.chunked_array([pa.repeat(value, count)]))
+            elif column.name == "_deleted_at":
+                taken = pa.scalar(self.extracted_at, column.arrow.type)
+                columns.append(pc.if_else(group["_is_deleted"], taken, None))
             else:
                 columns.append(group[column.name])
         return pa.table(columns, schema=self.schema)
@@ -184,6 +193,21 @@ def drop_known(
         if len(known):
             kept = batch.filter(pa.array(~np.isin(versions_of(batch), known)))
         yield kept.drop_columns(["_is_reread"])
+
+
+def tombstones(source: Source, keys: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Rows that say that these keys are gone; `keys` holds the key columns and `_key_hash`."""
+    for batch in keys.to_batches(max_chunksize=TOMBSTONES_PER_BATCH):
+        columns = {
+            column.name: batch[column.name]
+            if column.name in source.key
+            else pa.nulls(len(batch), column.arrow.type)
+            for column in source.columns
+        }
+        columns["_row_hash"] = pa.nulls(len(batch), pa.int64())
+        columns["_key_hash"] = batch["_key_hash"]
+        columns["_is_deleted"] = pa.repeat(True, len(batch))
+        yield pa.RecordBatch.from_pydict(columns)
 
 
 def versions_of(batch: pa.RecordBatch) -> np.ndarray:

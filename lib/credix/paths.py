@@ -30,6 +30,10 @@ class LakePaths:
         """In the lake bucket; the reason is in the object's metadata."""
         return f"{self.prefix}/failed/{landed.removeprefix(self.landing)}"
 
+    def merged(self, source: str, attempt: int) -> str:
+        """In the archive bucket: the record that bronze was proven to hold an attempt's files."""
+        return f"{self.prefix}/merged/{source}/{attempt:012d}.json"
+
     @property
     def runs(self) -> str:
         return f"{self.prefix}/runs/"
@@ -44,9 +48,9 @@ def paths_of(settings: Settings) -> LakePaths:
     return LakePaths(settings.prefix)
 
 
-def hashed_table(source: Source, run_id: str) -> str:
-    """The temp table of one run of one source."""
-    digest = hashlib.sha256(f"{run_id}/{source.name}".encode()).hexdigest()
+def hashed_table(source: Source, run_id: str, attempt: int) -> str:
+    """The temp table of one attempt of one run at one source."""
+    digest = hashlib.sha256(f"{run_id}/{attempt}/{source.name}".encode()).hexdigest()
     return f"{source.name}_{digest[:HASH_DIGITS]}"
 
 

@@ -63,6 +63,7 @@ class Settings(BaseModel):
     lease_seconds: int = Field(300, alias="CREDIX_LEASE_SECONDS", ge=10)
     gold_wait_seconds: int = Field(300, alias="CREDIX_GOLD_WAIT_SECONDS", ge=0)
     cursor_lag_seconds: int = Field(3600, alias="CREDIX_CURSOR_LAG_SECONDS", ge=0)
+    max_deleted_share: float = Field(0.1, alias="CREDIX_MAX_DELETED_SHARE", ge=0, le=1)
     notebook_timeout_seconds: int = Field(3600, alias="CREDIX_NOTEBOOK_TIMEOUT_SECONDS", ge=1)
     retry_seconds: float = Field(60, alias="CREDIX_RETRY_SECONDS", ge=0)
     temp_table_hours: int = Field(24, alias="CREDIX_TEMP_TABLE_HOURS", ge=1)

@@ -14,7 +14,9 @@ from credix.schema import TYPES, Column, arrow_schema, fingerprint
 
 CaptureMode = Literal["row_version", "cursor"]
 
-FIELDS = {"table", "key", "capture", "cursor", "personal_data"}
+DriftRule = Literal["fail", "evolve"]
+
+FIELDS = {"table", "key", "capture", "cursor", "deletes", "drift", "ignored", "personal_data"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class Source:
     key: tuple[str, ...]
     capture: CaptureMode
     cursor: tuple[str, ...]
+    captures_deletes: bool
+    drift: DriftRule
+    ignored: frozenset[str]
     personal_data: frozenset[str]
     columns: tuple[Column, ...]
 
@@ -68,6 +73,10 @@ def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, st
         raise SettingsError(f"{where}: missing or unknown settings: {', '.join(wrong)}.")
     if declared["capture"] not in get_args(CaptureMode):
         raise SettingsError(f"{where}: capture must be one of {', '.join(get_args(CaptureMode))}.")
+    if declared["drift"] not in get_args(DriftRule):
+        raise SettingsError(f"{where}: drift must be one of {', '.join(get_args(DriftRule))}.")
+    if not isinstance(declared["deletes"], bool):
+        raise SettingsError(f"{where}: deletes must be true or false.")
     parsed = tuple(Column(**column) for column in columns)
     known = {column.name: column for column in parsed}
     for column in parsed:
@@ -82,12 +91,21 @@ def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, st
             raise SettingsError(f"{where}: {setting} names {missing}, which {name}.json lacks.")
     if not declared["key"] or not all(known[column].is_required for column in declared["key"]):
         raise SettingsError(f"{where}: needs a key, and its columns must be REQUIRED.")
+    required = [c.name for c in parsed if c.is_required and c.name not in declared["key"]]
+    if required:
+        raise SettingsError(
+            f"{name}.json: {', '.join(required)} must be NULLABLE. Only columns of the key can be "
+            "REQUIRED: in the row that says that a key is deleted all others are NULL."
+        )
     return Source(
         name=name,
         table=declared["table"],
         key=tuple(declared["key"]),
         capture=declared["capture"],
         cursor=tuple(declared["cursor"]),
+        captures_deletes=declared["deletes"],
+        drift=declared["drift"],
+        ignored=frozenset(declared["ignored"]),
         personal_data=frozenset(declared["personal_data"]),
         columns=parsed,
     )

@@ -36,6 +36,13 @@ class Server(Value):
     major_version: int
 
 
+class Digest(Value):
+    """How many keys a side holds, and the XOR of their hashes."""
+
+    rows: int
+    key_xor: int
+
+
 class Lease(Value):
     """Who works on a state right now; precise enough to know when that process is dead."""
 
@@ -94,19 +101,26 @@ class FencedState(Value):
             )
         return self.model_copy(update={"attempt": self.attempt + 1, "lease": lease})
 
-    def renew(self, attempt: int, now: datetime, term: timedelta) -> Self:
-        """The state with a lease that ends later; raises FenceError when late."""
-        self.require(attempt)
-        if self.lease is None:
-            return self
+    def renew(self, run_id: str, now: datetime, term: timedelta) -> Self:
+        """The state with a lease that ends later; raises FenceError when it is another run's."""
+        if self.lease is None or self.lease.run_id != run_id:
+            raise FenceError(f"The run {run_id} has lost its lease: a newer one has begun since.")
         lease = self.lease.model_copy(update={"expires_at": now + term})
         return self.model_copy(update={"lease": lease})
 
-    def release(self, attempt: int, last_run: LastRun) -> Self:
-        """The state without a lease; unchanged when a newer attempt owns it already."""
-        if self.attempt != attempt:
+    def release(self, last_run: LastRun) -> Self:
+        """The state without this run's lease; unchanged when another run holds it already."""
+        if self.lease is None or self.lease.run_id != last_run.run_id:
             return self
         return self.model_copy(update={"lease": None, "last_run": last_run})
+
+    def raise_fence_again(self, attempt: int, newest: int) -> Self:
+        """The state with one more attempt of the same run, above `newest`, the newest known one.
+
+        Raises FenceError when late.
+        """
+        self.require(attempt)
+        return self.model_copy(update={"attempt": max(attempt, newest) + 1})
 
     def require(self, attempt: int) -> None:
         if self.attempt != attempt:
@@ -120,7 +134,8 @@ class SourceState(FencedState):
     """`state/<source>.json`.
 
     `watermark_attempt` wrote the watermark and the re-reads, also when it found no rows;
-    `committed_seq` is the newest attempt whose rows bronze is known to hold.
+    `committed_seq` is the newest attempt whose rows bronze is known to hold; `digest` is that of
+    the keys that bronze was proven to hold then, None when deletes are not captured.
     """
 
     source: str
@@ -130,8 +145,10 @@ class SourceState(FencedState):
     capture: str | None = None
     server: Server | None = None
     relation_oids: tuple[int, ...] = ()
+    column_numbers: tuple[int, ...] = ()
     fingerprint: str | None = None
     rereads: str | None = None
+    digest: Digest | None = None
 
     def commit(self, progress: "Progress", *, is_merged: bool) -> Self:
         """The state after bronze holds this attempt's rows; raises FenceError when late."""
@@ -143,8 +160,10 @@ class SourceState(FencedState):
                 "capture": progress.capture,
                 "server": progress.server,
                 "relation_oids": progress.relation_oids,
+                "column_numbers": progress.column_numbers,
                 "fingerprint": progress.fingerprint,
                 "rereads": progress.rereads,
+                "digest": progress.digest,
                 "committed_seq": progress.attempt if is_merged else self.committed_seq,
             }
         )
@@ -154,7 +173,7 @@ class SourceState(FencedState):
         """True when no attempt lies between the committed one and the one that has just begun.
 
         One in between may have merged and died: bronze can then hold newer versions of the rows
-        that `rereads` names.
+        that `rereads` names, and other keys than `digest` says.
         """
         return self.attempt == self.watermark_attempt + 1
 
@@ -167,8 +186,10 @@ class Progress(Value):
     capture: str
     server: Server
     relation_oids: tuple[int, ...]
+    column_numbers: tuple[int, ...]
     fingerprint: str
     rereads: str | None
+    digest: Digest | None
 
 
 class GoldState(FencedState):

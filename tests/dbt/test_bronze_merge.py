@@ -145,7 +145,7 @@ def test_guard_is_read_inside_the_merge_and_not_in_its_on_clause(medallion: Meda
     using, _, rest = sent.partition("on bronze.asset_id = delta.asset_id\n")
     assert "capture_control" in using
     assert "when not matched and delta._seq > delta._reconciled_seq then insert" in rest
-    assert "when matched and delta._seq > bronze._seq then update" in rest
+    assert "when matched and delta._seq > bronze._seq and delta._seq > delta._reconciled" in rest
 
 
 @pytest.mark.parametrize(

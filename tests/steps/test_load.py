@@ -90,7 +90,7 @@ class TestLoad:
         run = carried(settings, "installments")
         result = load(run)
         assert (result["rows"], result["files"]) == (0, [])
-        assert warehouse.columns("temp", hashed_table(run.source, run.run_id)) is None
+        assert warehouse.columns("temp", hashed_table(run.source, run.run_id, run.attempt)) is None
 
     def test_two_runs_do_not_share_a_table(
         self, settings: Settings, tables: dict[str, Table], landed: Run

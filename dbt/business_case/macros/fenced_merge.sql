@@ -21,9 +21,10 @@
 {%- endmacro -%}
 
 {#-
-  A row changes only by a higher fence token, a new key enters only above the reconciled one. The
-  guard is read inside the statement: a value rendered earlier would let a run that was paused in
-  between bring deleted keys back. A key that occurs twice fails the statement, since BigQuery
+  A row changes only by a higher fence token, and nothing changes or enters at or below the
+  reconciled one: bronze was proven at it, what comes later under an older token is late. The guard
+  is read inside the statement: a value rendered earlier would let a run that was paused in between
+  bring deleted keys back. A key that occurs twice fails the statement, since BigQuery
   itself only refuses it for rows that match.
 
   `_changed_at` moves only when the contract's columns or `_is_deleted` did; `_deleted_at` keeps the
@@ -49,7 +50,7 @@ using (
     ) as guard
 ) as delta
 on {% for key in keys %}bronze.{{ key }} = delta.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
-when matched and delta._seq > bronze._seq then update set
+when matched and delta._seq > bronze._seq and delta._seq > delta._reconciled_seq then update set
     {%- for column in columns if column not in keys %}
     {{ adapter.quote(column) }} =
     {%- if column == '_changed_at' %} if(

@@ -64,8 +64,10 @@ class Manifest:
         extracted = steps.get("01_extract", {})
         rows = {step: result.get("rows") for step, result in steps.items() if "rows" in result}
         return {
-            "attempt": self.attempts[source],
+            "attempt": steps.get("04_transform", {}).get("attempt", self.attempts[source]),
             "rows": rows,
+            "deleted_rows": extracted.get("deleted_rows"),
+            "recovered_rows": extracted.get("recovered_rows"),
             "watermark_from": extracted.get("watermark_from"),
             "watermark_to": extracted.get("watermark_to"),
             "lossless": extracted.get("lossless"),

@@ -55,6 +55,7 @@ class Request:
     business_date: str | None
     watermarks: Mapping[str, Watermark | None]
     parameters: Mapping[str, Any]
+    allow_deletes: bool = False
 
 
 class Pipeline:
@@ -121,6 +122,7 @@ class Pipeline:
                 "attempt": state.attempt,
                 "run_id": self.run_id,
                 "business_date": self.manifest.business_date,
+                "allow_deletes": self.request.allow_deletes,
             },
         )
         if extracted["status"] == "no_changes":
@@ -199,15 +201,15 @@ class Pipeline:
             self._release(held)
 
     def _renew(self, held: Mapping[str, SourceState], now: datetime, term: timedelta) -> None:
-        for source, state in held.items():
+        for source in held:
             self.states.change_source(
                 "state.renew",
                 source,
-                partial(SourceState.renew, attempt=state.attempt, now=now, term=term),
+                partial(SourceState.renew, run_id=self.run_id, now=now, term=term),
             )
 
     def _release(self, held: Mapping[str, SourceState]) -> None:
-        for source, state in held.items():
+        for source in held:
             last = LastRun(
                 run_id=self.run_id,
                 job=self.request.job.name,
@@ -219,7 +221,7 @@ class Pipeline:
             self.states.change_source(
                 "state.release",
                 source,
-                partial(SourceState.release, attempt=state.attempt, last_run=last),
+                partial(SourceState.release, last_run=last),
             )
 
     def _close(self, error: BaseException | None) -> dict[str, Any]:

@@ -1,24 +1,19 @@
 """01: the rows of a source that changed since the watermark, from one snapshot into Parquet."""
 
-import time
-from dataclasses import dataclass
 from datetime import timedelta
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from credix import capture
-from credix.capture import Predicate, Snapshot
+from credix.capture import Snapshot
 from credix.clients.postgres import SourceConnection
-from credix.parts import VERSION_TYPE, Part, PartWriter, drop_known, full_disk_named
-from credix.state import Progress, SourceState, Watermark
+from credix.parts import Part
+from credix.source_sql import select_sql, table_sql
+from credix.state import Progress, SourceState
 from credix.steps import inspect_source
-from credix.steps.context import REREADS, Run, open_run
+from credix.steps.context import Run, open_run
+from credix.steps.delta import Delta, DeltaPlan, write_delta
 
 __all__ = [
     "check_source",
@@ -30,44 +25,6 @@ __all__ = [
     "take_snapshot",
     "write_delta",
 ]
-
-
-@dataclass(frozen=True)
-class DeltaPlan:
-    """What will be read, from where to where, and the SQL that reads it."""
-
-    state: SourceState
-    watermark: Watermark
-    predicate: Predicate
-    sql: str
-
-
-@dataclass(frozen=True)
-class Delta:
-    """What was read: the parts on disk and the rows that the next run will see again."""
-
-    parts: list[Part]
-    rereads: np.ndarray
-    dropped_rows: int
-    seconds: float
-
-    @property
-    def rows(self) -> int:
-        return sum(part.rows for part in self.parts)
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(part.size_bytes for part in self.parts)
-
-    def table(self) -> pd.DataFrame:
-        """One line per part."""
-        return pd.DataFrame(
-            {
-                "part": [part.object_name for part in self.parts],
-                "rows": [part.rows for part in self.parts],
-                "MiB": [round(part.size_bytes / 2**20, 2) for part in self.parts],
-            }
-        )
 
 
 def connect(run: Run) -> SourceConnection:
@@ -120,41 +77,18 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         timedelta(seconds=run.settings.cursor_lag_seconds),
     )
     predicate = capture.choose_predicate(run.source, state, snapshot, watermark)
-    sql = capture.select_sql(run.source, run.settings.postgres_schema, predicate)
-    return DeltaPlan(state, watermark, predicate, sql)
-
-
-def write_delta(
-    run: Run, connection: SourceConnection, snapshot: Snapshot, plan: DeltaPlan
-) -> Delta:
-    """Stream the delta into Parquet parts in the run's folder, one row group in memory at a time.
-
-    Row versions that bronze holds already, because an open transaction or an inclusive cursor made
-    this run read them again, are dropped by their hash.
-    """
-    started = time.monotonic()
-    known = np.empty(0, VERSION_TYPE)
-    if plan.state.rereads and plan.state.knows_bronze and not plan.predicate.is_full:
-        known = read_versions(run.lake.read_bytes(run.settings.lake_bucket, plan.state.rereads))
-    rereads: list[np.ndarray] = []
-    counted = Counter(connection.stream(plan.sql))
-    writer = PartWriter(
-        run.source,
-        run.source_folder / "parts",
-        attempt=run.attempt,
-        extracted_at=snapshot.taken_at,
-        part_bytes=run.settings.part_bytes,
-        row_group_rows=run.settings.row_group_rows,
-    )
-    parts = writer.write(drop_known(counted, known, rereads))
-    versions = np.concatenate(rereads) if rereads else np.empty(0, VERSION_TYPE)
-    write_versions(run.source_folder / REREADS, versions)
-    dropped = counted.rows - sum(part.rows for part in parts)
-    return Delta(parts, versions, dropped, round(time.monotonic() - started, 3))
+    sql = select_sql(run.source, run.settings.postgres_schema, predicate.sql, predicate.rereads_sql)
+    return DeltaPlan(state, watermark, predicate, sql, drops_known=not predicate.is_full)
 
 
 def finish(
-    run: Run, snapshot: Snapshot, plan: DeltaPlan, delta: Delta, result_path: str
+    run: Run,
+    snapshot: Snapshot,
+    plan: DeltaPlan,
+    delta: Delta,
+    result_path: str,
+    *,
+    allow_deletes: bool = False,
 ) -> dict[str, Any]:
     """Write the step result: what 02 lands and what 04 will commit."""
     progress = Progress(
@@ -163,17 +97,25 @@ def finish(
         capture=run.source.capture,
         server=snapshot.server,
         relation_oids=snapshot.relation_oids,
+        column_numbers=snapshot.column_numbers,
         fingerprint=run.source.fingerprint,
         rereads=rereads_path(run) if len(delta.rereads) else None,
+        digest=delta.digest,
     )
     missed = capture.missed_histories(run.source, snapshot)
+    # After an attempt that died, bronze may hold more than the state knows: it is proven again.
+    is_quiet = delta.rows == 0 and plan.state.knows_bronze
     return run.finish(
         "01_extract",
         result_path,
-        status="done" if delta.rows else "no_changes",
+        status="no_changes" if is_quiet else "done",
         rows=delta.rows,
-        size_bytes=delta.size_bytes,
+        deleted_rows=delta.deleted_rows,
+        recovered_rows=delta.recovered_rows,
         dropped_rows=delta.dropped_rows,
+        compared_keys=delta.compared_keys,
+        allow_deletes=allow_deletes,
+        size_bytes=delta.size_bytes,
         predicate=plan.predicate.reason,
         watermark_from=plan.state.watermark.model_dump() if plan.state.watermark else None,
         watermark_to=plan.watermark.model_dump(),
@@ -193,18 +135,6 @@ def describe_part(part: Part) -> dict[str, Any]:
         "size_bytes": part.size_bytes,
         "crc32c": part.crc32c,
     }
-
-
-class Counter:
-    """Passes batches through and counts their rows."""
-
-    def __init__(self, batches: Any) -> None:
-        self.batches, self.rows = batches, 0
-
-    def __iter__(self) -> Any:
-        for batch in self.batches:
-            self.rows += batch.num_rows
-            yield batch
 
 
 def read_state(run: Run) -> SourceState:
@@ -228,7 +158,7 @@ def greatest_cursor(run: Run, connection: SourceConnection) -> Any:
     if run.source.capture != "cursor":
         return None
     expression = capture.cursor_sql(run.source)
-    table = capture.table_sql(run.source, run.settings.postgres_schema)
+    table = table_sql(run.source, run.settings.postgres_schema)
     return connection.rows(
         f"SELECT max({expression}) FROM {table} "
         f"WHERE {expression} BETWEEN '0001-01-01' AND '9999-12-31'"
@@ -237,17 +167,3 @@ def greatest_cursor(run: Run, connection: SourceConnection) -> Any:
 
 def rereads_path(run: Run) -> str:
     return f"{run.settings.prefix}/state/rereads/{run.source.name}-{run.attempt:06d}.parquet"
-
-
-def write_versions(path: Path, versions: np.ndarray) -> None:
-    columns = {name: pa.array(versions[name]) for name in VERSION_TYPE.names or ()}
-    with full_disk_named(path.parent):
-        pq.write_table(pa.table(columns), path)
-
-
-def read_versions(content: bytes) -> np.ndarray:
-    table = pq.read_table(BytesIO(content))
-    versions = np.empty(table.num_rows, VERSION_TYPE)
-    for name in VERSION_TYPE.names or ():
-        versions[name] = table.column(name).to_numpy()
-    return versions

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from credix.capture import Snapshot, quote, table_sql
+from credix.capture import Snapshot
 from credix.clients.postgres import SourceConnection
 from credix.errors import SourceError
 from credix.schema import TYPES
+from credix.source_sql import quote, table_sql
 from credix.sources import Source
 from credix.state import Server
 
@@ -70,6 +71,7 @@ def take_snapshot(connection: SourceConnection, source: Source, schema: str) -> 
             major_version=version,
         ),
         relation_oids=relation_oids(connection, source, schema),
+        column_numbers=column_numbers(connection, source, schema),
         oldest_open_at=oldest_open_at if may_see_all else None,
         is_standby=is_standby,
         has_prepared_transactions=has_prepared,
@@ -121,6 +123,19 @@ def relation_oids(connection: SourceConnection, source: Source, schema: str) -> 
         {"table": table_sql(source, schema)},
     )
     return tuple(oid for (oid,) in rows)
+
+
+def column_numbers(connection: SourceConnection, source: Source, schema: str) -> tuple[int, ...]:
+    """The attribute numbers of the contract's columns; a column added again has another one."""
+    rows = connection.rows(
+        """
+        SELECT attnum::int FROM pg_attribute
+        WHERE attrelid = %(table)s::regclass AND attname = ANY (%(names)s) AND NOT attisdropped
+        ORDER BY array_position(%(names)s, attname::text)
+        """,
+        {"table": table_sql(source, schema), "names": source.column_names},
+    )
+    return tuple(number for (number,) in rows)
 
 
 def check_columns(connection: SourceConnection, source: Source, schema: str) -> list[ColumnCheck]:

@@ -64,7 +64,7 @@ def load_hashed(run: Run, columns: Sequence[Column]) -> int:
     """
     if not landed_files(run):
         return 0
-    table = hashed_table(run.source, run.run_id)
+    table = hashed_table(run.source, run.run_id, run.attempt)
     try:
         rows = load(run, "warehouse.load_hashed", table, columns)
     except DataError as error:
@@ -93,7 +93,7 @@ def check_loaded(run: Run, loaded: int) -> pd.DataFrame:
     if landed == loaded == 0:
         return pd.DataFrame({"step": ["landed", "loaded"], "rows": [0, 0]})
     keys = ", ".join(f"`{column}`" for column in run.source.key)
-    table = run.warehouse.table_id("temp", hashed_table(run.source, run.run_id))
+    table = run.warehouse.table_id("temp", hashed_table(run.source, run.run_id, run.attempt))
     counts = run.warehouse.query(
         f"SELECT count(*) AS n_rows, "
         f"(SELECT count(*) FROM (SELECT DISTINCT {keys} FROM `{table}`)) AS n_keys FROM `{table}`"
@@ -134,7 +134,7 @@ def finish(run: Run, loaded: int, result_path: str) -> dict[str, Any]:
         result_path,
         status="done",
         rows=loaded,
-        temp_table=hashed_table(run.source, run.run_id),
+        temp_table=hashed_table(run.source, run.run_id, run.attempt),
         stable_table=stable_table(run.source),
         files=[paths.archived(file) for file in landed_files(run)],
     )

@@ -8,13 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from credix.clients.dbt import Dbt, DbtNode
-from credix.errors import BusyError, DataError
+from credix.clients.dbt import DbtNode
+from credix.errors import BusyError
 from credix.leases import is_abandoned, new_lease
-from credix.paths import hashed_table, is_hashed_table
+from credix.paths import is_hashed_table
 from credix.sources import source_names
 from credix.state import GoldState, LastRun, Progress, SourceState
 from credix.steps import checkpoint
+from credix.steps.bronze import (
+    build_dbt,
+    confirm_merge,
+    executed_merge,
+    merge_bronze,
+    prove_bronze,
+)
 from credix.steps.context import Run, resume_run
 from credix.steps.lease_keeper import LeaseKeeper
 
@@ -36,58 +43,10 @@ __all__ = [
 POLL_SECONDS = 2.0
 
 
-def merge_bronze(run: Run) -> list[DbtNode]:
-    """Build and test the source's bronze model from this run's table; nothing without rows."""
-    if not run.read_result("03_load")["rows"]:
-        return []
-    values = {"CREDIX_DBT_TEMP_TABLE": hashed_table(run.source, run.run_id)}
-    return dbt(run).build("bronze.merge", [f"bronze.{run.source.name}"], values)
-
-
-def executed_merge(run: Run) -> str:
-    """The MERGE that the build sent to BigQuery."""
-    return dbt(run).executed_sql(run.source.name)
-
-
-def prove_bronze(run: Run) -> pd.DataFrame:
-    """Loaded = merged and one row per key; raises DataError otherwise.
-
-    Bronze's rows of this attempt are the loaded ones, unless a newer attempt has overtaken it.
-    """
-    loaded = run.read_result("03_load")["rows"]
-    table = run.warehouse.table_id("bronze", run.source.name)
-    keys = ", ".join(f"`{column}`" for column in run.source.key)
-    counts = run.warehouse.query(
-        f"SELECT count(*) AS n_rows, countif(_is_deleted) AS n_deleted, "
-        f"countif(_seq = @seq) AS n_merged, countif(_seq > @seq) AS n_newer, "
-        f"(SELECT count(*) FROM (SELECT DISTINCT {keys} FROM `{table}`)) AS n_keys "
-        f"FROM `{table}`",
-        seq=run.attempt,
-    )[0]
-    if counts["n_merged"] != loaded and not counts["n_newer"]:
-        raise DataError(
-            f"{table}: {loaded} rows were loaded, {counts['n_merged']} carry _seq {run.attempt} "
-            "after the merge. The watermark stays; run again."
-        )
-    if counts["n_keys"] != counts["n_rows"]:
-        raise DataError(
-            f"{table} has {counts['n_rows'] - counts['n_keys']} rows too many for its keys: "
-            "somebody wrote to it beside the pipeline. The watermark stays."
-        )
-    names = {
-        "loaded by this run": loaded,
-        "merged by this run": counts["n_merged"],
-        "rows in bronze": counts["n_rows"],
-        "keys in bronze": counts["n_keys"],
-        "deleted rows in bronze": counts["n_deleted"],
-    }
-    return pd.DataFrame({"what": list(names), "rows": list(names.values())})
-
-
 def commit_watermark(run: Run) -> SourceState:
-    """Move the watermark of this source: bronze holds the rows, and only now."""
-    extracted = run.read_result("01_extract")
-    return checkpoint.commit_watermark(run, extracted, is_merged=extracted["rows"] > 0)
+    """Record that bronze holds the rows, then, and only then, move the source's watermark."""
+    confirm_merge(run)
+    return checkpoint.commit_watermark(run, run.read_result("01_extract"), is_merged=True)
 
 
 def drop_temp_tables(run: Run) -> list[str]:
@@ -134,7 +93,7 @@ def claim_gold(run: Run) -> GoldClaim:
     attempt = state.attempt
     keeper = LeaseKeeper(
         lambda now, term: run.states.change_gold(
-            "gold.renew", lambda held: held.renew(attempt, now, term)
+            "gold.renew", lambda held: held.renew(run.run_id, now, term)
         ),
         timedelta(seconds=run.settings.lease_seconds),
     )
@@ -144,7 +103,7 @@ def claim_gold(run: Run) -> GoldClaim:
 
 def build_layer(run: Run, layer: str) -> list[DbtNode]:
     """Build and test every model of a layer as of the run's business day."""
-    return dbt(run).build(
+    return build_dbt(run).build(
         f"{layer}.build", [layer], {"CREDIX_DBT_BUSINESS_DATE": run.business_date}
     )
 
@@ -161,9 +120,7 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
     )
     return run.states.change_gold(
         "gold.commit",
-        lambda state: state.commit(claim.attempt, run.business_date, claim.seen).release(
-            claim.attempt, last
-        ),
+        lambda state: state.commit(claim.attempt, run.business_date, claim.seen).release(last),
     )
 
 
@@ -195,6 +152,7 @@ def finish(
         progress = Progress(**extracted["progress"])
         facts |= {
             "rows": run.read_result("03_load")["rows"],
+            "deleted_rows": extracted["deleted_rows"],
             "watermark_from": extracted["watermark_from"],
             "watermark_to": progress.watermark.model_dump(),
         }
@@ -219,9 +177,5 @@ def release_source(run: Run) -> None:
         rows=run.read_result("01_extract")["rows"],
     )
     run.states.change_source(
-        "state.release", run.source_name or "", lambda state: state.release(run.attempt, last)
+        "state.release", run.source_name or "", lambda state: state.release(last)
     )
-
-
-def dbt(run: Run) -> Dbt:
-    return Dbt(run.settings, run.effects, run.source_folder)

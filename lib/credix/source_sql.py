@@ -1,0 +1,51 @@
+"""What is asked of a source table: its columns as they travel, hashes, keys, quoted names."""
+
+import numpy as np
+
+from credix.schema import Column
+from credix.sources import Source
+
+
+def select_sql(source: Source, schema: str, condition: str, rereads_sql: str) -> str:
+    """Rows of the delta: the contract's columns, then row hash, key hash and the two marks."""
+    names = [quote(column.name) for column in source.columns]
+    columns = [f"{read_sql(column)} AS {quote(column.name)}" for column in source.columns]
+    return (
+        "SELECT " + ",\n       ".join(columns) + ",\n"
+        f"       hash_record_extended(ROW({', '.join(names)}), 0) AS _row_hash,\n"
+        f"       {key_hash_sql(source)} AS _key_hash,\n"
+        "       FALSE AS _is_deleted,\n"
+        f"       coalesce({rereads_sql}, TRUE) AS _is_reread\n"
+        f"FROM {table_sql(source, schema)}\n"
+        f"WHERE {condition}"
+    )
+
+
+def read_sql(column: Column) -> str:
+    """NUMERIC travels as text: the binary protocol has no decimal type that Arrow shares."""
+    casts = {"STRING": "text", "NUMERIC": "text", "INTEGER": "bigint", "FLOAT": "float8"}
+    cast = casts.get(column.type)
+    return f"{quote(column.name)}::{cast}" if cast else quote(column.name)
+
+
+def key_hash_sql(source: Source) -> str:
+    keys = [f"{quote(column)}::text" for column in source.key]
+    text = keys[0] if len(keys) == 1 else f"ROW({', '.join(keys)})::text"
+    return f"hashtextextended({text}, 0)"
+
+
+def any_sql(expression: str, numbers: np.ndarray) -> str:
+    """True where a whole number is one of these; a hash lookup, however many they are."""
+    return f"{expression} = ANY ('{{{','.join(map(str, numbers))}}}'::bigint[])"
+
+
+def table_sql(source: Source, schema: str) -> str:
+    return f"{quote(schema)}.{quote(source.table)}"
+
+
+def quote(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

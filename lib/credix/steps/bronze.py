@@ -1,0 +1,176 @@
+"""Bronze: the fenced merge, the proof that it holds the snapshot's keys, and the repair if not."""
+
+import json
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from credix.clients.dbt import Dbt, DbtNode
+from credix.errors import DataError
+from credix.paths import hashed_table, paths_of
+from credix.state import Digest
+from credix.steps import cycle
+from credix.steps.context import Run, describe, write_json, write_text
+from credix.steps.deletes import bronze_digest
+
+
+def merge_bronze(run: Run) -> list[DbtNode]:
+    """Build and test the source's bronze model from this run's table.
+
+    Behind the merge the guard is raised: no row of this or an earlier attempt enters any more. A
+    run without rows raises the guard only; it follows one that died and may still wake up.
+    """
+    rows = run.read_result("03_load")["rows"]
+    values = {
+        "CREDIX_DBT_TEMP_TABLE": hashed_table(run.source, run.run_id, run.attempt) if rows else "",
+        "CREDIX_DBT_RECONCILED_SEQ": str(run.attempt) if run.source.captures_deletes else "",
+    }
+    return build_dbt(run).build("bronze.merge", [f"bronze.{run.source.name}"], values)
+
+
+def executed_merge(run: Run) -> str:
+    """The MERGE that the build sent to BigQuery."""
+    return build_dbt(run).executed_sql(run.source.name)
+
+
+@dataclass(frozen=True)
+class BronzeCounts:
+    """What bronze holds, seen from one attempt."""
+
+    rows: int
+    keys: int
+    deleted: int
+    merged: int
+    newest_seq: int
+
+
+def prove_bronze(run: Run) -> tuple[Run, pd.DataFrame]:
+    """Bronze holds what was loaded and exactly the keys of the snapshot, one row for each.
+
+    Where it does not, because another run merged in between or somebody wrote to it, one more
+    attempt of this run reads and merges the difference; the run returned is that attempt. Raises
+    DataError when bronze still differs, FenceError when a newer run has begun.
+    """
+    counts = count_bronze(run)
+    fault = find_fault(run, counts)
+    if fault:
+        run = repair(run, counts.newest_seq)
+        counts = count_bronze(run)
+        remaining = find_fault(run, counts)
+        if remaining:
+            raise DataError(f"{fault} One more attempt has not mended it: {remaining}")
+    return run, describe_proof(run, counts, fault)
+
+
+def find_fault(run: Run, counts: BronzeCounts) -> str | None:
+    """What is wrong with bronze in a sentence; None when it is proven."""
+    loaded = run.read_result("03_load")["rows"]
+    expected = expected_digest(run)
+    table = run.warehouse.table_id("bronze", run.source.name)
+    if counts.newest_seq > run.attempt:
+        run.states.read_source(run.source.name).require(run.attempt)
+        return (
+            f"{table} holds rows of attempt {counts.newest_seq}, the state file counts only "
+            f"{run.attempt}: it was deleted or set back."
+        )
+    if counts.merged != loaded:
+        return (
+            f"{table}: {loaded} rows were loaded, {counts.merged} carry _seq {run.attempt} "
+            "after the merge."
+        )
+    if counts.keys != counts.rows:
+        return (
+            f"{table} has {counts.rows - counts.keys} rows too many for its keys: somebody wrote "
+            "to it beside the pipeline. ./run_pipeline.py reconcile mends it."
+        )
+    held = bronze_digest(run)
+    if expected and held != expected:
+        return (
+            f"{table} holds {held.rows} live keys, the snapshot has {expected.rows}"
+            + (", and others" if held.rows == expected.rows else "")
+            + "."
+        )
+    return None
+
+
+def expected_digest(run: Run) -> Digest | None:
+    """The keys of the snapshot; None where deletes are not captured."""
+    digest = run.read_result("01_extract")["progress"]["digest"]
+    return Digest(**digest) if digest else None
+
+
+def count_bronze(run: Run) -> BronzeCounts:
+    keys = ", ".join(f"`{column}`" for column in run.source.key)
+    table = run.warehouse.table_id("bronze", run.source.name)
+    counts = run.warehouse.query(
+        f"SELECT count(*) AS n_rows, countif(_is_deleted) AS deleted, "
+        f"countif(_seq = @seq) AS merged, coalesce(max(_seq), 0) AS newest_seq, "
+        f"(SELECT count(*) FROM (SELECT DISTINCT {keys} FROM `{table}`)) AS n_keys "
+        f"FROM `{table}`",
+        seq=run.attempt,
+    )[0]
+    return BronzeCounts(rows=counts.pop("n_rows"), keys=counts.pop("n_keys"), **counts)
+
+
+def repair(run: Run, newest_seq: int) -> Run:
+    """One more attempt under a new fence token: read the difference again, land, load, merge."""
+    allow_deletes = run.read_result("01_extract")["allow_deletes"]
+    state = run.states.change_source(
+        "state.raise_fence_again",
+        run.source.name,
+        lambda state: state.raise_fence_again(run.attempt, newest_seq),
+    )
+    again = replace(run, attempt=state.attempt, folder=run.folder / "repair")
+    again.source = run.source
+    write_text(again.source_folder / "state.json", state.to_json())
+    write_json(again.source_folder / "run.json", describe(again))
+    cycle.extract(again, allow_deletes=allow_deletes)
+    cycle.land(again)
+    cycle.load(again)
+    merge_bronze(again)
+    return again
+
+
+def describe_proof(run: Run, counts: BronzeCounts, fault: str | None) -> pd.DataFrame:
+    """The counts behind the proof as a table."""
+    expected = expected_digest(run)
+    lines = {
+        "loaded by this run": run.read_result("03_load")["rows"],
+        "merged by this run": counts.merged,
+        "keys in the snapshot": expected.rows if expected else "not counted",
+        "live rows in bronze": counts.rows - counts.deleted,
+        "deleted rows in bronze": counts.deleted,
+        "digests of the keys": "equal" if expected else "not compared",
+    }
+    if fault:
+        lines["mended by one more attempt"] = fault
+    return pd.DataFrame({"what": list(lines), "value": [str(value) for value in lines.values()]})
+
+
+def confirm_merge(run: Run) -> None:
+    """Leave a record in the archive that bronze was proven to hold this attempt's files.
+
+    A replay into an empty dataset takes only files with such a record.
+    """
+    extracted = run.read_result("01_extract")
+    record = {
+        "source": run.source.name,
+        "seq": run.attempt,
+        "run_id": run.run_id,
+        "snapshot_at": extracted["snapshot_at"],
+        "fingerprint": run.source.fingerprint,
+        "rows": extracted["rows"],
+        "digest": extracted["progress"]["digest"],
+        "files": run.read_result("03_load")["files"],
+    }
+    run.lake.upload(
+        "lake.confirm_merge",
+        run.settings.archive_bucket,
+        paths_of(run.settings).merged(run.source.name, run.attempt),
+        (json.dumps(record, indent=2) + "\n").encode(),
+        content_type="application/json",
+    )
+
+
+def build_dbt(run: Run) -> Dbt:
+    return Dbt(run.settings, run.effects, run.source_folder)
