@@ -14,7 +14,7 @@ from credix.sources import CaptureMode
 from credix.state import SourceState
 from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark
-from credix.steps.context import Run, build_run, new_run_id, write_text
+from credix.steps.context import Orders, Run, build_run, new_run_id, write_text
 from credix.steps.cycle import extract, land, load
 
 BUSINESS_DATE = "2024-03-01"
@@ -46,7 +46,8 @@ def carry(
 ) -> Run:
     """A whole run of one source from PostgreSQL to bronze and its watermark."""
     run = begin(settings, source, capture)
-    extracted = extract(run, allow_deletes=allow_deletes)
+    run.orders = Orders(allow_deletes=allow_deletes)
+    extracted = extract(run)
     if extracted["status"] == "no_changes":
         commit(run, extracted)
         return run

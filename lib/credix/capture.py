@@ -4,7 +4,7 @@
 `cursor` compares the greatest of the cursor columns: indexable, blind to updates that touch none.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -66,6 +66,15 @@ def choose_predicate(
     if new_relations:
         reason += f", and all rows of {len(new_relations)} new relation(s)"
     return Predicate(changed, rereads, reason, is_full=False)
+
+
+def widened(predicate: Predicate, extra: str, reason: str) -> Predicate:
+    """The same predicate, and other rows too, for a reason of their own."""
+    return replace(
+        predicate,
+        sql=f"({predicate.sql}) OR ({extra})",
+        reason=f"{predicate.reason}, and {reason}",
+    )
 
 
 def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str | None:
@@ -130,6 +139,17 @@ def since_cursor(source: Source, cursor: str) -> str:
     expression = cursor_sql(source)
     literal = f"{quote_literal(cursor)}::{cursor_type(source)}"
     return f"({expression} >= {literal} OR {expression} IS NULL)"
+
+
+def in_period(source: Source, first: str, last: str) -> str:
+    """True for rows whose cursor lies in the period, both days included (UTC for instants)."""
+    expression, kind = cursor_sql(source), cursor_type(source)
+    if kind == "date":
+        return f"{expression} BETWEEN {quote_literal(first)}::date AND {quote_literal(last)}::date"
+    return (
+        f"{expression} >= {quote_literal(first)}::date::timestamp AT TIME ZONE 'UTC' AND "
+        f"{expression} < ({quote_literal(last)}::date + 1)::timestamp AT TIME ZONE 'UTC'"
+    )
 
 
 def cursor_sql(source: Source) -> str:

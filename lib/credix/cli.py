@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from credix import environment, terminal
+from credix import cli_recovery, environment, terminal
 from credix.errors import CredixError
 from credix.quick_imports import skip_uri_grammar
 from credix.runs.jobs import JOBS, find_job
@@ -83,6 +83,7 @@ def run(
     skip_uri_grammar()
     from credix.runs.pipeline import Pipeline, Request
     from credix.runs.watermarks import parse_watermarks
+    from credix.steps.context import Orders
 
     found = find_job(job)
     request = Request(
@@ -90,7 +91,7 @@ def run(
         business_date=f"{business_date:%Y-%m-%d}" if business_date else None,
         watermarks=parse_watermarks(watermarks, found.sources),
         parameters={name: parse_value(value) for name, value in parameters},
-        allow_deletes=allow_deletes,
+        orders=Orders(allow_deletes=allow_deletes),
     )
     settings = environment.enter(env, terminal.tell)
     Pipeline(settings, request, terminal.TerminalReporter()).run()
@@ -189,6 +190,10 @@ def runs(env: str | None, as_json: bool, limit: int) -> None:
         return
     columns = ["run_id", "status", "started_at", "seconds", "rows", "error"]
     terminal.print_table("Runs", columns, [[line[column] for column in columns] for line in lines])
+
+
+for command in cli_recovery.COMMANDS:
+    commands.add_command(command)
 
 
 def parse_value(text: str) -> Any:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -524,7 +525,37 @@ class TestBadInput:
         with step.connect(run) as connection:
             checked, _ = step.check_source(run, connection)
         assert checked.iloc[-1].tolist() == ["note", "(not in the contract)", "text"]
-        assert "note" not in rows_of(extract(run))[0]
+        run.source = replace(run.source, drift="evolve")
+        extracted = extract(run)
+        assert "note" not in rows_of(extracted)[0]
+        assert "a new column note (text), which is not carried" in extracted["messages"][0]
+
+    def test_a_column_that_the_contract_lacks_stops_a_run_that_may_not_evolve(
+        self, settings: Settings, installments: Table
+    ) -> None:
+        installments.execute("ALTER TABLE {table} ADD note text")
+        refusal(settings, "installments", SourceError, "note (text)", "Nothing was written")
+
+    def test_a_column_that_is_ignored_on_purpose_is_not_mentioned(
+        self, settings: Settings, installments: Table
+    ) -> None:
+        installments.execute("ALTER TABLE {table} ADD note text")
+        installments.insert()
+        run = begin(settings, "installments")
+        run.source = replace(run.source, ignored=frozenset({"note"}))
+        extracted = extract(run)
+        assert (extracted["rows"], extracted["messages"]) == (1, [])
+
+    def test_a_column_dropped_and_added_again_leads_to_a_full_read(
+        self, settings: Settings, installments: Table
+    ) -> None:
+        installments.insert()
+        read_changes(settings, "installments")
+        installments.execute("ALTER TABLE {table} DROP invoice_id")
+        installments.execute("ALTER TABLE {table} ADD invoice_id text DEFAULT 'silent'")
+        extracted = read_changes(settings, "installments")
+        assert [row["invoice_id"] for row in rows_of(extracted)] == ["silent"]
+        assert "dropped and added again" in extracted["predicate"]
 
     def test_no_privilege_on_the_table(self, role: Settings, installments: Table) -> None:
         refusal(role, "installments", SourceError, installments.name, role.postgres_user, "SELECT")

@@ -1,6 +1,6 @@
 """BigQuery: load jobs with names of their own, queries with a bound, tables as Arrow."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -73,6 +73,29 @@ class Warehouse:
             target,
             lambda: self._client.create_table(definition, exists_ok=True, **self._once),
         )
+
+    def add_columns(self, layer: str, table: str, columns: Sequence[Column]) -> None:
+        """Add NULLABLE columns behind the table's own; those that it has stay as they are."""
+        target = self.table_id(layer, table)
+
+        def extend() -> None:
+            definition = self._client.get_table(target, **self._once)
+            known = {field.name for field in definition.schema}
+            new = schema_fields(column for column in columns if column.name not in known)
+            if new:
+                definition.schema = [*definition.schema, *new]
+                self._client.update_table(definition, ["schema"], **self._once)
+
+        self._perform("warehouse.add_columns", target, extend)
+
+    def execute(self, effect: str, target: str, sql: str) -> None:
+        """Run a statement that changes a table."""
+
+        def run() -> None:
+            job = self._client.query(sql, job_retry=None, **self._once)
+            job.result(retry=None, job_retry=None, timeout=self._job_timeout)
+
+        self._perform(effect, target, run)
 
     def columns(self, layer: str, table: str) -> list[Column] | None:
         """The columns of a table as BigQuery has them; None when there is no such table."""
@@ -220,7 +243,7 @@ class Warehouse:
             raise SettingsError(f"No Google credentials: {error}") from None
 
 
-def schema_fields(columns: Sequence[Column]) -> list[bigquery.SchemaField]:
+def schema_fields(columns: Iterable[Column]) -> list[bigquery.SchemaField]:
     return [
         bigquery.SchemaField(
             column.name, column.type, mode=column.mode, description=column.description

@@ -25,6 +25,9 @@ KERNEL_START_SECONDS = 120
 SET_BY_RUN = {
     *("attempt", "business_date", "commit", "result_path", "run_folder", "run_id", "source"),
     "watermark",
+    "allow_deletes",
+    "backfill",
+    "reconcile",
 }
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from credix.sources import load_source, source_names
 from credix.state import LastRun, RunStatus, SourceState, Watermark
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import (
+    Orders,
     Run,
     build_run,
     describe,
@@ -55,7 +56,7 @@ class Request:
     business_date: str | None
     watermarks: Mapping[str, Watermark | None]
     parameters: Mapping[str, Any]
-    allow_deletes: bool = False
+    orders: Orders = field(default_factory=Orders)
 
 
 class Pipeline:
@@ -122,7 +123,7 @@ class Pipeline:
                 "attempt": state.attempt,
                 "run_id": self.run_id,
                 "business_date": self.manifest.business_date,
-                "allow_deletes": self.request.allow_deletes,
+                **self.request.orders.as_parameters(),
             },
         )
         if extracted["status"] == "no_changes":

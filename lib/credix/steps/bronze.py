@@ -114,7 +114,6 @@ def count_bronze(run: Run) -> BronzeCounts:
 
 def repair(run: Run, newest_seq: int) -> Run:
     """One more attempt under a new fence token: read the difference again, land, load, merge."""
-    allow_deletes = run.read_result("01_extract")["allow_deletes"]
     state = run.states.change_source(
         "state.raise_fence_again",
         run.source.name,
@@ -124,7 +123,7 @@ def repair(run: Run, newest_seq: int) -> Run:
     again.source = run.source
     write_text(again.source_folder / "state.json", state.to_json())
     write_json(again.source_folder / "run.json", describe(again))
-    cycle.extract(again, allow_deletes=allow_deletes)
+    cycle.extract(again)
     cycle.land(again)
     cycle.load(again)
     merge_bronze(again)
@@ -159,6 +158,7 @@ def confirm_merge(run: Run) -> None:
         "run_id": run.run_id,
         "snapshot_at": extracted["snapshot_at"],
         "fingerprint": run.source.fingerprint,
+        "is_full": extracted["is_full"],
         "rows": extracted["rows"],
         "digest": extracted["progress"]["digest"],
         "files": run.read_result("03_load")["files"],

@@ -7,7 +7,8 @@ executed notebooks. Without parameters a notebook works in the latest sandbox ru
 import json
 import secrets
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,34 @@ LATEST = "latest_by_hand.json"
 REREADS = "rereads.parquet"
 
 
+@dataclass(frozen=True)
+class Orders:
+    """What a person asked of this run beyond what changed.
+
+    `backfill` is the first and the last day of a period that is read again by cursor; `reconcile`
+    reads what differs in value from bronze, and takes out what the source does not hold.
+    """
+
+    allow_deletes: bool = False
+    backfill: tuple[str, str] | None = None
+    reconcile: bool = False
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> "Orders":
+        """From a notebook's parameters or `run.json`, where the period is a list."""
+        period = parameters.get("backfill")
+        first_and_last = (str(period[0]), str(period[1])) if period else None
+        return cls(
+            allow_deletes=bool(parameters.get("allow_deletes")),
+            backfill=first_and_last,
+            reconcile=bool(parameters.get("reconcile")),
+        )
+
+    def as_parameters(self) -> dict[str, Any]:
+        period = list(self.backfill) if self.backfill else None
+        return {**asdict(self), "backfill": period}
+
+
 @dataclass
 class Run:
     """One run as its notebooks see it. Clients are made when a cell first needs them."""
@@ -45,6 +74,7 @@ class Run:
     business_date: str
     is_sandbox: bool
     effects: Effects
+    orders: Orders
     started: float = field(default_factory=time.monotonic)
 
     @cached_property
@@ -113,11 +143,12 @@ def open_run(
     business_date: str,
     *,
     commit: bool,
+    **orders: Any,
 ) -> Run:
     """The run that the parameters name; without a run id a new one of this notebook's own.
 
     A run of one's own works in sandbox datasets, prefix and state, unless `commit` is true: then
-    it is a real run, with fence and lease.
+    it is a real run, with fence and lease. `orders` are the parameters that `Orders` describes.
     """
     settings = Settings.load()
     load_source(source)
@@ -127,6 +158,7 @@ def open_run(
         )
     else:
         run = open_own_run(settings, source, business_date, commit=commit)
+    run.orders = Orders.from_parameters(orders)
     write_json(run.source_folder / "run.json", describe(run))
     return run
 
@@ -173,6 +205,7 @@ def resume_run(source: str, run_folder: str) -> Run:
         known["watermark"],
         known["business_date"],
         is_sandbox=known["is_sandbox"],
+        orders=Orders.from_parameters(known),
     )
 
 
@@ -186,6 +219,7 @@ def build_run(
     business_date: str,
     *,
     is_sandbox: bool = False,
+    orders: Orders | None = None,
 ) -> Run:
     return Run(
         settings=settings,
@@ -197,6 +231,7 @@ def build_run(
         business_date=business_date or today(settings),
         is_sandbox=is_sandbox,
         effects=Effects(settings.retry_seconds, settings.die_at),
+        orders=orders or Orders(),
     )
 
 
@@ -251,6 +286,7 @@ def describe(run: Run) -> dict[str, Any]:
         "watermark": run.watermark.model_dump() if run.watermark else None,
         "business_date": run.business_date,
         "is_sandbox": run.is_sandbox,
+        **run.orders.as_parameters(),
     }
 
 

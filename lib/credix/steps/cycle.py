@@ -8,14 +8,14 @@ from credix.steps import load as loading
 from credix.steps.context import Run
 
 
-def extract(run: Run, *, allow_deletes: bool = False) -> dict[str, Any]:
+def extract(run: Run) -> dict[str, Any]:
     """What 01_extract does; its step result."""
     with extracting.connect(run) as connection:
         snapshot = extracting.take_snapshot(run, connection)
         extracting.check_source(run, connection)
         plan = extracting.plan_delta(run, connection, snapshot)
-        delta = extracting.write_delta(run, connection, snapshot, plan, allow_deletes=allow_deletes)
-        return extracting.finish(run, snapshot, plan, delta, "", allow_deletes=allow_deletes)
+        delta = extracting.write_delta(run, connection, snapshot, plan)
+        return extracting.finish(run, snapshot, plan, delta, "")
 
 
 def land(run: Run) -> dict[str, Any]:

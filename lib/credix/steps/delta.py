@@ -40,6 +40,7 @@ class DeltaPlan:
     watermark: Watermark
     predicate: Predicate
     sql: str
+    messages: list[str]
     drops_known: bool
 
 
@@ -80,22 +81,17 @@ class Delta:
 
 
 def write_delta(
-    run: Run,
-    connection: SourceConnection,
-    snapshot: Snapshot,
-    plan: DeltaPlan,
-    *,
-    allow_deletes: bool = False,
+    run: Run, connection: SourceConnection, snapshot: Snapshot, plan: DeltaPlan
 ) -> Delta:
     """Write what changed and what is gone into Parquet parts in the run's folder.
 
-    Raises DataError when more keys are gone than the settings allow, unless `allow_deletes`.
+    Raises DataError when more keys are gone than the settings allow and nobody has ordered it.
     """
     started = time.monotonic()
     writer = DeltaWriter(run, connection, snapshot, plan)
     writer.write_changes()
     if run.source.captures_deletes:
-        writer.write_key_differences(allow_deletes=allow_deletes)
+        writer.write_key_differences()
     return writer.finish(round(time.monotonic() - started, 3))
 
 
@@ -133,9 +129,10 @@ class DeltaWriter:
         self.parts.write(tapped(drop_known(counted, known, self.rereads), self.keys))
         self.dropped_rows = counted.rows - self.parts.rows
 
-    def write_key_differences(self, *, allow_deletes: bool) -> None:
+    def write_key_differences(self) -> None:
         """Write tombstones for keys that are gone, and rows that bronze misses for any reason."""
         run, connection, state = self.run, self.connection, self.plan.state
+        allow_deletes = run.orders.allow_deletes
         comparison = deletes.compare_totals(run, state, self.digest or Digest(rows=0, key_xor=0))
         self.comparison = comparison
         if not allow_deletes:

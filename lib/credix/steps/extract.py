@@ -12,8 +12,9 @@ from credix.parts import Part
 from credix.source_sql import select_sql, table_sql
 from credix.state import Progress, SourceState
 from credix.steps import inspect_source
-from credix.steps.context import Run, open_run
+from credix.steps.context import Orders, Run, open_run
 from credix.steps.delta import Delta, DeltaPlan, write_delta
+from credix.steps.drift import describe_drift
 
 __all__ = [
     "check_source",
@@ -66,8 +67,8 @@ def check_source(run: Run, connection: SourceConnection) -> tuple[pd.DataFrame, 
 
 
 def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> DeltaPlan:
-    """Choose the predicate from the watermark, and fix where the next run will begin."""
-    state = read_state(run)
+    """Choose the predicate from the watermark and the orders; fix where the next run begins."""
+    state, schema = read_state(run), run.settings.postgres_schema
     watermark = capture.next_watermark(
         run.source,
         state.watermark,
@@ -77,8 +78,20 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         timedelta(seconds=run.settings.cursor_lag_seconds),
     )
     predicate = capture.choose_predicate(run.source, state, snapshot, watermark)
-    sql = select_sql(run.source, run.settings.postgres_schema, predicate.sql, predicate.rereads_sql)
-    return DeltaPlan(state, watermark, predicate, sql, drops_known=not predicate.is_full)
+    reads_again = predicate.is_full or run.orders != Orders()
+    if run.orders.backfill:
+        first, last = run.orders.backfill
+        period = capture.in_period(run.source, first, last)
+        predicate = capture.widened(predicate, period, f"all rows of {first} to {last}")
+    checks = inspect_source.check_columns(connection, run.source, schema)
+    return DeltaPlan(
+        state,
+        watermark,
+        predicate,
+        sql=select_sql(run.source, schema, predicate.sql, predicate.rereads_sql),
+        messages=describe_drift(run.source, schema, checks),
+        drops_known=not reads_again,
+    )
 
 
 def finish(
@@ -87,8 +100,6 @@ def finish(
     plan: DeltaPlan,
     delta: Delta,
     result_path: str,
-    *,
-    allow_deletes: bool = False,
 ) -> dict[str, Any]:
     """Write the step result: what 02 lands and what 04 will commit."""
     progress = Progress(
@@ -114,9 +125,11 @@ def finish(
         recovered_rows=delta.recovered_rows,
         dropped_rows=delta.dropped_rows,
         compared_keys=delta.compared_keys,
-        allow_deletes=allow_deletes,
+        orders=run.orders.as_parameters(),
+        messages=plan.messages,
         size_bytes=delta.size_bytes,
         predicate=plan.predicate.reason,
+        is_full=plan.predicate.is_full,
         watermark_from=plan.state.watermark.model_dump() if plan.state.watermark else None,
         watermark_to=plan.watermark.model_dump(),
         lossless=not missed,

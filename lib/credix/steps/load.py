@@ -35,6 +35,9 @@ def read_reference(run: Run) -> list[Column]:
             f"The reference table {target} does not exist: create it from the contract "
             "(Terraform does on Google, ./run_pipeline.py up locally)."
         )
+    if run.source.drift == "evolve" and lacks_only_nullable(columns, run.source.columns):
+        run.warehouse.add_columns("temp", table, run.source.columns)
+        columns = run.warehouse.columns("temp", table) or columns
     have = {column.name: (column.type, column.mode) for column in columns}
     want = {column.name: (column.type, column.mode) for column in run.source.landing_columns}
     if have != want:
@@ -44,6 +47,13 @@ def read_reference(run: Run) -> list[Column]:
             "apply the contract to the table, or restore the contract."
         )
     return columns
+
+
+def lacks_only_nullable(have: Sequence[Column], want: Sequence[Column]) -> bool:
+    """True when some columns are missing, and each of them can be added to a table with rows."""
+    names = {column.name for column in have}
+    missing = [column for column in want if column.name not in names]
+    return bool(missing) and not any(column.is_required for column in missing)
 
 
 def reference_as_table(columns: Sequence[Column]) -> pd.DataFrame:

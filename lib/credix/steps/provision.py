@@ -2,6 +2,7 @@
 
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
+from credix.paths import reference_table
 from credix.sources import load_source, source_names
 
 LAYERS = ("temp", "bronze", "silver", "gold", "elementary", "elementary__tests")
@@ -20,9 +21,14 @@ def provision_buckets(lake: Lake) -> None:
 
 
 def provision_warehouse(warehouse: Warehouse) -> None:
-    """Create the datasets and `<source>_schema` from each contract unless they exist."""
+    """Create the datasets and `<source>_schema` from each contract; add columns it has gained."""
     for layer in LAYERS:
         warehouse.create_dataset(layer)
     for name in source_names():
         source = load_source(name)
-        warehouse.create_table("temp", f"{name}_schema", source.landing_columns)
+        table = reference_table(source)
+        warehouse.create_table("temp", table, source.landing_columns)
+        have = {column.name for column in warehouse.columns("temp", table) or []}
+        new = [column for column in source.columns if column.name not in have]
+        if new and not any(column.is_required for column in new):
+            warehouse.add_columns("temp", table, new)

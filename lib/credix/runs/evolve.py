@@ -1,0 +1,46 @@
+"""The contract of a source takes up columns that the source table has gained."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+from credix.clients.postgres import SourceConnection
+from credix.schema import Column
+from credix.settings import Settings
+from credix.sources import Source
+from credix.steps.drift import as_contract_columns, find_new
+from credix.steps.inspect_source import check_columns, require_table
+
+
+def new_columns(settings: Settings, source: Source) -> list[Column]:
+    """What the contract would gain, in the order of the source table."""
+    with SourceConnection(settings) as connection:
+        require_table(connection, source, settings.postgres_schema)
+        checks = check_columns(connection, source, settings.postgres_schema)
+    return as_contract_columns(source, find_new(source, checks))
+
+
+def add_to_contract(source: Source, columns: list[Column]) -> Path:
+    """Append the columns to `<source>.json`, written whole or not at all; the file."""
+    path = Path(str(files("credix") / "sources" / f"{source.name}.json"))
+    return write_contract(path, [*source.columns, *columns])
+
+
+def write_contract(path: Path, columns: list[Column]) -> Path:
+    """A BigQuery schema, one column a line, so that a change is one line of a diff."""
+    lines = [
+        json.dumps(
+            {
+                "name": column.name,
+                "type": column.type,
+                "mode": column.mode,
+                "description": column.description,
+            },
+            ensure_ascii=False,
+        )
+        for column in columns
+    ]
+    beside = path.with_suffix(".part")
+    beside.write_text("[\n  " + ",\n  ".join(lines) + "\n]\n", "utf-8")
+    beside.replace(path)
+    return path

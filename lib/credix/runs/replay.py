@@ -1,0 +1,141 @@
+"""Archived files merged again: onto bronze, where they change nothing, or into an empty dataset.
+
+Every file keeps the `_seq` of the attempt that wrote it, and attempts are merged in that order.
+Only attempts whose merge was proven and recorded count: files of others lie in the archive too.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from credix.clients.lake import Lake
+from credix.errors import DataError
+from credix.paths import hashed_table, paths_of
+from credix.sources import Source
+from credix.state import Digest
+from credix.steps.bronze import build_dbt
+from credix.steps.context import Run
+from credix.steps.deletes import bronze_digest
+from credix.steps.provision import provision_warehouse
+
+
+@dataclass(frozen=True)
+class ArchivedAttempt:
+    """One proven attempt: its files in the archive, by the day they landed."""
+
+    seq: int
+    run_id: str
+    files: tuple[str, ...]
+    rows: int
+    is_full: bool
+    fingerprint: str
+    digest: Digest | None
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        return tuple(day_of(file) for file in self.files)
+
+
+def find_attempts(lake: Lake, source: Source, first: str, last: str) -> list[ArchivedAttempt]:
+    """The proven attempts with files of these days (ISO, both included), in the order of `_seq`.
+
+    Raises DataError when a file that was merged under another contract would be needed.
+    """
+    bucket = lake.settings.archive_bucket
+    folder = paths_of(lake.settings).merged(source.name, 0).rpartition("/")[0] + "/"
+    records = [
+        read_record(lake.read_bytes(bucket, blob.name).decode())
+        for blob in lake.blobs(bucket, folder)
+    ]
+    chosen = [
+        attempt
+        for attempt in sorted(records, key=lambda attempt: attempt.seq)
+        if attempt.files and any(first <= day <= last for day in attempt.days)
+    ]
+    return under_one_contract(source, chosen)
+
+
+def under_one_contract(
+    source: Source, attempts: Sequence[ArchivedAttempt]
+) -> list[ArchivedAttempt]:
+    """The attempts behind the last change of the contract, which begin with a full read."""
+    own = [attempt.fingerprint == source.fingerprint for attempt in attempts]
+    if all(own):
+        return list(attempts)
+    last_other = max(index for index, is_own in enumerate(own) if not is_own)
+    rest = list(attempts[last_other + 1 :])
+    if not rest or not rest[0].is_full:
+        raise DataError(
+            f"{attempts[last_other].files[0]} was written under another contract of "
+            f"{source.name}: choose a period that begins behind it."
+        )
+    return rest
+
+
+def replay(run: Run, attempts: Sequence[ArchivedAttempt], into: str | None) -> Digest:
+    """Merge the attempts into bronze of the run's prefix, or of `into`; bronze's digest then.
+
+    Into an empty bronze the guard begins at nothing and follows each attempt. Raises DataError when
+    a bronze rebuilt from its beginning does not hold the keys of the last attempt.
+    """
+    target = run if into is None else replace(run, settings=run.settings.with_prefix(into))
+    target.source = run.source
+    if into is not None:
+        provision_warehouse(target.warehouse)
+    is_empty = bronze_digest(target).rows == 0
+    if is_empty:
+        forget_guard(target)
+    for attempt in attempts:
+        merge_attempt(target, attempt, raises_guard=is_empty)
+    held = bronze_digest(target)
+    is_whole = bool(attempts) and attempts[0].is_full
+    if is_empty and is_whole and attempts[-1].digest not in (None, held):
+        raise DataError(
+            f"The rebuilt bronze holds {held.rows} live keys, attempt {attempts[-1].seq} was "
+            f"proven with {attempts[-1].digest}: files of the archive are missing or were changed."
+        )
+    return held
+
+
+def merge_attempt(run: Run, attempt: ArchivedAttempt, *, raises_guard: bool) -> None:
+    """Load one attempt's files into a temp table and merge it under its own `_seq`."""
+    table = hashed_table(run.source, run.run_id, attempt.seq)
+    uris = [f"gs://{run.settings.archive_bucket}/{file}" for file in attempt.files]
+    columns = run.source.landing_columns
+    job_id = f"credix-{run.run_id}-{attempt.seq}-{table}"
+    run.warehouse.load_parquet("warehouse.load_archived", uris, "temp", table, columns, job_id)
+    values = {
+        "CREDIX_DBT_TEMP_TABLE": table,
+        "CREDIX_DBT_RECONCILED_SEQ": str(attempt.seq) if raises_guard else "",
+    }
+    build_dbt(run).build("bronze.merge", [f"bronze.{run.source.name}"], values)
+    run.warehouse.drop("temp", table)
+
+
+def forget_guard(run: Run) -> None:
+    """An empty bronze was proven at nothing, whatever the control table says of its predecessor."""
+    if run.warehouse.columns("bronze", "capture_control") is None:
+        return
+    table = run.warehouse.table_id("bronze", "capture_control")
+    run.warehouse.execute(
+        "bronze.forget_guard", table, f"DELETE FROM `{table}` WHERE source = '{run.source.name}'"
+    )
+
+
+def read_record(text: str) -> ArchivedAttempt:
+    record: dict[str, Any] = json.loads(text)
+    return ArchivedAttempt(
+        seq=record["seq"],
+        run_id=record["run_id"],
+        files=tuple(record["files"]),
+        rows=record["rows"],
+        is_full=record["is_full"],
+        fingerprint=record["fingerprint"],
+        digest=Digest(**record["digest"]) if record["digest"] else None,
+    )
+
+
+def day_of(file: str) -> str:
+    """`2026-03-31` of `…/archive/ingestion_dt=2026-03-31/…`."""
+    return file.rpartition("/")[0].rpartition("ingestion_dt=")[2]

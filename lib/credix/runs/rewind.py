@@ -1,0 +1,68 @@
+"""A watermark moved back by a person, and what the next run would then read."""
+
+from credix import capture
+from credix.clients.postgres import SourceConnection
+from credix.clients.state_store import StateStore
+from credix.errors import BusyError, SettingsError
+from credix.leases import is_abandoned
+from credix.settings import Settings
+from credix.source_sql import table_sql
+from credix.sources import Source
+from credix.state import SourceState, Watermark
+
+
+def require_earlier(source: Source, state: SourceState, watermark: Watermark | None) -> None:
+    """Raises SettingsError unless the watermark lies before the state's: it may only go back."""
+    held = state.watermark
+    if held is None:
+        raise SettingsError(f"{source.name} has no watermark yet: there is nothing to rewind.")
+    if watermark is None:
+        return
+    is_later = (
+        (watermark.row_version or 0) >= (held.row_version or 0)
+        if source.capture != "cursor"
+        else (watermark.cursor or "") >= (held.cursor or "")
+    )
+    if is_later:
+        raise SettingsError(
+            f"The watermark of {source.name} is {describe(held)}; it can only be moved back, and "
+            f"{describe(watermark)} is not before it. Ahead, rows would be lost."
+        )
+
+
+def count_rows(settings: Settings, source: Source, condition: str) -> int:
+    """How many rows of the source table meet a condition."""
+    table = table_sql(source, settings.postgres_schema)
+    with SourceConnection(settings) as connection:
+        return int(connection.rows(f"SELECT count(*) FROM {table} WHERE {condition}")[0][0])
+
+
+def count_reread(settings: Settings, source: Source, watermark: Watermark | None) -> int:
+    """How many rows the next run would read from this watermark on."""
+    if watermark is None:
+        return count_rows(settings, source, "TRUE")
+    return count_rows(settings, source, capture.changed_sql(source, watermark))
+
+
+def rewind(states: StateStore, source: Source, watermark: Watermark | None) -> SourceState:
+    """Move the watermark back; the next run reads from there and drops nothing as known.
+
+    Raises BusyError while a run works on the source.
+    """
+
+    def set_back(state: SourceState) -> SourceState:
+        require_earlier(source, state, watermark)
+        lease = state.lease
+        if lease and not is_abandoned(lease):
+            raise BusyError(
+                f"The run {lease.run_id} works on {source.name}: wait for it, then rewind."
+            )
+        return state.model_copy(update={"watermark": watermark, "rereads": None, "lease": None})
+
+    return states.change_source("state.rewind", source.name, set_back)
+
+
+def describe(watermark: Watermark) -> str:
+    if watermark.row_version is not None:
+        return f"row version {watermark.row_version}"
+    return f"cursor {watermark.cursor}"

@@ -1,0 +1,118 @@
+"""The archive merged again: nothing newer is undone, and bronze can be rebuilt from it alone."""
+
+import random
+
+import pytest
+
+from credix.cli_recovery import open_run
+from credix.clients.lake import Lake
+from credix.clients.warehouse import Warehouse
+from credix.errors import DataError
+from credix.runs.replay import ArchivedAttempt, find_attempts, replay, under_one_contract
+from credix.settings import Settings
+from credix.sources import load_source
+from credix.steps.provision import provision_warehouse
+from tests.runs.test_faults import die
+from tests.runs_by_hand import carry
+from tests.tables import Table, bronze_rows, query_bronze
+
+ALWAYS = ("2000-01-01", "2999-12-31")
+
+
+@pytest.fixture
+def companies(tables: dict[str, Table], warehouse: Warehouse) -> Table:
+    """Ten companies after inserts, updates, deletes, a rebirth and two runs that died."""
+    table, settings = tables["cnpj_ws"], warehouse.settings
+    for number in range(10):
+        table.insert(cnpj=f"c{number}")
+    carry(settings, "cnpj_ws")
+    table.execute("UPDATE {table} SET city = 'Santos' WHERE cnpj < 'c3'")
+    table.execute("DELETE FROM {table} WHERE cnpj IN ('c7', 'c8')")
+    carry(settings, "cnpj_ws")
+    table.insert(cnpj="c8", city="Reborn")
+    table.execute("DELETE FROM {table} WHERE cnpj = 'c9'")
+    die(settings, "bronze.merge:after")  # bronze has this run's tombstone, no record says so
+    table.insert(cnpj="ghost")
+    die(settings, "lake.archive:after")  # archived, never merged
+    table.execute("DELETE FROM {table} WHERE cnpj = 'ghost'")
+    table.insert(cnpj="new")
+    carry(settings, "cnpj_ws")
+    return table
+
+
+def whole_bronze(warehouse: Warehouse, table: Table) -> dict[str, dict[str, object]]:
+    """All rows with their tombstones; times that a dead run may have set earlier are left out."""
+    columns = "* EXCEPT (_loaded_at, _changed_at, _deleted_at)"
+    rows = query_bronze(warehouse, table, f"SELECT {columns} FROM {{table}}")
+    return {row["cnpj"]: row for row in rows}
+
+
+def test_the_archive_alone_rebuilds_bronze(
+    settings: Settings, warehouse: Warehouse, lake: Lake, companies: Table
+) -> None:
+    prefix = f"{settings.prefix}_again"
+    attempts = find_attempts(lake, companies.source, *ALWAYS)
+    replay(open_run(settings, "cnpj_ws", "replay"), attempts, prefix)
+    rebuilt = Warehouse(settings.with_prefix(prefix), warehouse.effects)
+    assert bronze_rows(rebuilt, companies) == companies.rows()
+    assert whole_bronze(rebuilt, companies) == whole_bronze(warehouse, companies)
+
+
+def test_files_replayed_in_any_order_twice_change_no_row_of_bronze(
+    settings: Settings, warehouse: Warehouse, lake: Lake, companies: Table
+) -> None:
+    before = whole_bronze(warehouse, companies)
+    attempts = find_attempts(lake, companies.source, *ALWAYS) * 2
+    random.Random(7).shuffle(attempts)
+    for attempt in attempts:
+        replay(open_run(settings, "cnpj_ws", "replay"), [attempt], None)
+    assert whole_bronze(warehouse, companies) == before
+
+
+def test_an_emptied_bronze_is_filled_again_in_place(
+    settings: Settings, warehouse: Warehouse, lake: Lake, companies: Table
+) -> None:
+    table = warehouse.table_id("bronze", "cnpj_ws")
+    warehouse.execute("test", table, f"DROP TABLE `{table}`")
+    attempts = find_attempts(lake, companies.source, *ALWAYS)
+    replay(open_run(settings, "cnpj_ws", "replay"), attempts, None)
+    assert bronze_rows(warehouse, companies) == companies.rows()
+    companies.insert(cnpj="newer")
+    carry(settings, "cnpj_ws")
+    assert bronze_rows(warehouse, companies) == companies.rows()
+
+
+def test_a_file_that_is_missing_in_the_archive_is_noticed(
+    settings: Settings, lake: Lake, companies: Table
+) -> None:
+    attempts = find_attempts(lake, companies.source, *ALWAYS)
+    provision_warehouse(Warehouse(settings.with_prefix(f"{settings.prefix}_b"), lake.effects))
+    with pytest.raises(DataError, match=r"was proven with .*: files of the archive are missing"):
+        some = [attempts[0], attempts[-1]]
+        replay(open_run(settings, "cnpj_ws", "replay"), some, f"{settings.prefix}_b")
+
+
+def test_days_choose_the_files(lake: Lake, companies: Table) -> None:
+    assert len(find_attempts(lake, companies.source, *ALWAYS)) == 3
+    assert find_attempts(lake, companies.source, "2001-01-01", "2001-12-31") == []
+
+
+class TestContracts:
+    source = load_source("cnpj_ws")
+
+    def attempt(self, seq: int, fingerprint: str, *, is_full: bool = False) -> ArchivedAttempt:
+        return ArchivedAttempt(seq, f"run-{seq}", (f"f{seq}",), 1, is_full, fingerprint, None)
+
+    def test_what_lies_before_a_changed_contract_is_left_out(self) -> None:
+        own = self.source.fingerprint
+        attempts = [
+            self.attempt(1, "old", is_full=True),
+            self.attempt(2, own, is_full=True),
+            self.attempt(3, own),
+        ]
+        assert [a.seq for a in under_one_contract(self.source, attempts)] == [2, 3]
+
+    def test_a_period_that_needs_files_of_another_contract_is_refused(self) -> None:
+        own = self.source.fingerprint
+        with pytest.raises(DataError, match="f1 was written under another contract"):
+            under_one_contract(self.source, [self.attempt(1, "old"), self.attempt(2, own)])
