@@ -26,6 +26,7 @@ GROUND = {
     "schema",
     "state",
     "capture",
+    "canonical",
     "paths",
     "errors",
     "parts",

@@ -85,7 +85,7 @@ class SourceConnection:
             "application_name": "credix",
             "client_encoding": "UTF8",
             "options": (
-                "-c TimeZone=UTC -c row_security=off "
+                "-c TimeZone=UTC -c DateStyle=ISO -c row_security=off "
                 f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
             ),
         }
