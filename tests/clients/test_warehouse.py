@@ -162,6 +162,14 @@ class TestQueries:
         found = temp.query("SELECT @text AS text, @number + 1 AS number", text=text, number=41)
         assert found == [{"text": text, "number": 42}]
 
+    @pytest.mark.parametrize("numbers", [[3, -(2**63)], [], list(range(9000))])
+    def test_a_list_of_numbers_is_a_parameter_too(
+        self, temp: Warehouse, numbers: list[int]
+    ) -> None:
+        sql = "SELECT x FROM UNNEST([1, 3, 10000]) AS x WHERE x IN UNNEST(@numbers) ORDER BY x"
+        found = [row["x"] for row in temp.query(sql, numbers=numbers)]
+        assert found == sorted({1, 3, 10000} & set(numbers))
+
     def test_a_wrong_one_is_one_sentence(self, temp: Warehouse) -> None:
         with pytest.raises(SourceError, match="BigQuery refused a query"):
             temp.query("SELECT FROM WHERE")

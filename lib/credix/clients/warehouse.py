@@ -19,6 +19,8 @@ from credix.settings import Settings
 
 T = TypeVar("T")
 
+Parameter = str | int | Sequence[int]
+
 # Reasons of a failed job after which the same job may succeed (BigQuery, error table).
 RETRIABLE_REASONS = {
     "backendError",
@@ -180,19 +182,14 @@ class Warehouse:
             lambda: self._client.delete_table(target, not_found_ok=True, **self._once),
         )
 
-    def query(self, sql: str, **parameters: str | int) -> list[dict[str, Any]]:
+    def query(self, sql: str, **parameters: Parameter) -> list[dict[str, Any]]:
         """The rows of a small result as dictionaries."""
         return self.query_arrow(sql, **parameters).to_pylist()
 
-    def query_arrow(self, sql: str, **parameters: str | int) -> pa.Table:
-        """The result as Arrow; for results of up to some thousand rows."""
+    def query_arrow(self, sql: str, **parameters: Parameter) -> pa.Table:
+        """The result as Arrow, over REST: some hundred thousand rows are the most."""
         config = bigquery.QueryJobConfig(
-            query_parameters=[
-                bigquery.ScalarQueryParameter(
-                    name, "INT64" if isinstance(value, int) else "STRING", value
-                )
-                for name, value in parameters.items()
-            ]
+            query_parameters=[query_parameter(*named) for named in parameters.items()]
         )
 
         def run() -> pa.Table:
@@ -241,6 +238,17 @@ class Warehouse:
             raise SourceError(f"BigQuery refused a query on {target}: {error.message}") from None
         except auth.DefaultCredentialsError as error:
             raise SettingsError(f"No Google credentials: {error}") from None
+
+
+def query_parameter(
+    name: str, value: Parameter
+) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+    """A text, a number, or a list of numbers for `IN UNNEST(@name)`."""
+    if isinstance(value, str):
+        return bigquery.ScalarQueryParameter(name, "STRING", value)
+    if isinstance(value, int):
+        return bigquery.ScalarQueryParameter(name, "INT64", value)
+    return bigquery.ArrayQueryParameter(name, "INT64", list(value))
 
 
 def schema_fields(columns: Iterable[Column]) -> list[bigquery.SchemaField]:
