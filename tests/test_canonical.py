@@ -176,6 +176,24 @@ class TestText:
         ((ours, theirs),) = carry([{name: value}])
         assert ours[name.lower()] == theirs[name.lower()] == text
 
+    def test_a_date_is_iso_whatever_style_the_role_prefers(
+        self, settings: Settings, tables: dict[str, Table]
+    ) -> None:
+        role = settings.prefix
+        as_role = {"POSTGRES_USER": role, "POSTGRES_PASSWORD": "a password"}
+        sql = f"SELECT {canonical.postgres_text(Column('d', 'DATE'))} AS d FROM (SELECT %s) AS t(d)"
+        with tables["installments"].connection.cursor() as cursor:
+            cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'a password'")
+            cursor.execute(f"ALTER ROLE {role} SET DateStyle = 'SQL, DMY'")
+            try:
+                parsed = Settings.parse({**settings.variables(), **as_role})
+                with SourceConnection(parsed) as connection:
+                    connection.begin(None)
+                    found = as_rows(connection.stream(sql % "date '2024-02-29'"))
+            finally:
+                cursor.execute(f"DROP ROLE {role}")
+        assert found == [{"d": "2024-02-29"}]
+
 
 class TestDigest:
     def test_null_differs_from_every_text(self, carry: Carry) -> None:
