@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credix.leases import new_lease
+from credix.orders import Orders
 from credix.settings import Settings
 from credix.sources import CaptureMode
 from credix.state import SourceState
 from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark
-from credix.steps.context import Orders, Run, build_run, new_run_id, write_text
+from credix.steps.context import Run, build_run, new_run_id, write_text
 from credix.steps.cycle import extract, land, load
 
 BUSINESS_DATE = "2024-03-01"

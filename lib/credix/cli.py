@@ -81,9 +81,9 @@ def run(
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
     skip_uri_grammar()
+    from credix.orders import Orders
     from credix.runs.pipeline import Pipeline, Request
     from credix.runs.watermarks import parse_watermarks
-    from credix.steps.context import Orders
 
     found = find_job(job)
     request = Request(

@@ -11,8 +11,9 @@ from credix.errors import SettingsError
 from credix.sources import load_source, source_names
 
 if TYPE_CHECKING:
+    from credix.orders import Orders
     from credix.settings import Settings
-    from credix.steps.context import Orders, Run
+from credix.steps.context import Run
 
 DAY = click.DateTime(["%Y-%m-%d"])
 SOURCE = click.option("--source", required=True, help="The source, as in sources.toml.")
@@ -61,8 +62,8 @@ def replay(
 def backfill(source: str, first: date, last: date, env: str | None, yes: bool) -> None:
     """Read a period of the source again, by its cursor columns, and carry it through a run."""
     from credix.capture import in_period
+    from credix.orders import Orders
     from credix.runs.rewind import count_rows
-    from credix.steps.context import Orders
 
     settings = environment.enter(env, terminal.tell)
     period = iso(first, last)
@@ -129,8 +130,8 @@ def evolve(source: str, env: str | None, yes: bool) -> None:
 @YES
 def reconcile(sources: Sequence[str], env: str | None, yes: bool) -> None:
     """Compare every value of source and bronze; report the differences, with --yes repair them."""
+    from credix.orders import Orders
     from credix.runs.reconcile import compare_source
-    from credix.steps.context import Orders
 
     settings = environment.enter(env, terminal.tell)
     for source in sources or source_names():

@@ -1,5 +1,7 @@
 """What is asked of a source table: its columns as they travel, hashes, keys, quoted names."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from credix.schema import Column
@@ -34,7 +36,7 @@ def key_hash_sql(source: Source) -> str:
     return f"hashtextextended({text}, 0)"
 
 
-def any_sql(expression: str, numbers: np.ndarray) -> str:
+def any_sql(expression: str, numbers: Sequence[int] | np.ndarray) -> str:
     """True where a whole number is one of these; a hash lookup, however many they are."""
     return f"{expression} = ANY ('{{{','.join(map(str, numbers))}}}'::bigint[])"
 

@@ -6,10 +6,10 @@ from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.errors import BusyError, SettingsError
+from credix.orders import Orders
 from credix.runs.rewind import count_reread, rewind
 from credix.settings import Settings
 from credix.state import Watermark
-from credix.steps.context import Orders
 from credix.steps.cycle import extract
 from tests.runs_by_hand import begin, carry
 from tests.tables import Table, bronze_rows, write_bronze

@@ -8,7 +8,7 @@ import psycopg2.extras
 import pyarrow as pa
 import pytest
 
-from credix import capture
+from credix import capture, source_sql
 from credix.clients.postgres import SourceConnection
 from credix.clients.warehouse import Warehouse
 from credix.settings import Settings
@@ -41,7 +41,7 @@ class Bronze:
         self.edit(f"INSERT INTO {{bronze}} ({names}) SELECT {values} FROM {{bronze}} WHERE {keyed}")
 
     def key_hashes(self, *keys: str) -> list[int]:
-        column, hashed = self.table.source.key[0], capture.key_hash_sql(self.table.source)
+        column, hashed = self.table.source.key[0], source_sql.key_hash_sql(self.table.source)
         with self.table.connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {hashed} FROM {self.table.name} WHERE {column} = ANY (%s)", [list(keys)]

@@ -14,6 +14,7 @@ from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.errors import CredixError, FenceError, SettingsError, StepError
 from credix.leases import is_abandoned, new_lease
+from credix.orders import Orders
 from credix.parts import full_disk_error
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run
@@ -26,7 +27,6 @@ from credix.sources import load_source, source_names
 from credix.state import LastRun, RunStatus, SourceState, Watermark
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import (
-    Orders,
     Run,
     build_run,
     describe,

@@ -25,7 +25,25 @@ def merge_bronze(run: Run) -> list[DbtNode]:
         "CREDIX_DBT_TEMP_TABLE": hashed_table(run.source, run.run_id, run.attempt) if rows else "",
         "CREDIX_DBT_RECONCILED_SEQ": str(run.attempt) if run.source.captures_deletes else "",
     }
+    if run.orders.reconcile:
+        delete_duplicates(run)
     return build_dbt(run).build("bronze.merge", [f"bronze.{run.source.name}"], values)
+
+
+def delete_duplicates(run: Run) -> None:
+    """Drop all rows of keys that bronze holds more than once; this run's delta brings them again.
+
+    Only somebody who wrote to bronze beside the pipeline can have doubled them.
+    """
+    table = run.warehouse.table_id("bronze", run.source.name)
+    keys = ", ".join(f"`{column}`" for column in run.source.key)
+    own = " AND ".join(f"bronze.`{column}` = doubled.`{column}`" for column in run.source.key)
+    run.warehouse.execute(
+        "bronze.delete_duplicates",
+        table,
+        f"DELETE FROM `{table}` AS bronze WHERE EXISTS (SELECT 1 FROM (SELECT {keys} "
+        f"FROM `{table}` GROUP BY {keys} HAVING count(*) > 1) AS doubled WHERE {own})",
+    )
 
 
 def executed_merge(run: Run) -> str:

@@ -14,7 +14,7 @@ from credix.clients.postgres import SourceConnection
 from credix.schema import arrow_schema
 from credix.sources import Source, technical_columns
 from credix.steps.context import Run
-from credix.steps.digests import (
+from credix.steps.value_digests import (
     count_rows,
     key_columns,
     read_bronze_buckets,
@@ -37,7 +37,8 @@ class Comparison:
     """What differs. `missing` and `altered` are `_key_hash` values as the source computes them.
 
     `surplus` and `duplicates` hold the key columns and bronze's own `_key_hash`, one line per key.
-    A duplicate key may be altered or surplus as well. `pending_rows` differ only because they were
+    A duplicate key may be altered or surplus as well; `doubled` are the hashes of those that the
+    source has. `pending_rows` differ only because they were
     written since the watermark: the next run carries them.
     """
 
@@ -45,6 +46,7 @@ class Comparison:
     altered: np.ndarray
     surplus: pa.Table
     duplicates: pa.Table
+    doubled: np.ndarray
     pending_rows: int
     examples: dict[str, list[str]]
     source_rows: int = 0
@@ -54,6 +56,11 @@ class Comparison:
     def counts(self) -> dict[str, int]:
         found = (self.missing, self.altered, self.surplus, self.duplicates)
         return dict(zip(KINDS, [*(len(keys) for keys in found), self.pending_rows], strict=True))
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """`_key_hash` of the source rows that bronze has to be given again."""
+        return np.unique(np.concatenate([self.missing, self.altered, self.doubled]))
 
     @property
     def is_equal(self) -> bool:
@@ -114,12 +121,13 @@ def classify(source: Source, ours: pa.Table, theirs: pa.Table) -> Comparison:
     row = ours["_row_digest"].to_numpy()[is_there]
     for extreme in ("_least", "_greatest"):
         is_same[is_there] &= theirs[extreme].to_numpy()[match] == row
+    is_doubled = theirs["_copies"].to_numpy() > 1
     is_pending = ours["_is_pending"].to_numpy()
     chosen = {
         "missing": ours.filter(pa.array(~is_there & ~is_pending)),
         "altered": ours.filter(pa.array(is_there & ~is_same & ~is_pending)),
         "surplus": theirs.filter(pa.array(~np.isin(their_keys, keys))),
-        "duplicates": theirs.filter(pa.array(theirs["_copies"].to_numpy() > 1)),
+        "duplicates": theirs.filter(pa.array(is_doubled)),
         "pending": ours.filter(pa.array(~is_same & is_pending)),
     }
     schema = key_schema(source)
@@ -128,6 +136,7 @@ def classify(source: Source, ours: pa.Table, theirs: pa.Table) -> Comparison:
         altered=chosen["altered"]["_key_hash"].to_numpy(),
         surplus=chosen["surplus"].select(schema.names).cast(schema),
         duplicates=chosen["duplicates"].select(schema.names).cast(schema),
+        doubled=ours["_key_hash"].to_numpy()[np.isin(keys, their_keys[is_doubled])],
         pending_rows=len(chosen["pending"]),
         examples={kind: masked_keys(source, chosen[kind]) for kind in KINDS},
     )
@@ -135,7 +144,7 @@ def classify(source: Source, ours: pa.Table, theirs: pa.Table) -> Comparison:
 
 def nothing(source: Source) -> Comparison:
     none, keys = np.empty(0, np.int64), key_schema(source).empty_table()
-    return Comparison(none, none, keys, keys, 0, {kind: [] for kind in KINDS})
+    return Comparison(none, none, keys, keys, none, 0, {kind: [] for kind in KINDS})
 
 
 def combine(parts: Sequence[Comparison], source_rows: int, bronze_rows: int) -> Comparison:
@@ -144,6 +153,7 @@ def combine(parts: Sequence[Comparison], source_rows: int, bronze_rows: int) -> 
         altered=np.concatenate([part.altered for part in parts]),
         surplus=pa.concat_tables([part.surplus for part in parts]),
         duplicates=pa.concat_tables([part.duplicates for part in parts]),
+        doubled=np.concatenate([part.doubled for part in parts]),
         pending_rows=sum(part.pending_rows for part in parts),
         examples={
             kind: [key for part in parts for key in part.examples[kind]][:EXAMPLES]

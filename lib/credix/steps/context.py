@@ -7,8 +7,7 @@ executed notebooks. Without parameters a notebook works in the latest sandbox ru
 import json
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo
 from credix.clients.effects import Effects
 from credix.errors import SettingsError, StepError
 from credix.leases import is_abandoned, new_lease
+from credix.orders import Orders
 from credix.settings import Settings
 from credix.sources import Source, load_source
 from credix.state import Watermark
@@ -31,34 +31,6 @@ SANDBOX_PREFIX = "sandbox"
 BY_HAND = "by_hand"
 LATEST = "latest_by_hand.json"
 REREADS = "rereads.parquet"
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What a person asked of this run beyond what changed.
-
-    `backfill` is the first and the last day of a period that is read again by cursor; `reconcile`
-    reads what differs in value from bronze, and takes out what the source does not hold.
-    """
-
-    allow_deletes: bool = False
-    backfill: tuple[str, str] | None = None
-    reconcile: bool = False
-
-    @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any]) -> "Orders":
-        """From a notebook's parameters or `run.json`, where the period is a list."""
-        period = parameters.get("backfill")
-        first_and_last = (str(period[0]), str(period[1])) if period else None
-        return cls(
-            allow_deletes=bool(parameters.get("allow_deletes")),
-            backfill=first_and_last,
-            reconcile=bool(parameters.get("reconcile")),
-        )
-
-    def as_parameters(self) -> dict[str, Any]:
-        period = list(self.backfill) if self.backfill else None
-        return {**asdict(self), "backfill": period}
 
 
 @dataclass

@@ -25,6 +25,7 @@ from credix.parts import (
 from credix.source_sql import any_sql, key_hash_sql, select_sql
 from credix.state import Digest, SourceState, Watermark
 from credix.steps import deletes
+from credix.steps.compare import Comparison
 from credix.steps.context import REREADS, Run
 
 # So many rows that bronze misses are asked for in one statement.
@@ -42,6 +43,7 @@ class DeltaPlan:
     sql: str
     messages: list[str]
     drops_known: bool
+    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,7 @@ class DeltaWriter:
         self.comparison = comparison
         if not allow_deletes:
             deletes.refuse_empty_source(run, comparison)
-        changes = tuple(self.parts.parts)
-        for gone in deletes.gone_keys(run, connection, comparison, self.keys, changes):
+        for gone in self._gone_keys(comparison):
             if not allow_deletes:
                 deletes.refuse_many_deletes(run, comparison)
             self.parts.write(tombstones(run.source, gone))
@@ -147,6 +148,15 @@ class DeltaWriter:
             self.parts.write(tombstones(run.source, again))
         for statement in missing_statements(run, self.plan, comparison.missing_hashes):
             self.parts.write(drop_known(connection.stream(statement), NOTHING, self.rereads))
+
+    def _gone_keys(self, comparison: deletes.KeyComparison) -> Iterator[pa.Table]:
+        """Found by key hashes; where values were compared, by the keys themselves."""
+        if self.plan.comparison is None:
+            changes = tuple(self.parts.parts)
+            yield from deletes.gone_keys(self.run, self.connection, comparison, self.keys, changes)
+        elif len(self.plan.comparison.surplus):
+            comparison.deleted_rows = len(self.plan.comparison.surplus)
+            yield self.plan.comparison.surplus
 
     def finish(self, seconds: float) -> Delta:
         """Keep what the next run will read again, and describe the delta."""

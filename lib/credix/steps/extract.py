@@ -8,11 +8,13 @@ import pandas as pd
 from credix import capture
 from credix.capture import Snapshot
 from credix.clients.postgres import SourceConnection
+from credix.orders import Orders
 from credix.parts import Part
-from credix.source_sql import select_sql, table_sql
-from credix.state import Progress, SourceState
+from credix.source_sql import any_sql, key_hash_sql, select_sql, table_sql
+from credix.state import Progress, SourceState, Watermark
 from credix.steps import inspect_source
-from credix.steps.context import Orders, Run, open_run
+from credix.steps.compare import Comparison, compare
+from credix.steps.context import Run, open_run
 from credix.steps.delta import Delta, DeltaPlan, write_delta
 from credix.steps.drift import describe_drift
 
@@ -83,6 +85,11 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         first, last = run.orders.backfill
         period = capture.in_period(run.source, first, last)
         predicate = capture.widened(predicate, period, f"all rows of {first} to {last}")
+    comparison = None
+    if run.orders.reconcile:
+        comparison = compare_values(run, connection, snapshot)
+        differing = any_sql(key_hash_sql(run.source), comparison.wanted)
+        predicate = capture.widened(predicate, differing, "all rows that differ from bronze")
     checks = inspect_source.check_columns(connection, run.source, schema)
     return DeltaPlan(
         state,
@@ -91,7 +98,17 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         sql=select_sql(run.source, schema, predicate.sql, predicate.rereads_sql),
         messages=describe_drift(run.source, schema, checks),
         drops_known=not reads_again,
+        comparison=comparison,
     )
+
+
+def compare_values(run: Run, connection: SourceConnection, snapshot: Snapshot) -> Comparison:
+    """Every value of the snapshot against bronze; rows that no run has carried yet are pending."""
+    state = read_state(run)
+    predicate = capture.choose_predicate(
+        run.source, state, snapshot, state.watermark or Watermark()
+    )
+    return compare(run, connection, predicate.sql)
 
 
 def finish(

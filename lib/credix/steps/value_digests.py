@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from credix.canonical import bigquery_digest, postgres_digest
-from credix.capture import key_hash_sql, quote, table_sql
 from credix.clients.postgres import SourceConnection
 from credix.schema import Column
+from credix.source_sql import any_sql, key_hash_sql, quote, table_sql
 from credix.sources import Source
 from credix.steps.context import Run
 
@@ -73,7 +73,7 @@ def read_source_rows(
         f"       {key_hash_sql(source)} AS _key_hash,\n"
         f"       coalesce({pending_sql}, TRUE) AS _is_pending\n"
         f"FROM {table_sql(source, run.settings.postgres_schema)}\n"
-        f"WHERE ({key_digest} & {buckets - 1}) = ANY ('{{{','.join(map(str, chunk))}}}'::bigint[])"
+        f"WHERE {any_sql(f'({key_digest} & {buckets - 1})', chunk)}"
     )
     return pa.Table.from_batches(batches, source_schema(source))
 

@@ -1,0 +1,33 @@
+"""What a person may ask of a run beyond what changed."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a person asked of this run beyond what changed.
+
+    `backfill` is the first and the last day of a period that is read again by cursor; `reconcile`
+    reads what differs in value from bronze, and takes out what the source does not hold.
+    """
+
+    allow_deletes: bool = False
+    backfill: tuple[str, str] | None = None
+    reconcile: bool = False
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> "Orders":
+        """From a notebook's parameters or `run.json`, where the period is a list."""
+        period = parameters.get("backfill")
+        first_and_last = (str(period[0]), str(period[1])) if period else None
+        return cls(
+            allow_deletes=bool(parameters.get("allow_deletes")),
+            backfill=first_and_last,
+            reconcile=bool(parameters.get("reconcile")),
+        )
+
+    def as_parameters(self) -> dict[str, Any]:
+        period = list(self.backfill) if self.backfill else None
+        return {**asdict(self), "backfill": period}
