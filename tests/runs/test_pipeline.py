@@ -18,7 +18,7 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import SourceError
+from credix.errors import SettingsError, SourceError, StateError
 from credix.paths import paths_of
 from credix.runs.jobs import find_job
 from credix.runs.pipeline import Pipeline, Request
@@ -179,8 +179,7 @@ def test_a_failed_extract_moves_no_watermark_and_leaves_a_manifest(
     assert after.last_run.status == "failed"
     assert "zip_code" in after.last_run.error
     assert after.lease is None
-    folder = paths_of(settings).run(after.last_run.run_id)
-    manifest = json.loads(lake.read_text(settings.archive_bucket, f"{folder}manifest.json")[0])
+    manifest = read_manifest(lake, after.last_run.run_id)
     assert manifest["status"] == "failed"
     assert "zip_code" in manifest["error"]
 
@@ -296,3 +295,80 @@ def test_sigterm_ends_a_run_with_a_manifest_and_without_children(
     assert state.lease is None
     assert state.last_run.status == "failed"
     assert "Interrupted" in state.last_run.error
+
+
+class Failing(Silent):
+    """A reporter that raises once the first step is done, as a fault of the product would."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        self.finished: list[str] = []
+
+    def step_finished(self, *_: Any) -> None:
+        raise self.error
+
+    def run_finished(self, manifest: dict[str, Any], *_: Any) -> None:
+        self.finished.append(manifest["status"])
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyboardInterrupt])
+def test_an_error_nobody_expected_leaves_a_manifest_and_the_source_free(
+    settings: Settings, lake: Lake, kind: type[BaseException]
+) -> None:
+    password = settings.postgres_password.get_secret_value()
+    reporter = Failing(kind(f"no such key: {password}"))
+
+    with pytest.raises(kind) as raised:
+        Pipeline(settings, Request(find_job("cnpj"), None, {}, {}), reporter).run()
+
+    assert raised.value is reporter.error
+    assert reporter.finished == ["failed"]
+    state = StateStore(settings, lake).read_source("cnpj_ws")
+    assert state.lease is None
+    assert state.last_run.status == "failed"
+    manifest = read_manifest(lake, state.last_run.run_id)
+    assert manifest["status"] == "failed"
+    assert manifest["error"] == state.last_run.error
+    assert manifest["error"] == (
+        "Interrupted by the user or by SIGTERM."
+        if kind is KeyboardInterrupt
+        else f"{kind.__name__}: no such key: [REDACTED]"
+    )
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_run_that_cannot_be_archived_has_failed_with_that_error(
+    settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> str:
+        raise SettingsError("Access to the archive is denied.")
+
+    monkeypatch.setattr("credix.runs.pipeline.archive_run", refuse)
+
+    with pytest.raises(SettingsError, match="archive is denied"):
+        run(settings, "cnpj", layers=["bronze"])
+
+    state = StateStore(settings, lake).read_source("cnpj_ws")
+    assert state.lease is None
+    assert state.last_run.status == "failed"
+    assert "archive is denied" in state.last_run.error
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_source_that_cannot_be_given_free_does_not_hide_why_the_run_failed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise StateError("The state file cannot be read.")
+
+    monkeypatch.setattr(Pipeline, "_release", refuse)
+    reporter = Failing(SourceError("The table is gone."))
+
+    with pytest.raises(SourceError, match="The table is gone"):
+        Pipeline(settings, Request(find_job("cnpj"), None, {}, {}), reporter).run()
+
+
+def read_manifest(lake: Lake, run_id: str) -> dict[str, Any]:
+    path = f"{paths_of(lake.settings).run(run_id)}manifest.json"
+    return json.loads(lake.read_text(lake.settings.archive_bucket, path)[0])

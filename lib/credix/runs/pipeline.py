@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from credix.clients.state_store import StateStore
 from credix.errors import CredixError, FenceError, SettingsError, StepError
 from credix.leases import is_abandoned, new_lease
 from credix.orders import Orders
-from credix.parts import full_disk_error
+from credix.parts import full_disk_named
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run
 from credix.runs.jobs import GOLD_STEP, REPORT_STEP, SOURCE_STEPS, Job
@@ -88,15 +88,18 @@ class Pipeline:
         for bucket in (self.settings.lake_bucket, self.settings.archive_bucket):
             self.lake.require_bucket(bucket)
         with self._sources_held() as states:
-            self.reporter.run_started(self.run_id, self.request.job.name)
-            error: BaseException | None = None
             try:
-                self.manifest.status = self._run_job(states)
-            except (CredixError, KeyboardInterrupt, OSError) as raised:
-                error = full_disk_error(raised, self.folder) or raised
+                with full_disk_named(self.folder):
+                    self.reporter.run_started(self.run_id, self.request.job.name)
+                    self.manifest.status = self._run_job(states)
+                manifest, location = self._archive()
+            except BaseException as error:
                 self.manifest.status = "failed"
                 self.manifest.error = self.redactor.text(describe_error(error))
-            return self._close(error)
+                self.reporter.run_finished(*self._archive())
+                raise
+            self.reporter.run_finished(manifest, location)
+            return manifest
 
     def _run_job(self, states: Mapping[str, SourceState]) -> RunStatus:
         write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
@@ -198,8 +201,12 @@ class Pipeline:
                 yield held
             finally:
                 keeper.stop()
-        finally:
-            self._release(held)
+        except BaseException:
+            # A lease that cannot be given free ends by itself; it must not hide this error.
+            with suppress(CredixError):
+                self._release(held)
+            raise
+        self._release(held)
 
     def _renew(self, held: Mapping[str, SourceState], now: datetime, term: timedelta) -> None:
         for source in held:
@@ -225,19 +232,15 @@ class Pipeline:
                 partial(SourceState.release, last_run=last),
             )
 
-    def _close(self, error: BaseException | None) -> dict[str, Any]:
-        """Archive what was executed; then raise the error that ended the run, if one did."""
+    def _archive(self) -> tuple[dict[str, Any], str]:
+        """The manifest and its address. The error of a failed run outweighs one in here."""
         manifest = self.redactor.value(self.manifest.as_dict())
         try:
-            location = archive_run(self.lake, self.run_id, self.folder, manifest)
-        except CredixError as archiving:
-            if error is None:
+            return manifest, archive_run(self.lake, self.run_id, self.folder, manifest)
+        except (CredixError, OSError) as error:
+            if self.manifest.status != "failed":
                 raise
-            location = f"{self.folder} (not archived: {archiving})"
-        self.reporter.run_finished(manifest, location)
-        if error is not None:
-            raise error
-        return manifest
+            return manifest, f"{self.folder} (not archived: {error})"
 
 
 def parse_layers(layers: Sequence[str]) -> list[str]:
@@ -268,4 +271,6 @@ def describe_error(error: BaseException) -> str:
         return "Interrupted by the user or by SIGTERM."
     if isinstance(error, FenceError):
         return f"Overtaken: {error}"
-    return str(error)
+    if isinstance(error, CredixError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
