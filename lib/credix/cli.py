@@ -100,7 +100,7 @@ def run(
 @commands.command()
 def up() -> None:
     """Start the embedded PostgreSQL, GCS and BigQuery; data is made once."""
-    environment.start_stack("local", terminal.tell)
+    environment.start_stack("local", terminal.tell, is_provisioned_anew=True)
     terminal.console.print(f"The stack is up in {environment.local_folder('local')}", markup=False)
 
 

@@ -12,7 +12,8 @@ from credix.settings import Settings, collect_variables, own_variables, read_env
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT")
 GOOGLE = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
 # What lies beside the servers in the stack's folder.
-LOCAL_FILES = ("runs", "dbt", "demo")
+PROVISIONED = "provisioned"
+LOCAL_FILES = (PROVISIONED, "runs", "dbt", "demo")
 
 
 def enter(env: str | None, tell: Callable[[str], None], *, is_seeded: bool = True) -> Settings:
@@ -34,8 +35,18 @@ def needs_stack(env: str | None) -> bool:
     return is_local and not (is_named_by_user(POSTGRES, env) and is_named_by_user(GOOGLE, env))
 
 
-def start_stack(env: str | None, tell: Callable[[str], None], *, is_seeded: bool = True) -> None:
-    """Start the stack and, once, fill it."""
+def start_stack(
+    env: str | None,
+    tell: Callable[[str], None],
+    *,
+    is_seeded: bool = True,
+    is_provisioned_anew: bool = False,
+) -> None:
+    """Start the stack and, once, fill it.
+
+    Buckets and datasets are made when servers were started, when an earlier start did not get so
+    far, and with `is_provisioned_anew`.
+    """
     from credix.local import stack
 
     with_postgres = not is_named_by_user(POSTGRES, env)
@@ -43,7 +54,10 @@ def start_stack(env: str | None, tell: Callable[[str], None], *, is_seeded: bool
     settings = Settings.load(env)
     if started.started:
         tell(f"Started {', '.join(started.started)} in {started.folder}")
+    marker = settings.local_dir / PROVISIONED
+    if started.started or is_provisioned_anew or not marker.exists():
         provision(settings)
+        marker.touch()
     for message in started.messages:
         tell(message)
     # Looked at here, since the demo data's libraries take longer to import than all of this.
