@@ -12,7 +12,7 @@ from google.auth import exceptions as auth
 from google.auth.credentials import AnonymousCredentials
 
 from credix.clients.effects import Effects
-from credix.errors import SettingsError, StateError
+from credix.errors import CredixError, SettingsError, StateError, TransientError
 from credix.settings import Settings
 
 
@@ -52,10 +52,11 @@ class Lake:
         """The object's content; raises StateError when it is gone."""
         location = f"gs://{bucket}/{path}"
         blob = self._client.bucket(bucket).blob(path)
-        try:
-            return self.effects.read(location, lambda: blob.download_as_bytes(**self._once))
-        except google.NotFound:
-            raise StateError(f"{location} is gone, though the state names it.") from None
+        with self._translated(location):
+            try:
+                return self.effects.read(location, lambda: blob.download_as_bytes(**self._once))
+            except google.NotFound:
+                raise StateError(f"{location} is gone, though the state names it.") from None
 
     def write_if_unchanged(
         self, effect: str, bucket: str, path: str, text: str, generation: int
@@ -244,8 +245,8 @@ class Lake:
             raise SettingsError(
                 f"Access to {location} is denied: grant this identity the role on the bucket."
             ) from None
-        except auth.DefaultCredentialsError as error:
-            raise SettingsError(f"No Google credentials: {error}") from None
+        except auth.GoogleAuthError as error:
+            raise credentials_error(error) from None
 
 
 def missing_bucket(name: str, settings: Settings) -> SettingsError:
@@ -259,3 +260,16 @@ def missing_bucket(name: str, settings: Settings) -> SettingsError:
 def google_credentials(settings: Settings) -> AnonymousCredentials | None:
     """None lets Google's libraries find the application default credentials."""
     return AnonymousCredentials() if settings.google_credentials == "anonymous" else None
+
+
+def credentials_error(error: auth.GoogleAuthError) -> CredixError:
+    """What to do about Google's credentials: nothing but wait, or give others."""
+    cause = error.args[0] if error.args else type(error).__name__
+    if isinstance(error, auth.TransportError) or error.retryable:
+        return TransientError(f"Google does not give a token for now: {cause}. Run again.")
+    if isinstance(error, auth.DefaultCredentialsError):
+        return SettingsError(f"No Google credentials: {cause}")
+    return SettingsError(
+        f"Google refuses the credentials ({cause}): log in with `gcloud auth application-default "
+        "login`, or correct the key that GOOGLE_APPLICATION_CREDENTIALS names."
+    )

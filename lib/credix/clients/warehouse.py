@@ -12,7 +12,7 @@ from google.auth import exceptions as auth
 from google.cloud import bigquery
 
 from credix.clients.effects import Effects
-from credix.clients.lake import google_credentials
+from credix.clients.lake import credentials_error, google_credentials
 from credix.errors import DataError, SettingsError, SourceError, TransientError
 from credix.schema import Column
 from credix.settings import Settings
@@ -236,8 +236,8 @@ class Warehouse:
             ) from None
         except google.BadRequest as error:
             raise SourceError(f"BigQuery refused a query on {target}: {error.message}") from None
-        except auth.DefaultCredentialsError as error:
-            raise SettingsError(f"No Google credentials: {error}") from None
+        except auth.GoogleAuthError as error:
+            raise credentials_error(error) from None
 
 
 def query_parameter(
