@@ -1,5 +1,6 @@
 """Objects in the buckets, against a running server."""
 
+import os
 import socket
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,13 @@ CONTENT = b"PAR1 some rows PAR1"
 @pytest.fixture
 def bucket(settings: Settings) -> str:
     return settings.lake_bucket
+
+
+@pytest.fixture(autouse=True)
+def misleading_variable(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Google's client looks into the environment itself, though only the settings count."""
+    assert settings.storage_endpoint
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
 
 
 @pytest.fixture
@@ -218,15 +226,23 @@ class TestFaults:
             )
         assert lake.read_bytes(bucket, path) == CONTENT
 
-    def test_buckets_are_made_once(self, lake: Lake, bucket: str) -> None:
-        lake.create_bucket(bucket)
+    def test_buckets_are_made_once(self, lake: Lake, settings: Settings) -> None:
+        name = settings.prefix.replace("_", "-")
+        for _ in range(2):
+            lake.create_bucket(name)
+        assert lake.blobs(name, "") == []
 
-    def test_a_server_that_does_not_answer_ends_in_time(
+    def test_the_environment_stays_as_it_is(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.delenv("STORAGE_EMULATOR_HOST")
+        lake = Lake(settings, Effects(settings.retry_seconds))
+        assert lake.read_text(settings.lake_bucket, "nothing") is None
+        assert "STORAGE_EMULATOR_HOST" not in os.environ
+
+    def test_a_server_that_does_not_answer_ends_in_time(self, settings: Settings) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             address = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
         down = settings.model_copy(update={"storage_endpoint": address})
         with pytest.raises(TransientError, match=f"gs://{settings.lake_bucket}/x does not answer"):
             Lake(down, Effects(0)).read_text(settings.lake_bucket, "x")

@@ -1,6 +1,5 @@
 """Google Cloud Storage: small objects written with a generation, large ones under content names."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,11 +20,15 @@ class Lake:
 
     def __init__(self, settings: Settings, effects: Effects) -> None:
         self.settings, self.effects = settings, effects
-        if settings.storage_endpoint:
-            os.environ.setdefault("STORAGE_EMULATOR_HOST", settings.storage_endpoint)
         with self._translated("Google Cloud Storage"):
             self._client = storage.Client(
-                project=settings.gcp_project, credentials=google_credentials(settings)
+                project=settings.gcp_project,
+                credentials=google_credentials(settings),
+                client_options=(
+                    {"api_endpoint": settings.storage_endpoint}
+                    if settings.storage_endpoint
+                    else None
+                ),
             )
         self._once: dict[str, Any] = {"timeout": settings.google_timeout_seconds, "retry": None}
 
