@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from credix.sources import load_source, source_names
-from credix.sql_lint import find_unportable
 from tests.dbt.medallion import PROJECT, Medallion
 from tests.dbt.rows import company, installment
+from tests.dbt.sql_lint import find_unportable
 
 BRONZE_COLUMNS = ["_changed_at", "_loaded_at", "_source_table"]
 DDL_TYPES = {"INTEGER": "int64", "FLOAT": "float64"}

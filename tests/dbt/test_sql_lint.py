@@ -2,7 +2,7 @@
 
 import pytest
 
-from credix.sql_lint import find_unportable
+from tests.dbt.sql_lint import find_unportable
 
 BAD = {
     "expiration": "create table t (a int64) options(expiration_timestamp = null)",
