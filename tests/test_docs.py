@@ -7,6 +7,7 @@ import pytest
 
 from credix.cli import commands
 from credix.settings import PROJECT_DIR, Settings
+from credix.state import SourceState
 
 DOCUMENTS = [PROJECT_DIR / "README.md", *sorted((PROJECT_DIR / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
@@ -21,6 +22,13 @@ def test_every_setting_is_documented_with_its_variable() -> None:
     text = (PROJECT_DIR / "docs" / "settings.md").read_text("utf-8")
     variables = {str(field.alias) for field in Settings.model_fields.values()}
     assert variables - set(re.findall(r"`([A-Z_]+)`", text)) == set()
+
+
+def test_everything_that_the_state_of_a_source_holds_is_named() -> None:
+    text = (PROJECT_DIR / "docs" / "how-a-run-works.md").read_text("utf-8")
+    [told] = re.findall(r"The state of a source holds (.+?)\.\n\n", text, re.DOTALL)
+    fields = set(SourceState.model_fields) - {"format", "source"}
+    assert set(re.findall(r"`(\w+)`", told)) == fields
 
 
 @pytest.mark.parametrize("command", sorted(commands.commands))
