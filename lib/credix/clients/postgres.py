@@ -86,7 +86,8 @@ class SourceConnection:
             "client_encoding": "UTF8",
             "options": (
                 "-c TimeZone=UTC -c DateStyle=ISO -c row_security=off "
-                f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
+                f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000} "
+                f"-c lock_timeout={round(settings.retry_seconds * 1000)}"
             ),
         }
 
@@ -124,6 +125,11 @@ def translate(sqlstate: str | None, message: str, address: str) -> CredixError:
                 "use a role with BYPASSRLS."
             )
         return SourceError(f"The role may not read the source ({line}): grant it SELECT and USAGE.")
+    if code == "55P03":
+        return TransientError(
+            "The source table is locked by another transaction, by a TRUNCATE, an ALTER or a "
+            "VACUUM FULL, for longer than CREDIX_RETRY_SECONDS. Run again when it is over."
+        )
     if code[:2] == "22":
         without_value = re.sub('"[^"]*"', "…", line)
         return DataError(f"PostgreSQL could not convert a value: {without_value}.")

@@ -1,0 +1,278 @@
+"""One run in a process of its own, which can be killed or held at any of its side effects.
+
+The processes are forked from a server that has everything imported already, so that a run costs
+what its work costs.
+"""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from credix.capture import Snapshot
+from credix.clients.dbt import Dbt
+from credix.clients.effects import Effects
+from credix.clients.postgres import SourceConnection
+from credix.errors import CredixError
+from credix.orders import Orders
+from credix.settings import Settings
+from credix.source_sql import quote, table_sql
+from credix.sources import CaptureMode
+from credix.steps import context, transform
+from credix.steps import extract as extracting
+from tests.conftest import connected
+from tests.oracle import defects
+from tests.runs_by_hand import begin, commit, extract, land, load
+
+FORKED = multiprocessing.get_context("forkserver")
+PRELOADED = ["tests.oracle.child", "dbt.cli.main", "dbt.adapters.bigquery"]
+PATIENCE_SECONDS = 120
+take_snapshot = extracting.take_snapshot
+# Not a side effect, but a moment at which a run may be held: its snapshot is taken, nothing read.
+SNAPSHOT = "snapshot"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a run dies or is held: before or after its n-th side effect, or the first of a name."""
+
+    place: int | str
+    moment: str
+    is_death: bool = True
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a child is to do."""
+
+    variables: dict[str, str]
+    source: str
+    capture: CaptureMode
+    captures_deletes: bool
+    business_date: str
+    orders: Orders
+    folder: Path
+    stop: Stop | None = None
+    replayed: tuple[str, int] | None = None
+
+
+@dataclass
+class Outcome:
+    """How a task ended: `done`, `quiet`, `replayed`, `refused`, `died` or, for now, `held`."""
+
+    status: str
+    error: str = ""
+    day: str = ""
+
+
+class Runner:
+    """A process that does one run after another, until one of them is its last."""
+
+    def __init__(self, defect: str | None, variables: dict[str, str]) -> None:
+        self.line, theirs = FORKED.Pipe()
+        arguments = (defect, variables, theirs)
+        self.process: BaseProcess = FORKED.Process(target=serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def run(self, task: Task) -> Outcome:
+        self.line.send(task)
+        return self.wait()
+
+    def resume(self) -> Outcome:
+        """Let a held run go on."""
+        self.line.send("go on")
+        return self.wait()
+
+    def wait(self) -> Outcome:
+        """The next thing the run says; `died` when it can say nothing any more."""
+        if not self.line.poll(PATIENCE_SECONDS):
+            self.process.kill()
+            raise TimeoutError("A run said nothing for two minutes.")
+        try:
+            outcome: Outcome = self.line.recv()
+        except (EOFError, ConnectionResetError):
+            return Outcome("died")
+        return outcome
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join(PATIENCE_SECONDS)
+
+
+class Runners:
+    """Runners that have nothing to do; with `spare`, one more gets ready while others work."""
+
+    def __init__(
+        self, defect: str | None, variables: dict[str, str], *, spare: bool = False
+    ) -> None:
+        FORKED.set_forkserver_preload(PRELOADED)
+        self.defect, self.variables, self.spare = defect, variables, spare
+        self.idle = [self._start()]
+
+    def _start(self) -> Runner:
+        return Runner(self.defect, self.variables)
+
+    def take(self) -> Runner:
+        runner = self.idle.pop() if self.idle else self._start()
+        if self.spare and not self.idle:
+            self.idle.append(self._start())
+        return runner
+
+    def give_back(self, runner: Runner) -> None:
+        self.idle.append(runner)
+
+    def close(self) -> None:
+        for runner in self.idle:
+            runner.kill()
+
+
+class ProbedEffects(Effects):
+    """Side effects that are written down, and at one of which the process dies or waits."""
+
+    stop: Stop | None = None
+    line: Connection | None = None
+    log: Path | None = None
+    number = 0
+    task: Task | None = None
+
+    def perform(self, name: str, target: str, action: Callable[[], Any]) -> Any:
+        kind = type(self)
+        kind.number += 1
+        mine = kind.number
+        self._meet(mine, "before", name)
+        result = super().perform(name, target, action)
+        if kind.log:
+            with kind.log.open("a", encoding="utf-8") as log:
+                log.write(f"{name}\n")
+        self._meet(mine, "after", name)
+        return result
+
+    def _meet(self, number: int, moment: str, name: str) -> None:
+        stop = type(self).stop
+        if stop is None or stop.moment != moment or stop.place not in (number, name):
+            return
+        type(self).stop = None
+        if type(self).log:
+            with type(self).log.open("a", encoding="utf-8") as log:
+                log.write(f"{'died' if stop.is_death else 'held'} {name}:{moment}\n")
+        if stop.is_death:
+            os.kill(os.getpid(), signal.SIGKILL)
+        hold(type(self).line, f"{name}:{moment}")
+
+
+def hold(line: Connection | None, where: str) -> None:
+    """Say that the run is held, and wait for the word to go on."""
+    if line:
+        line.send(Outcome("held", error=where))
+        line.recv()
+
+
+def serve(defect: str | None, variables: dict[str, str], line: Connection) -> None:
+    """What a runner does until it is killed, or nobody is left to ask it."""
+    os.environ.update(variables)
+    warm_up()
+    context.Effects = ProbedEffects  # type: ignore[misc]
+    extracting.take_snapshot = take_and_keep
+    defects.plant(defect)
+    while True:
+        try:
+            line.send(work(line.recv(), line))
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+def warm_up() -> None:
+    """Parse dbt's project once; it makes most of its classes when it first needs them."""
+    with tempfile.TemporaryDirectory(prefix="credix-warm-") as folder:
+        own = Settings.load().model_copy(update={"run_dir": Path(folder) / "runs"})
+        Dbt(own, Effects(), Path(folder))._invoke(["parse"], {})
+
+
+def work(task: Task, line: Connection) -> Outcome:
+    """One task; an error of the product is a run that refused, any other one breaks the test."""
+    os.environ.update(task.variables)
+    ProbedEffects.stop, ProbedEffects.line, ProbedEffects.number = task.stop, line, 0
+    ProbedEffects.task = task
+    settings = Settings.load()
+    try:
+        return replay(settings, task) if task.replayed else carry(settings, task)
+    except CredixError as error:
+        return Outcome("refused", f"{type(error).__name__}: {error}")
+    except BaseException as error:
+        line.send(Outcome("broken", "".join(traceback.format_exception(error))))
+        raise
+
+
+def carry(settings: Settings, task: Task) -> Outcome:
+    """What the pipeline does for one source, with its decisions, then gold's state."""
+    run = begin(settings, task.source, task.capture)
+    run.source = replace(run.source, captures_deletes=task.captures_deletes)
+    run.business_date, run.orders = task.business_date, task.orders
+    ProbedEffects.log = task.folder / f"effects-{run.attempt}.txt"
+    ProbedEffects.log.write_text("state.raise_fence\n", "utf-8")
+    extracted = extract(run)
+    is_quiet = extracted["status"] == "no_changes"
+    if is_quiet:
+        commit(run, extracted)
+    else:
+        land(run)
+        load(run)
+        defects.before_merge(run)
+        transform.merge_bronze(run)
+        run, _ = transform.prove_bronze(run)
+        transform.commit_watermark(run)
+        transform.drop_temp_tables(run)
+    committed = {task.source: run.states.read_source(task.source).committed_seq}
+    if not run.states.read_gold().is_current(run.business_date, committed):
+        build_gold(run, committed)
+    return Outcome("quiet" if is_quiet else "done", day=run.business_date)
+
+
+def build_gold(run: context.Run, committed: dict[str, int]) -> None:
+    """Gold's fence and state without its models, which are tested on their own."""
+    claim = transform.claim_gold(run)
+    transform.commit_gold(run, replace(claim, seen=committed))
+
+
+def replay(settings: Settings, task: Task) -> Outcome:
+    """Merge one file of the archive again under the `_seq` it was written with."""
+    from credix.cli_recovery import open_run
+    from credix.runs.replay import ArchivedAttempt, merge_attempt
+
+    file, seq = task.replayed or ("", 0)
+    run = open_run(settings, task.source, "replay")
+    attempt = ArchivedAttempt(seq, run.run_id, (file,), 0, False, run.source.fingerprint, None)
+    merge_attempt(run, attempt, raises_guard=False)
+    return Outcome("replayed")
+
+
+def take_and_keep(run: context.Run, connection: SourceConnection) -> Snapshot:
+    """Take the snapshot and write down what it holds, seen through its own connection."""
+    snapshot = take_snapshot(run, connection)
+    task = ProbedEffects.task
+    columns = ", ".join(quote(name) for name in run.source.column_names)
+    table = table_sql(run.source, run.settings.postgres_schema)
+    # Over a connection of its own: reading here would hold the lock that the product has to take.
+    with connected(run.settings) as reader, reader.cursor() as cursor:
+        cursor.execute("SET TIME ZONE 'UTC'")
+        cursor.execute("COMMIT")
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute(f"SET TRANSACTION SNAPSHOT '{connection.snapshot_id}'")
+        cursor.execute(f"SELECT {columns} FROM {table}")
+        rows = cursor.fetchall()
+    reader.close()
+    if task:
+        kept = task.folder / f"snapshot-{run.attempt}.pickle"
+        kept.write_bytes(pickle.dumps(rows))
+        if task.stop and task.stop.moment == SNAPSHOT:
+            hold(ProbedEffects.line, SNAPSHOT)
+    return snapshot

@@ -1,0 +1,185 @@
+"""Faults planted on purpose into a run, each of which the oracle has to find."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from credix import capture, state
+from credix.clients import dbt, postgres
+from credix.steps import bronze, checkpoint, context, load
+
+Plant = Callable[[], None]
+# What a defect does between loading and merging; nothing unless one is planted.
+steps_before_merge: list[Callable[[context.Run], None]] = []
+
+
+def plant(name: str | None) -> None:
+    """Break this process in the way that the name says."""
+    if name:
+        DEFECTS[name]()
+
+
+def before_merge(run: context.Run) -> None:
+    for step in steps_before_merge:
+        step(run)
+
+
+def read_strictly_behind_the_cursor() -> None:
+    inclusive = capture.since_cursor
+    capture.since_cursor = lambda source, cursor: inclusive(source, cursor).replace(">=", ">")
+
+
+def take_the_number_from_the_committed_state() -> None:
+    raise_fence = state.SourceState.raise_fence
+
+    def with_committed(self: Any, lease: Any, now: Any, is_dead: Any) -> Any:
+        raised = raise_fence(self, lease, now, is_dead)
+        if isinstance(self, state.SourceState):
+            return raised.model_copy(update={"attempt": self.committed_seq + 1})
+        return raised
+
+    state.SourceState.raise_fence = with_committed  # type: ignore[method-assign]
+
+
+def commit_before_the_merge() -> None:
+    def commit(run: context.Run) -> None:
+        checkpoint.commit_watermark(run, run.read_result("01_extract"), is_merged=True)
+
+    steps_before_merge.append(commit)
+
+
+def count_due_dates_into_the_cursor() -> None:
+    """The well-known recipe: the greatest of all dates, and nothing caps it."""
+
+    def greatest(_: Any, previous: Any, snapshot: Any, reached: Any, *__: Any) -> Any:
+        cursor = reached.isoformat() if reached else previous.cursor if previous else None
+        return state.Watermark(cursor=cursor, snapshot_at=snapshot.taken_at.isoformat())
+
+    with_due_date = capture.cursor_sql
+    capture.cursor_sql = lambda source: with_due_date(
+        replace(source, cursor=(*source.cursor, "due_date"))
+    )
+    capture.next_watermark = greatest
+    capture.lies_ahead = lambda *_: False
+
+
+def archive_before_loading() -> None:
+    archive, files = load.archive_files, load.landed_files
+
+    def archived_first(run: context.Run, columns: Any) -> int:
+        archive(run)
+        prefix = f"{run.settings.prefix}/"
+        uris = [
+            f"gs://{run.settings.archive_bucket}/"
+            + file.replace(f"{prefix}landing/", f"{prefix}archive/")
+            for file in files(run)
+        ]
+        table = load.hashed_table(run.source, run.run_id, run.attempt)
+        job_id = f"credix-{run.run_id}-{run.attempt}-{table}"
+        return run.warehouse.load_parquet(
+            "warehouse.load_hashed", uris, "temp", table, columns, job_id
+        )
+
+    load.load_hashed = archived_first
+    load.load_stable = lambda *_: 0
+
+
+def take_the_snapshot_without_a_lock() -> None:
+    begin = postgres.SourceConnection.begin
+    postgres.SourceConnection.begin = lambda self, _: begin(self, None)  # type: ignore[method-assign]
+
+
+def overlook_new_partitions() -> None:
+    choose = capture.choose_predicate
+    capture.choose_predicate = lambda source, held, snapshot, watermark: choose(
+        source,
+        held.model_copy(update={"relation_oids": snapshot.relation_oids}),
+        snapshot,
+        watermark,
+    )
+
+
+def be_quiet_without_looking_at_gold() -> None:
+    state.GoldState.is_current = lambda *_: True  # type: ignore[method-assign]
+
+
+def render_the_guard_before_the_statement() -> None:
+    with_project(
+        {
+            "macros/fenced_merge.sql": [
+                ("coalesce(max(reconciled_seq), 0) as reconciled_seq", "GUARD as reconciled_seq")
+            ]
+        }
+    )()
+    build = dbt.Dbt.build
+    macro = dbt.PROJECT / MERGE
+    template = macro.read_text("utf-8")
+
+    def rendered(self: Any, effect: str, selectors: Any, values: Any) -> Any:
+        from credix.clients.warehouse import Warehouse
+
+        warehouse = Warehouse(self.settings, self.effects)
+        control = warehouse.table_id("bronze", "capture_control")
+        guard = 0
+        if warehouse.columns("bronze", "capture_control") is not None:
+            found = warehouse.query(f"SELECT max(reconciled_seq) AS seq FROM `{control}`")
+            guard = found[0]["seq"] or 0
+        macro.write_text(template.replace("GUARD as", f"{guard} as"), "utf-8")
+        return build(self, effect, selectors, values)
+
+    dbt.Dbt.build = rendered  # type: ignore[method-assign]
+
+
+def merge_from_the_stable_table() -> None:
+    """Without the proof: it notices what is missing, and one more attempt would bring it."""
+    with_project(
+        {"macros/run_values.sql": [(OWN_TABLE, "{{- temp_relation(this.identifier ~ '_dbt') -}}")]}
+    )()
+    bronze.find_fault = lambda *_: None
+
+
+def with_project(changes: dict[str, list[tuple[str, str]]]) -> Plant:
+    """Run dbt with a copy of its project in which these texts are replaced."""
+
+    def use_copy() -> None:
+        import shutil
+        import tempfile
+
+        copy = Path(tempfile.mkdtemp(prefix="credix-defect-")) / "business_case"
+        ignored = shutil.ignore_patterns("target", "logs")
+        shutil.copytree(dbt.PROJECT, copy, ignore=ignored)
+        for name, replacements in changes.items():
+            path = copy / name
+            content = path.read_text("utf-8")
+            for old, new in replacements:
+                if old not in content:
+                    raise LookupError(f"{name} has no {old!r} to replace")
+                content = content.replace(old, new)
+            path.write_text(content, "utf-8")
+        dbt.PROJECT = copy
+
+    return use_copy
+
+
+MERGE = "macros/fenced_merge.sql"
+MATCHED = "when matched and delta._seq > bronze._seq and delta._seq > delta._reconciled_seq then"
+INSERTED = "when not matched and delta._seq > delta._reconciled_seq then"
+OWN_TABLE = "{{- temp_relation(own[0] if own else this.identifier ~ '_schema') -}}"
+
+DEFECTS: dict[str, Plant] = {
+    "strict cursor": read_strictly_behind_the_cursor,
+    "blind merge": with_project({MERGE: [(MATCHED, "when matched then")]}),
+    "seq from committed state": take_the_number_from_the_committed_state,
+    "merge from the stable table": merge_from_the_stable_table,
+    "watermark before bronze": commit_before_the_merge,
+    "due_date in the cursor": count_due_dates_into_the_cursor,
+    "no insert guard": with_project({MERGE: [(INSERTED, "when not matched then")]}),
+    "guard rendered before the statement": render_the_guard_before_the_statement,
+    "archive before load": archive_before_loading,
+    "no lock before the snapshot": take_the_snapshot_without_a_lock,
+    "new partition not read in full": overlook_new_partitions,
+    "quiet without looking at gold": be_quiet_without_looking_at_gold,
+}
+
+__all__ = ["DEFECTS", "before_merge", "plant"]

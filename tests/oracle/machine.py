@@ -1,0 +1,196 @@
+"""How Hypothesis draws a history: the kinds of steps with their weights and arguments."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, note, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from credix.orders import Orders
+from tests.oracle.child import Stop
+from tests.oracle.source import KEYS
+from tests.oracle.world import FIRST_DAY, World
+
+STEPS = 50
+# The side effects of a run that has rows, in their order.
+EFFECTS = (
+    *("state.raise_fence", "lake.upload", "warehouse.load_hashed", "warehouse.expire"),
+    *("warehouse.load_stable", "lake.archive", "bronze.merge", "lake.confirm_merge"),
+    *("state.commit", "warehouse.drop", "gold.raise_fence", "gold.commit"),
+)
+KEY = st.sampled_from(KEYS)
+TEXT = st.sampled_from(["Santos", "Campinas", "Niterói"])
+WRITER = st.integers(0, 2)
+STOP = (KEY, TEXT, st.sampled_from(EFFECTS), st.sampled_from(["before", "after"]))
+NUMBER = st.integers(0, 1000)
+DELETES = Orders(allow_deletes=True)
+EVERYTHING = Orders(allow_deletes=True, backfill=(FIRST_DAY.isoformat(), "2999-12-31"))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of step: how often it is drawn, with what, what it does, and in which worlds."""
+
+    weight: int
+    arguments: Sequence[st.SearchStrategy[Any]]
+    act: Callable[..., object]
+    fits: Callable[[World], bool] = lambda _: True
+
+
+def sees_everything(world: World) -> bool:
+    """A cursor sees only what touches a cursor column: other histories it may miss."""
+    return world.capture != "cursor"
+
+
+def insert(world: World, keys: list[str], text: str, writer: int) -> None:
+    for key in keys:
+        world.write(world.table.insert_sql(key, text), writer)
+
+
+def update(world: World, key: str, text: str, writer: int) -> None:
+    world.write(world.table.update_sql(key, text, touches=True), writer)
+
+
+def update_silently(world: World, key: str, text: str, writer: int) -> None:
+    world.write(world.table.update_sql(key, text, touches=False), writer)
+
+
+def clear_or_backdate(world: World, key: str, value: str, writer: int) -> None:
+    column = world.table.source.cursor[-1]
+    world.write(f"UPDATE {{table}} SET {column} = {value} WHERE {{key}} = '{key}'", writer)
+
+
+def delete(world: World, key: str, writer: int) -> None:
+    world.write(f"DELETE FROM {{table}} WHERE {{key}} = '{key}'", writer)
+
+
+def change_key(world: World, old: str, new: str, writer: int) -> None:
+    world.write(f"UPDATE {{table}} SET {{key}} = '{new}' WHERE {{key}} = '{old}'", writer)
+
+
+def set_savepoint(world: World, writer: int, *, goes_back: bool) -> None:
+    world.write(f"{'ROLLBACK TO ' if goes_back else ''}SAVEPOINT mark", writer)
+
+
+def change_and_stop(
+    world: World, key: str, text: str, place: str, moment: str, *, is_death: bool
+) -> None:
+    """A run that has something to carry, and does not get to its end."""
+    world.write(world.table.upsert_sql(key, text))
+    world.run(Stop(place, moment, is_death), orders=DELETES)
+
+
+KINDS = {
+    "insert": Kind(6, (st.lists(KEY, min_size=1, max_size=5), TEXT, WRITER), insert),
+    "update": Kind(4, (KEY, TEXT, WRITER), update),
+    "update silently": Kind(4, (KEY, TEXT, WRITER), update_silently, sees_everything),
+    "clear or backdate": Kind(
+        2,
+        (KEY, st.sampled_from(["NULL", "'2020-01-01'"]), WRITER),
+        clear_or_backdate,
+        sees_everything,
+    ),
+    "delete": Kind(4, (KEY, WRITER), delete),
+    "change key": Kind(2, (KEY, KEY, WRITER), change_key, sees_everything),
+    "truncate": Kind(1, (WRITER,), lambda world, writer: world.write("TRUNCATE {table}", writer)),
+    "begin": Kind(3, (WRITER,), World.begin),
+    "savepoint": Kind(1, (WRITER,), lambda world, w: set_savepoint(world, w, goes_back=False)),
+    "rollback to": Kind(1, (WRITER,), lambda world, w: set_savepoint(world, w, goes_back=True)),
+    "commit": Kind(4, (WRITER,), World.end),
+    "rollback": Kind(1, (WRITER,), lambda world, writer: world.end(writer, "ROLLBACK")),
+    "swap": Kind(
+        1, (TEXT,), lambda world, text: world.table.swap(world.write, text), sees_everything
+    ),
+    "prepare partition": Kind(
+        1,
+        (),
+        lambda world: world.table.prepare_partition(world.write),
+        lambda world: world.table.is_partitioned,
+    ),
+    "attach partition": Kind(
+        1,
+        (),
+        lambda world: world.table.attach_waiting(world.write),
+        lambda world: world.table.waiting is not None,
+    ),
+    "add column": Kind(1, (), lambda world: world.table.add_extra_column(world.write)),
+    "drop column": Kind(
+        6,
+        (),
+        lambda world: world.table.drop_extra_column(world.write),
+        lambda world: world.table.has_extra_column,
+    ),
+    "advance day": Kind(1, (), World.advance_day),
+    "run": Kind(5, (), lambda world: world.run(orders=DELETES)),
+    "run with guards": Kind(1, (), lambda world: world.run()),
+    "run and die": Kind(
+        7, STOP, lambda world, *drawn: change_and_stop(world, *drawn, is_death=True)
+    ),
+    "run and be held": Kind(
+        4, STOP, lambda world, *drawn: change_and_stop(world, *drawn, is_death=False)
+    ),
+    "resume": Kind(3, (NUMBER,), World.resume, lambda world: bool(world.zombies)),
+    "replay": Kind(2, (NUMBER,), World.replay),
+    "backfill": Kind(1, (), lambda world: world.run(orders=EVERYTHING)),
+}
+
+
+class History(RuleBasedStateMachine):
+    """Writers, runs that end well or die, zombies, replays: in any order.
+
+    One rule draws every step from the weighted kinds: of many rules Hypothesis would switch most
+    off in each history, which suits thousands of short histories and not some long ones.
+    """
+
+    def __init__(self, make_world: Callable[[], World]) -> None:
+        super().__init__()
+        self.world = make_world()
+        self.steps = 0
+        self.has_failed = False
+
+    @rule(data=st.data())
+    def step(self, data: st.DataObject) -> None:
+        fitting = [name for name, kind in KINDS.items() if kind.fits(self.world)]
+        weighted = [name for name in fitting for _ in range(KINDS[name].weight)]
+        name = data.draw(st.sampled_from(weighted))
+        arguments = [data.draw(strategy) for strategy in KINDS[name].arguments]
+        note(f"{name} {arguments}")
+        self.steps += 1
+        self.world.counts[name] += 1
+        try:
+            KINDS[name].act(self.world, *arguments)
+        except BaseException:
+            self.has_failed = True
+            raise
+
+    def teardown(self) -> None:
+        try:
+            if not self.has_failed:
+                self.world.finish()
+        finally:
+            self.world.close(steps=self.steps)
+
+
+def check_histories(
+    make_world: Callable[[], World], *, histories: int, number: int, steps: int = STEPS
+) -> None:
+    """Draw so many histories from the seed; raises WrongError at the first that ends wrong."""
+
+    @seed(number)
+    def make() -> History:
+        return History(make_world)
+
+    run_state_machine_as_test(
+        make,
+        settings=settings(
+            max_examples=histories,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+        _min_steps=steps,
+    )

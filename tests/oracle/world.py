@@ -1,0 +1,250 @@
+"""The world of one history: writers on the source, runs and zombies, and the verdict on bronze.
+
+Every method named like a rule does one thing that may happen; none of them may ever fail but by
+`WrongError`, the verdict that bronze is not what the source says.
+"""
+
+import json
+import pickle
+from collections import Counter
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+
+from credix.clients.effects import Effects
+from credix.clients.lake import Lake
+from credix.clients.state_store import StateStore
+from credix.clients.warehouse import Warehouse
+from credix.orders import Orders
+from credix.paths import paths_of
+from credix.settings import Settings
+from credix.sources import CaptureMode, load_source
+from credix.steps.provision import provision_warehouse
+from tests.conftest import connected
+from tests.oracle.child import Outcome, Runner, Runners, Stop, Task
+from tests.oracle.source import SourceTable
+
+LOCK_TIMEOUT = "300ms"
+FIRST_DAY = date(2024, 3, 1)
+HELD = "held"
+
+
+class WrongError(AssertionError):
+    """Bronze, its files or its states are not what the source and the rules demand."""
+
+
+class World:
+    """One source table with its writers, and everything that carries it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        source: str = "cnpj_ws",
+        *,
+        capture: CaptureMode = "row_version",
+        captures_deletes: bool = True,
+        is_partitioned: bool = False,
+        runners: Runners,
+    ) -> None:
+        self.settings, self.folder = settings, folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.capture, self.captures_deletes, self.runners = capture, captures_deletes, runners
+        self.lake = Lake(settings, Effects(settings.retry_seconds))
+        self.warehouse = Warehouse(settings, self.lake.effects)
+        self.states = StateStore(settings, self.lake)
+        provision_warehouse(self.warehouse)
+        self.writers = [self._writer() for _ in range(3)]
+        self.table = SourceTable(
+            self.writers[0], settings.postgres_schema, load_source(source), is_partitioned
+        )
+        self.day = FIRST_DAY
+        self.zombies: list[Runner] = []
+        self.proven_attempt = 0
+        self.seen_seqs: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+
+    def _writer(self) -> psycopg2.extensions.connection:
+        connection = connected(self.settings)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        return connection
+
+    def write(self, sql: str, writer: int = 0) -> bool:
+        """One statement of a writer; False when it could not be done, and then nothing is."""
+        connection = self.writers[writer]
+        is_open = connection.info.transaction_status != 0
+        try:
+            with connection.cursor() as cursor:
+                if is_open:
+                    cursor.execute("SAVEPOINT statement")
+                cursor.execute(self.table.in_place(sql))
+        except psycopg2.Error:
+            with connection.cursor() as cursor:
+                if is_open:
+                    cursor.execute("ROLLBACK TO SAVEPOINT statement")
+            return False
+        return True
+
+    def begin(self, writer: int) -> None:
+        if self.writers[writer].info.transaction_status == 0:
+            self.write("BEGIN", writer)
+
+    def end(self, writer: int, command: str = "COMMIT") -> None:
+        if self.writers[writer].info.transaction_status != 0:
+            with self.writers[writer].cursor() as cursor:
+                cursor.execute(command)
+
+    def run(self, stop: Stop | None = None, *, orders: Orders | None = None) -> Outcome:
+        """A run of the source from extract to gold's state, and what is to be true after it."""
+        outcome = self._give(self._task(stop=stop, orders=orders or Orders()))
+        return self._judge(outcome)
+
+    def resume(self, number: int = 0) -> Outcome | None:
+        """A held run wakes up and goes on as if nothing had happened."""
+        if not self.zombies:
+            return None
+        runner = self.zombies.pop(number % len(self.zombies))
+        outcome = runner.resume()
+        self._keep(runner, outcome)
+        self.counts["zombies"] += 1
+        return self._judge(outcome)
+
+    def replay(self, number: int) -> None:
+        """Merge any file of the archive once more."""
+        files = self._blobs(self.settings.archive_bucket, f"{self.settings.prefix}/archive/")
+        if files:
+            file = sorted(files, key=lambda blob: blob.name)[number % len(files)]
+            task = self._task(replayed=(file.name, int(file.metadata["seq"])))
+            self._judge(self._give(task))
+
+    def advance_day(self) -> None:
+        self.day += timedelta(days=1)
+
+    def finish(self) -> None:
+        """End every transaction and zombie, run twice: bronze equals the source."""
+        for writer in range(len(self.writers)):
+            self.end(writer)
+        self.table.drop_extra_column(self.write)
+        while self.zombies:
+            self.resume()
+        for _ in range(2):
+            outcome = self.run(orders=Orders(allow_deletes=True))
+            if outcome.status not in ("done", "quiet"):
+                raise WrongError(f"The last runs do not end well: {outcome}")
+        self.compare("the source at the end", self.table.rows())
+
+    def close(self, steps: int = 0) -> None:
+        """Let nobody wait any longer, and leave the counts of this history beside it."""
+        self.counts["steps"] = steps
+        (self.folder / "counts.json").write_text(json.dumps(self.counts), "utf-8")
+        for zombie in self.zombies:
+            zombie.kill()
+        for writer in self.writers:
+            writer.close()
+
+    def _task(self, **given: Any) -> Task:
+        base: dict[str, Any] = {
+            "variables": self.settings.variables(),
+            "source": self.table.source.name,
+            "capture": self.capture,
+            "captures_deletes": self.captures_deletes,
+            "business_date": self.day.isoformat(),
+            "orders": Orders(),
+            "folder": self.folder,
+        }
+        return Task(**{**base, **given})
+
+    def _give(self, task: Task) -> Outcome:
+        runner = self.runners.take()
+        outcome = runner.run(task)
+        self._keep(runner, outcome)
+        return outcome
+
+    def _keep(self, runner: Runner, outcome: Outcome) -> None:
+        if outcome.status == HELD:
+            self.zombies.append(runner)
+        elif outcome.status != "died":
+            self.runners.give_back(runner)
+
+    def _judge(self, outcome: Outcome) -> Outcome:
+        self.counts[f"outcome:{outcome.status}"] += 1
+        if outcome.status == "broken":
+            raise RuntimeError(outcome.error)
+        self.check_bronze()
+        if outcome.status in ("done", "quiet"):
+            self.check_end_of_run(outcome.day)
+        return outcome
+
+    def check_bronze(self) -> None:
+        """One row per key, no key goes back, and the watermark is not ahead of bronze."""
+        rows = self._bronze(f"{self.table.key}, _seq")
+        keys = [row[self.table.key] for row in rows]
+        if len(keys) != len(set(keys)):
+            raise WrongError("bronze holds a key more than once")
+        seqs = {row[self.table.key]: row["_seq"] for row in rows}
+        back = [key for key, seq in self.seen_seqs.items() if seqs.get(key, -1) < seq]
+        if back:
+            raise WrongError(f"keys went back in bronze: {back}")
+        self.seen_seqs = seqs
+        state = self.states.read_source(self.table.source.name)
+        if state.watermark_attempt > self.proven_attempt:
+            self.proven_attempt = state.watermark_attempt
+            kept = self.folder / f"snapshot-{state.watermark_attempt}.pickle"
+            snapshot = self.table.by_key(pickle.loads(kept.read_bytes()))
+            self.compare(f"the snapshot of attempt {state.watermark_attempt}", snapshot)
+
+    def check_end_of_run(self, day: str) -> None:
+        """Each file in one place, archived ones loaded, gold current."""
+        folders = [
+            (self.settings.lake_bucket, paths_of(self.settings).landing),
+            (self.settings.lake_bucket, f"{self.settings.prefix}/failed/"),
+            (self.settings.archive_bucket, f"{self.settings.prefix}/archive/"),
+        ]
+        blobs = [blob for bucket, folder in folders for blob in self._blobs(bucket, folder)]
+        places = Counter(blob.name.rpartition("/")[2] for blob in blobs)
+        doubled = [name for name, count in places.items() if count > 1]
+        if doubled:
+            raise WrongError(f"files lie in more than one place: {doubled}")
+        self.check_archive()
+        name = self.table.source.name
+        committed = {name: self.states.read_source(name).committed_seq}
+        gold = self.states.read_gold()
+        if not (gold.business_date == day and gold.seen == committed):
+            raise WrongError(f"gold has seen {gold.seen} of {gold.business_date}, not {committed}")
+
+    def check_archive(self) -> None:
+        """A file is archived only after BigQuery has it."""
+        folder = f"{self.settings.prefix}/archive/"
+        for blob in self._blobs(self.settings.archive_bucket, folder):
+            log = self.folder / f"effects-{blob.metadata['seq']}.txt"
+            # The one more attempt of a repair writes into the log of its run.
+            if log.exists() and "warehouse.load_hashed" not in log.read_text("utf-8").split():
+                raise WrongError(f"{blob.name} was archived before it was loaded")
+
+    def compare(self, what: str, expected: dict[str, dict[str, Any]]) -> None:
+        """Raises WrongError unless bronze's live rows are exactly these."""
+        columns = ", ".join(self.table.source.column_names)
+        rows = self._bronze(f"{columns}, _is_deleted")
+        live = {row[self.table.key]: row for row in rows if not row.pop("_is_deleted")}
+        if not self.captures_deletes:
+            live = {key: row for key, row in live.items() if key in expected}
+        if live != expected:
+            wrong = sorted(
+                key for key in live.keys() | expected.keys() if live.get(key) != expected.get(key)
+            )
+            raise WrongError(f"bronze is not {what}: {wrong[:10]} differ")
+
+    def _bronze(self, columns: str) -> list[dict[str, Any]]:
+        name = self.table.source.name
+        if self.warehouse.columns("bronze", name) is None:
+            return []
+        table = self.warehouse.table_id("bronze", name)
+        return self.warehouse.query(f"SELECT {columns} FROM `{table}`")
+
+    def _blobs(self, bucket: str, folder: str) -> list[Any]:
+        return self.lake.blobs(bucket, folder)
