@@ -27,6 +27,8 @@ GROUND = {
     "state",
     "capture",
     "canonical",
+    "changed_keys",
+    "pgoutput",
     "paths",
     "errors",
     "parts",

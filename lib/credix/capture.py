@@ -2,6 +2,7 @@
 
 `row_version` compares every row's xmin with the snapshot of the last run: complete, one heap scan.
 `cursor` compares the greatest of the cursor columns: indexable, blind to updates that touch none.
+`log` lets a replication slot name the changed keys; where it cannot, it reads by row version.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +23,9 @@ class Snapshot:
     """What is known of the source at the moment the run looks at it.
 
     `oldest_open_at` is a lower bound of the start of every transaction whose rows the snapshot
-    cannot see; None when the role may not know it.
+    cannot see; None when the role may not know it. `relation_marks` change, one by relation, when
+    it is rewritten or attached again. For capture by log `log_gap` says why the replication slot
+    does not hold all changes since the watermark, and `publication` is its version.
     """
 
     taken_at: datetime
@@ -34,6 +37,9 @@ class Snapshot:
     oldest_open_at: datetime | None
     is_standby: bool
     has_prepared_transactions: bool
+    relation_marks: tuple[str, ...] = ()
+    log_gap: str | None = None
+    publication: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Predicate:
     rereads_sql: str
     reason: str
     is_full: bool
+    keys_sql: str = ""
 
 
 def choose_predicate(
@@ -96,6 +103,8 @@ def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str
         return "the watermark lies in the future" if lies_ahead(watermark, snapshot) else None
     if state.server != snapshot.server:
         return "the server or its timeline is another one"
+    if snapshot.log_gap:
+        return snapshot.log_gap
     if watermark.row_version is None:
         return "the watermark has no row version"
     if snapshot.row_version < watermark.row_version:
@@ -112,16 +121,18 @@ def lies_ahead(watermark: Watermark, snapshot: Snapshot) -> bool:
 
 
 def changed_sql(source: Source, watermark: Watermark) -> str:
-    if source.capture == "row_version":
-        return since_row_version(watermark.row_version or 0)
-    return since_cursor(source, watermark.cursor or "")
+    if source.capture == "cursor":
+        return since_cursor(source, watermark.cursor or "")
+    return since_row_version(watermark.row_version or 0)
 
 
 def rereads_sql(source: Source, watermark: Watermark) -> str:
     """True for rows of this snapshot that the next run will read again, changed or not."""
-    if source.capture == "row_version":
-        return since_row_version(watermark.row_version or 0)
-    return since_cursor(source, watermark.cursor) if watermark.cursor else "TRUE"
+    if source.capture == "cursor":
+        return since_cursor(source, watermark.cursor) if watermark.cursor else "TRUE"
+    if watermark.follows_log:
+        return "FALSE"
+    return since_row_version(watermark.row_version or 0)
 
 
 def since_row_version(row_version: int) -> str:

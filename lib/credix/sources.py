@@ -12,7 +12,7 @@ import pyarrow as pa
 from credix.errors import SettingsError
 from credix.schema import TYPES, Column, arrow_schema, fingerprint
 
-CaptureMode = Literal["row_version", "cursor"]
+CaptureMode = Literal["row_version", "cursor", "log"]
 
 DriftRule = Literal["fail", "evolve"]
 

@@ -21,11 +21,27 @@ class Value(BaseModel):
 
 
 class Watermark(Value):
-    """Up to where a source was read. `row_version` is an xid8, `cursor` an ISO date or instant."""
+    """Up to where a source was read. `row_version` is an xid8, `cursor` an ISO date or instant.
+
+    `lsn` is the place in the server's log up to which the replication slot was read, `publication`
+    the version of what it was told; `log_since` is the first xid8 of which it tells for certain.
+    """
 
     row_version: int | None = None
     cursor: str | None = None
+    lsn: str | None = None
+    log_since: int | None = None
+    publication: str | None = None
     snapshot_at: str | None = None
+
+    @property
+    def follows_log(self) -> bool:
+        """True when every transaction that is not yet read is one that the slot tells of."""
+        return (
+            self.row_version is not None
+            and self.log_since is not None
+            and self.row_version >= self.log_since
+        )
 
 
 class Server(Value):
@@ -145,6 +161,7 @@ class SourceState(FencedState):
     capture: str | None = None
     server: Server | None = None
     relation_oids: tuple[int, ...] = ()
+    relation_marks: tuple[str, ...] = ()
     column_numbers: tuple[int, ...] = ()
     fingerprint: str | None = None
     rereads: str | None = None
@@ -160,6 +177,7 @@ class SourceState(FencedState):
                 "capture": progress.capture,
                 "server": progress.server,
                 "relation_oids": progress.relation_oids,
+                "relation_marks": progress.relation_marks,
                 "column_numbers": progress.column_numbers,
                 "fingerprint": progress.fingerprint,
                 "rereads": progress.rereads,
@@ -186,6 +204,7 @@ class Progress(Value):
     capture: str
     server: Server
     relation_oids: tuple[int, ...]
+    relation_marks: tuple[str, ...] = ()
     column_numbers: tuple[int, ...]
     fingerprint: str
     rereads: str | None

@@ -1,7 +1,7 @@
 """PostgreSQL: one snapshot, asked by several connections."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -20,6 +20,8 @@ CONNECT_SECONDS = 10
 IDLE_SECONDS = 1800
 # libpq gives no SQLSTATE for a connection that the server answered and refused.
 REFUSED_CONNECTION = ("does not exist", "no pg_hba.conf entry", "permission denied for database")
+# The error to raise for an SQLSTATE.
+Refusals = Mapping[str, CredixError]
 
 
 class SourceConnection:
@@ -48,12 +50,18 @@ class SourceConnection:
             self.execute(lock_sql)
         self.snapshot_id = self.rows("SELECT pg_export_snapshot()")[0][0]
 
-    def execute(self, sql: str) -> None:
-        with self._translated(), self._connection.cursor() as cursor:
+    def execute(self, sql: str, refusals: Refusals | None = None) -> None:
+        with self._translated(refusals), self._connection.cursor() as cursor:
             cursor.execute(sql)
 
-    def rows(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        with self._translated(), self._connection.cursor() as cursor:
+    def rows(
+        self,
+        sql: str,
+        parameters: dict[str, Any] | None = None,
+        refusals: Refusals | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """All rows of a result; `refusals` says what some errors mean for this statement."""
+        with self._translated(refusals), self._connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchall()
 
@@ -86,19 +94,23 @@ class SourceConnection:
             "client_encoding": "UTF8",
             "options": (
                 "-c TimeZone=UTC -c DateStyle=ISO -c row_security=off "
+                "-c standard_conforming_strings=on "
                 f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000} "
                 f"-c lock_timeout={round(settings.retry_seconds * 1000)}"
             ),
         }
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, refusals: Refusals | None = None) -> Iterator[None]:
         """Errors of the two drivers in our classes; a row's values never reach the message."""
         try:
             yield
         except CredixError:
             raise
         except psycopg2.Error as error:
+            known = (refusals or {}).get(error.pgcode or "")
+            if known:
+                raise known from None
             raise translate(error.pgcode, str(error), self.address) from None
         except adbc_driver_manager.Error as error:
             raise translate(error.sqlstate, str(error), self.address) from None

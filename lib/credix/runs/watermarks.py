@@ -35,6 +35,11 @@ def parse_watermark(text: str, source: Source) -> Watermark | None:
     """A row version for capture by row version, a date or instant (UTC) for capture by cursor."""
     if text == FULL:
         return None
+    if source.capture == "log":
+        raise SettingsError(
+            f"--watermark {text}: {source.name} is captured by log, which begins where the last "
+            f"run has stopped; only '{FULL}' has a meaning, to read it in full."
+        )
     if source.capture == "row_version":
         if not text.isdecimal():
             raise SettingsError(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from credix.clients.replication import Replication
+from credix.pgoutput import lsn_number
 from credix.state import Progress, SourceState
 from credix.steps.context import REREADS, Run
 
@@ -22,4 +24,21 @@ def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) ->
     )
     if before.rereads and before.rereads != after.rereads:
         run.lake.delete("state.forget_rereads", run.settings.lake_bucket, before.rereads)
+    release_log(run, before, after)
     return after
+
+
+def release_log(run: Run, before: SourceState, after: SourceState) -> None:
+    """Let the server forget the log that is carried; all of it when another capture took over.
+
+    A run that dies before only leaves the next one the same changes to peek at.
+    """
+    if "log" not in (before.capture, after.capture):
+        return
+    with Replication(run.settings, run.source) as replication:
+        name = replication.name
+        if after.capture != "log":
+            run.effects.perform("source.drop_slot", name, replication.drop)
+        elif after.watermark and after.watermark.lsn:
+            lsn = lsn_number(after.watermark.lsn)
+            run.effects.perform("source.advance_slot", name, lambda: replication.advance(lsn))

@@ -7,7 +7,7 @@ executed notebooks. Without parameters a notebook works in the latest sandbox ru
 import json
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +51,11 @@ class Run:
 
     @cached_property
     def source(self) -> Source:
-        return load_source(self.source_name or "")
+        """The contract; a sandbox reads by row version, its slot would hold back log for ever."""
+        source = load_source(self.source_name or "")
+        if self.is_sandbox and source.capture == "log":
+            return replace(source, capture="row_version")
+        return source
 
     @property
     def is_by_hand(self) -> bool:

@@ -45,6 +45,12 @@ class DeltaPlan:
     drops_known: bool
     comparison: Comparison | None = None
 
+    @property
+    def shown_sql(self) -> str:
+        """The statement as people see it, without the keys that the log names."""
+        keys = self.predicate.keys_sql
+        return self.sql.replace(keys, "…") if keys else self.sql
+
 
 @dataclass(frozen=True)
 class Delta:

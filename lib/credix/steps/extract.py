@@ -1,18 +1,19 @@
 """01: the rows of a source that changed since the watermark, from one snapshot into Parquet."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 
 from credix import capture
-from credix.capture import Snapshot
+from credix.capture import Predicate, Snapshot
 from credix.clients.postgres import SourceConnection
 from credix.orders import Orders
 from credix.parts import Part
 from credix.source_sql import any_sql, key_hash_sql, select_sql, table_sql
 from credix.state import Progress, SourceState, Watermark
-from credix.steps import inspect_source
+from credix.steps import inspect_source, read_log
 from credix.steps.compare import Comparison, compare
 from credix.steps.context import Run, open_run
 from credix.steps.delta import Delta, DeltaPlan, write_delta
@@ -36,8 +37,16 @@ def connect(run: Run) -> SourceConnection:
 
 
 def take_snapshot(run: Run, connection: SourceConnection) -> Snapshot:
-    """The moment all following cells see, however long they take."""
-    return inspect_source.take_snapshot(connection, run.source, run.settings.postgres_schema)
+    """The moment all following cells see, however long they take.
+
+    The replication slot of a source that is captured by log is made ready before.
+    """
+    schema = run.settings.postgres_schema
+    if run.source.capture != "log":
+        return inspect_source.take_snapshot(connection, run.source, schema)
+    log = read_log.open_log(run, connection)
+    snapshot = inspect_source.take_snapshot(connection, run.source, schema)
+    return replace(snapshot, log_gap=log.gap, publication=log.publication)
 
 
 def describe_snapshot(snapshot: Snapshot) -> pd.DataFrame:
@@ -71,15 +80,7 @@ def check_source(run: Run, connection: SourceConnection) -> tuple[pd.DataFrame, 
 def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> DeltaPlan:
     """Choose the predicate from the watermark and the orders; fix where the next run begins."""
     state, schema = read_state(run), run.settings.postgres_schema
-    watermark = capture.next_watermark(
-        run.source,
-        state.watermark,
-        snapshot,
-        greatest_cursor(run, connection),
-        run.settings.timezone,
-        timedelta(seconds=run.settings.cursor_lag_seconds),
-    )
-    predicate = capture.choose_predicate(run.source, state, snapshot, watermark)
+    watermark, predicate = choose_rows(run, connection, snapshot, state)
     reads_again = predicate.is_full or run.orders != Orders()
     if run.orders.backfill:
         first, last = run.orders.backfill
@@ -100,6 +101,23 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         drops_known=not reads_again,
         comparison=comparison,
     )
+
+
+def choose_rows(
+    run: Run, connection: SourceConnection, snapshot: Snapshot, state: SourceState
+) -> tuple[Watermark, Predicate]:
+    """Where the next run begins, and the rows that this one has to read for it."""
+    if run.source.capture == "log":
+        return read_log.choose_rows(run, connection, snapshot, state)
+    watermark = capture.next_watermark(
+        run.source,
+        state.watermark,
+        snapshot,
+        greatest_cursor(run, connection),
+        run.settings.timezone,
+        timedelta(seconds=run.settings.cursor_lag_seconds),
+    )
+    return watermark, capture.choose_predicate(run.source, state, snapshot, watermark)
 
 
 def compare_values(run: Run, connection: SourceConnection, snapshot: Snapshot) -> Comparison:
@@ -125,6 +143,7 @@ def finish(
         capture=run.source.capture,
         server=snapshot.server,
         relation_oids=snapshot.relation_oids,
+        relation_marks=snapshot.relation_marks,
         column_numbers=snapshot.column_numbers,
         fingerprint=run.source.fingerprint,
         rereads=rereads_path(run) if len(delta.rereads) else None,

@@ -61,6 +61,7 @@ def take_snapshot(connection: SourceConnection, source: Source, schema: str) -> 
         )[0]
     )
     oldest_open_at = min(oldest or asked_at, asked_at) - timedelta(microseconds=1)
+    oids = relation_oids(connection, source, schema)
     return Snapshot(
         taken_at=taken_at,
         row_version=row_version,
@@ -70,7 +71,8 @@ def take_snapshot(connection: SourceConnection, source: Source, schema: str) -> 
             timeline=int(timeline, 16) if timeline else None,
             major_version=version,
         ),
-        relation_oids=relation_oids(connection, source, schema),
+        relation_oids=oids,
+        relation_marks=relation_marks(connection, oids),
         column_numbers=column_numbers(connection, source, schema),
         oldest_open_at=oldest_open_at if may_see_all else None,
         is_standby=is_standby,
@@ -123,6 +125,21 @@ def relation_oids(connection: SourceConnection, source: Source, schema: str) -> 
         {"table": table_sql(source, schema)},
     )
     return tuple(oid for (oid,) in rows)
+
+
+def relation_marks(connection: SourceConnection, oids: tuple[int, ...]) -> tuple[str, ...]:
+    """A text for each relation that changes when its file or its place below a parent does."""
+    rows = connection.rows(
+        """
+        SELECT concat_ws('.', coalesce(pg_relation_filenode(relation), 0),
+                         (SELECT string_agg(concat_ws('.', inhparent, xmin), '.' ORDER BY inhparent)
+                          FROM pg_inherits WHERE inhrelid = relation))
+        FROM unnest(%(oids)s::oid[]) WITH ORDINALITY AS asked(relation, place)
+        ORDER BY place
+        """,
+        {"oids": list(oids)},
+    )
+    return tuple(mark for (mark,) in rows)
 
 
 def column_numbers(connection: SourceConnection, source: Source, schema: str) -> tuple[int, ...]:
