@@ -1,17 +1,23 @@
 """What every test may ask for: one running stack, and settings for a corner of it of its own."""
 
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg2
 import pytest
 from filelock import FileLock
+from pydantic import SecretStr
 
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
 from credix.local import stack
+from credix.local.cluster import choose_home
+from credix.local.files import remove
+from credix.local.postgres import DATABASE, USER, PostgresServer
 from credix.settings import Settings
 from credix.sources import load_source, source_names
 from credix.steps.provision import provision_buckets, provision_warehouse
@@ -90,6 +96,62 @@ def tables(settings: Settings) -> Iterator[dict[str, Table]]:
         table.create()
     yield made
     connection.close()
+
+
+@pytest.fixture
+def log_settings(settings: Settings) -> Iterator[Settings]:
+    """The settings of a test that captures by log: its slots and publications go with it."""
+    yield settings
+    name = f"credix_{settings.prefix}_"
+    with connected(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+            "WHERE starts_with(slot_name, %s)",
+            [name],
+        )
+        cursor.execute("SELECT pubname FROM pg_publication WHERE starts_with(pubname, %s)", [name])
+        for (publication,) in cursor.fetchall():
+            cursor.execute(f"DROP PUBLICATION {publication}")
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A server of this module's own, whose settings may be changed."""
+    folder = tmp_path_factory.mktemp("server")
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = choose_home(folder, f"t-{uuid4().hex[:12]}")
+    server = PostgresServer(folder, {"postgres": port}, "secret", home)
+    server.start()
+    yield server
+    server.stop()
+    remove(home)
+
+
+@pytest.fixture
+def own_settings(own_server: PostgresServer, settings: Settings) -> Iterator[Settings]:
+    """Settings for the table and a slot on that server."""
+    made = settings.model_copy(
+        update={
+            "postgres_host": "127.0.0.1",
+            "postgres_port": own_server.port,
+            "postgres_db": DATABASE,
+            "postgres_user": USER,
+            "postgres_password": SecretStr("secret"),
+        }
+    )
+    yield made
+    if not own_server.find():
+        own_server.start()
+    with closing(connected(made)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("ALTER SYSTEM RESET ALL")
+        cursor.execute("SELECT pg_reload_conf()")
+        cursor.execute(f"DROP SCHEMA IF EXISTS {made.postgres_schema} CASCADE")
+        cursor.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+    own_server.stop()
+    own_server.start()
 
 
 def connected(settings: Settings) -> psycopg2.extensions.connection:

@@ -49,6 +49,13 @@ def test_the_wheels_binaries_run_from_a_copy(tmp_path: Path):
     assert cluster.copy_binaries(cluster.find_binaries()[0], tmp_path) == copy
 
 
+def test_data_that_is_older_than_a_setting_gets_it_once(tmp_path: Path):
+    (tmp_path / "postgresql.conf").write_text("wal_level = replica\n")
+    cluster.configure(tmp_path)
+    cluster.configure(tmp_path)
+    assert (tmp_path / "postgresql.conf").read_text() == "wal_level = replica\n" + cluster.SETTINGS
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its data folder to another account")
 def test_the_data_of_root_lies_where_its_account_can_reach_it(tmp_path: Path):
     private = tmp_path / "private"

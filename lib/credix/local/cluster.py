@@ -25,6 +25,9 @@ SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 wal_level = logical
+max_replication_slots = 20
+# A slot that nobody reads is given up beyond this, and its source is read in full.
+max_slot_wal_keep_size = 1GB
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
@@ -63,6 +66,7 @@ class Cluster:
             # An initdb whose starter was killed may still write there for a moment.
             shutil.rmtree(abandoned, ignore_errors=True)
         if (self.data / "PG_VERSION").exists():
+            configure(self.data)
             return
         (self.home / MADE_BY).write_text(self.binaries.kind, "utf-8")
         beside = self.home / f"init-{secrets.token_hex(4)}"
@@ -73,8 +77,7 @@ class Cluster:
         own(password_file, self.account)
         password_file.write_text(password, "utf-8")
         self._initdb(beside / "data", password_file, log)
-        with (beside / "data" / "postgresql.conf").open("a", encoding="utf-8") as settings:
-            settings.write(SETTINGS)
+        configure(beside / "data")
         (beside / "data").rename(self.data)
         remove(beside)
 
@@ -97,6 +100,14 @@ class Cluster:
             )
         if done.returncode != 0:
             raise process.failure(f"{self.binaries} cannot make a data folder", log)
+
+
+def configure(data: Path) -> None:
+    """Give the server our settings, also one whose data is older than they are; the last count."""
+    path = data / "postgresql.conf"
+    if SETTINGS not in path.read_text("utf-8"):
+        with path.open("a", encoding="utf-8") as settings:
+            settings.write(SETTINGS)
 
 
 def choose_home(folder: Path, name: str) -> Path:
