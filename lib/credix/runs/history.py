@@ -5,11 +5,13 @@ from typing import Any
 
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
+from credix.clients.replication import Replication
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
+from credix.errors import CredixError
 from credix.runs.archive import read_manifests
-from credix.settings import Settings
-from credix.sources import load_source, source_names
+from credix.settings import MEBIBYTE, Settings
+from credix.sources import Source, load_source, source_names
 
 
 def source_statuses(settings: Settings) -> list[dict[str, Any]]:
@@ -22,11 +24,11 @@ def source_statuses(settings: Settings) -> list[dict[str, Any]]:
     lines = []
     for name in source_names():
         state = states.read_source(name)
-        watermark = state.watermark
+        source, watermark = load_source(name), state.watermark
         lines.append(
             {
                 "source": name,
-                "table": f"{settings.postgres_schema}.{load_source(name).table}",
+                "table": f"{settings.postgres_schema}.{source.table}",
                 "watermark": watermark.model_dump() if watermark else None,
                 "attempt": state.attempt,
                 "held_by": state.lease.run_id if state.lease else None,
@@ -35,7 +37,30 @@ def source_statuses(settings: Settings) -> list[dict[str, Any]]:
                 "lag_seconds": lag_seconds(watermark.snapshot_at if watermark else None),
             }
         )
+        if "log" in (source.capture, state.capture):
+            lines[-1]["replication_slot"] = describe_slot(settings, source)
     return lines
+
+
+def describe_slot(settings: Settings, source: Source) -> str:
+    """The slot and the log that the server keeps for it, with a warning when that is much."""
+    try:
+        with Replication(settings, source) as replication:
+            name, status = replication.name, replication.status()
+    except CredixError as error:
+        return f"not known: {error}"
+    if status is None:
+        return f"{name}: none, the next run reads in full"
+    if status.lost_because:
+        return f"{name}: lost ({status.lost_because}), the next run reads in full"
+    retained = status.retained_bytes / MEBIBYTE
+    text = f"{name}: keeps {retained:,.1f} MiB of the server's log ({status.wal_status})"
+    if retained <= settings.slot_warn_mb:
+        return text
+    return (
+        f"{text}. WARNING: that is more than CREDIX_SLOT_WARN_MB, {settings.slot_warn_mb}: run the "
+        f"source, or drop the slot: SELECT pg_drop_replication_slot('{name}')"
+    )
 
 
 def recent_runs(settings: Settings, limit: int) -> list[dict[str, Any]]:
