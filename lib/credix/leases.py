@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from credix.errors import BusyError
 from credix.state import Lease
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -42,6 +43,12 @@ def is_abandoned(lease: Lease) -> bool:
         return abs(process.create_time() - lease.process_started_at) > START_TOLERANCE_SECONDS
     except psutil.NoSuchProcess:
         return True
+
+
+def require_idle(lease: Lease | None, source: str) -> None:
+    """Raises BusyError while a run that may be alive works on the source."""
+    if lease and not is_abandoned(lease):
+        raise BusyError(f"The run {lease.run_id} works on {source}: try again when it is over.")
 
 
 def boot_id() -> str:

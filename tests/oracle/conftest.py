@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from credix.settings import Settings
 from tests.oracle.child import Runners
 from tests.oracle.world import World
+from tests.oracle.worlds import world_in
 
 MakeWorld = Callable[..., World]
 
@@ -27,14 +27,6 @@ def make_world(settings: Settings, tmp_path: Path) -> MakeWorld:
     """Makes worlds with a schema, a prefix and a folder of their own."""
 
     def make(runners: Runners, **given: Any) -> World:
-        name = f"o_{uuid4().hex[:12]}"
-        own: dict[str, Any] = {
-            "postgres_schema": name,
-            "prefix": name,
-            "run_dir": tmp_path / name / "runs",
-        }
-        # A writer may hold its lock, and a zombie gold's lease, until the history ends.
-        own |= {"retry_seconds": 0.5, "gold_wait_seconds": 0}
-        return World(settings.model_copy(update=own), tmp_path / name, runners=runners, **given)
+        return world_in(settings, tmp_path, runners, **given)
 
     return make

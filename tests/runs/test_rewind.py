@@ -50,7 +50,7 @@ class TestRewind:
         self, settings: Settings, lake: Lake, installments: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         begin(settings, "installments")
-        monkeypatch.setattr("credix.runs.rewind.is_abandoned", lambda _: False)
+        monkeypatch.setattr("credix.leases.is_abandoned", lambda _: False)
         with pytest.raises(BusyError, match="works on installments"):
             rewind(StateStore(settings, lake), installments.source, None)
 

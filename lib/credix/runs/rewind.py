@@ -3,8 +3,8 @@
 from credix import capture
 from credix.clients.postgres import SourceConnection
 from credix.clients.state_store import StateStore
-from credix.errors import BusyError, SettingsError
-from credix.leases import is_abandoned
+from credix.errors import SettingsError
+from credix.leases import require_idle
 from credix.settings import Settings
 from credix.source_sql import table_sql
 from credix.sources import Source
@@ -52,11 +52,7 @@ def rewind(states: StateStore, source: Source, watermark: Watermark | None) -> S
 
     def set_back(state: SourceState) -> SourceState:
         require_earlier(source, state, watermark)
-        lease = state.lease
-        if lease and not is_abandoned(lease):
-            raise BusyError(
-                f"The run {lease.run_id} works on {source.name}: wait for it, then rewind."
-            )
+        require_idle(state.lease, source.name)
         return state.model_copy(update={"watermark": watermark, "rereads": None, "lease": None})
 
     return states.change_source("state.rewind", source.name, set_back)

@@ -1,0 +1,147 @@
+"""Histories that were worth writing down: in each a fault that is planted comes to light."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from credix.orders import Orders
+from tests.oracle.child import SNAPSHOT, Stop
+from tests.oracle.world import World
+
+DELETES = Orders(allow_deletes=True)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A history in a world, and what the oracle says when the fault is planted."""
+
+    history: Callable[[World], object]
+    verdict: str
+    world: dict[str, Any] = field(default_factory=dict)
+
+
+def insert(world: World, *keys: str, writer: int = 0) -> None:
+    for key in keys:
+        world.write(world.table.insert_sql(key, "Santos"), writer)
+
+
+def later_update_of_the_same_day(world: World) -> None:
+    insert(world, "k01", "k02")
+    world.run()
+    world.write(world.table.update_sql("k01", "Campinas", touches=True))
+    world.run()
+
+
+def older_file_replayed(world: World) -> None:
+    insert(world, "k01")
+    world.run()
+    world.write(world.table.update_sql("k01", "Campinas", touches=True))
+    world.run()
+    world.replay(0)
+
+
+def dead_attempt_with_the_same_number(world: World) -> None:
+    insert(world, "k01")
+    world.run()
+    world.write(world.table.update_sql("k01", "Campinas", touches=True))
+    world.run(Stop("bronze.merge", "after"))
+    world.write(world.table.update_sql("k01", "Niterói", touches=True))
+
+
+def overlapping_loads(world: World) -> None:
+    insert(world, "k01")
+    world.run()
+    insert(world, "k02")
+    world.run(Stop("lake.upload", "before", is_death=False))
+    insert(world, "k03")
+    world.run(Stop("bronze.merge", "before", is_death=False))
+    world.resume(0)
+    world.resume(0)
+
+
+def death_after_the_commit(world: World) -> None:
+    insert(world, "k01")
+    world.run(Stop("state.commit", "after"))
+
+
+def paid_before_it_is_due(world: World) -> None:
+    insert(world, "k01", "k02")
+    world.run()
+    world.write(
+        "UPDATE {table} SET paid_date = current_date, due_date = current_date - 40 "
+        "WHERE {key} = 'k01'"
+    )
+
+
+def zombie_behind_a_run_that_died_late(world: World) -> None:
+    insert(world, "k01")
+    world.run()
+    insert(world, "k02")
+    world.run(Stop("bronze.merge", "before", is_death=False))
+    world.write("DELETE FROM {table} WHERE {key} = 'k02'")
+    insert(world, "k03")
+    world.run(Stop("state.commit", "after"), orders=DELETES)
+    world.resume(0)
+
+
+def archived_and_dead(world: World) -> None:
+    insert(world, "k01")
+    world.run(Stop("warehouse.load_hashed", "before"))
+    world.run()
+
+
+def truncate_under_the_snapshot(world: World) -> None:
+    insert(world, "k01", "k02")
+    world.run()
+    insert(world, "k03")
+    world.run(Stop(0, SNAPSHOT, is_death=False), orders=DELETES)
+    world.write("TRUNCATE {table}")
+    world.resume(0)
+
+
+def partition_of_old_rows(world: World) -> None:
+    insert(world, "k01")
+    world.table.prepare_partition(world.write)
+    world.run()
+    world.table.attach_waiting(world.write)
+    world.run()
+
+
+def death_before_gold(world: World) -> None:
+    insert(world, "k01")
+    world.run(Stop("gold.raise_fence", "before"))
+    world.run()
+
+
+ZOMBIE = Recorded(zombie_behind_a_run_that_died_late, "differ")
+RECORDED = {
+    "strict cursor": Recorded(
+        later_update_of_the_same_day,
+        "differ",
+        {"source": "installments", "capture": "cursor"},
+    ),
+    "blind merge": Recorded(older_file_replayed, "went back"),
+    "seq from committed state": Recorded(dead_attempt_with_the_same_number, "differ|end well"),
+    "merge from the stable table": Recorded(overlapping_loads, "differ|went back"),
+    "watermark before bronze": Recorded(death_after_the_commit, "differ"),
+    "due_date in the cursor": Recorded(
+        paid_before_it_is_due, "differ", {"source": "installments", "capture": "cursor"}
+    ),
+    "no insert guard": ZOMBIE,
+    "guard rendered before the statement": ZOMBIE,
+    "archive before load": Recorded(archived_and_dead, "archived before"),
+    "no lock before the snapshot": Recorded(truncate_under_the_snapshot, "differ"),
+    "new partition not read in full": Recorded(
+        partition_of_old_rows, "differ", {"is_partitioned": True, "captures_deletes": False}
+    ),
+    "quiet without looking at gold": Recorded(death_before_gold, "gold has seen"),
+}
+
+
+def live(world: World, recorded: Recorded) -> None:
+    """Let the history happen and end; raises WrongError where bronze does not bear it."""
+    try:
+        recorded.history(world)
+        world.finish()
+    finally:
+        world.close()
