@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from psycopg2.extras import execute_values
 
 from credix import canonical
-from credix.capture import read_sql
 from credix.clients.lake import Lake
 from credix.clients.postgres import SourceConnection
 from credix.clients.warehouse import Warehouse
 from credix.parts import convert
 from credix.schema import TYPES, Column, arrow_schema
 from credix.settings import Settings
+from credix.source_sql import read_sql
 from credix.sources import load_source
 from tests.tables import Table
 

@@ -180,8 +180,8 @@ def serve(defect: str | None, variables: dict[str, str], line: Connection) -> No
     """What a runner does until it is killed, or nobody is left to ask it."""
     os.environ.update(variables)
     warm_up()
-    Dbt._invoke = without_tests(Dbt._invoke)  # type: ignore[method-assign]
-    context.Effects = ProbedEffects  # type: ignore[misc]
+    Dbt._invoke = without_tests(Dbt._invoke)
+    context.Effects = ProbedEffects
     extracting.take_snapshot = take_and_keep
     defects.plant(defect)
     while True:

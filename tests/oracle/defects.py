@@ -39,7 +39,7 @@ def take_the_number_from_the_committed_state() -> None:
             return raised.model_copy(update={"attempt": self.committed_seq + 1})
         return raised
 
-    state.SourceState.raise_fence = with_committed  # type: ignore[method-assign]
+    state.SourceState.raise_fence = with_committed
 
 
 def commit_before_the_merge() -> None:
@@ -87,7 +87,7 @@ def archive_before_loading() -> None:
 
 def take_the_snapshot_without_a_lock() -> None:
     begin = postgres.SourceConnection.begin
-    postgres.SourceConnection.begin = lambda self, _: begin(self, None)  # type: ignore[method-assign]
+    postgres.SourceConnection.begin = lambda self, _: begin(self, None)
 
 
 def overlook_new_partitions() -> None:
@@ -101,7 +101,7 @@ def overlook_new_partitions() -> None:
 
 
 def be_quiet_without_looking_at_gold() -> None:
-    state.GoldState.is_current = lambda *_: True  # type: ignore[method-assign]
+    state.GoldState.is_current = lambda *_: True
 
 
 def render_the_guard_before_the_statement() -> None:
@@ -128,7 +128,7 @@ def render_the_guard_before_the_statement() -> None:
         macro.write_text(template.replace("GUARD as", f"{guard} as"), "utf-8")
         return build(self, effect, selectors, values)
 
-    dbt.Dbt.build = rendered  # type: ignore[method-assign]
+    dbt.Dbt.build = rendered
 
 
 def merge_from_the_stable_table() -> None:

@@ -11,7 +11,6 @@ from credix.errors import DataError
 from credix.runs.replay import ArchivedAttempt, find_attempts, replay, under_one_contract
 from credix.settings import Settings
 from credix.sources import load_source
-from credix.steps.provision import provision_warehouse
 from tests.runs.test_faults import die
 from tests.runs_by_hand import carry
 from tests.tables import Table, bronze_rows, query_bronze
@@ -56,9 +55,14 @@ def test_the_archive_alone_rebuilds_bronze(
     rebuilt = Warehouse(settings.with_prefix(prefix), warehouse.effects)
     assert bronze_rows(rebuilt, companies) == companies.rows()
     assert whole_bronze(rebuilt, companies) == whole_bronze(warehouse, companies)
+    assert find_attempts(lake, companies.source, "2001-01-01", "2001-12-31") == []
+
+    without_one = [attempts[0], attempts[-1]]
+    with pytest.raises(DataError, match=r"was proven with .*: files of the archive are missing"):
+        replay(open_run(settings, "cnpj_ws", "replay"), without_one, f"{settings.prefix}_b")
 
 
-def test_files_replayed_in_any_order_twice_change_no_row_of_bronze(
+def test_a_replay_in_any_order_changes_no_row_and_fills_an_emptied_bronze_in_place(
     settings: Settings, warehouse: Warehouse, lake: Lake, companies: Table
 ) -> None:
     before = whole_bronze(warehouse, companies)
@@ -68,10 +72,6 @@ def test_files_replayed_in_any_order_twice_change_no_row_of_bronze(
         replay(open_run(settings, "cnpj_ws", "replay"), [attempt], None)
     assert whole_bronze(warehouse, companies) == before
 
-
-def test_an_emptied_bronze_is_filled_again_in_place(
-    settings: Settings, warehouse: Warehouse, lake: Lake, companies: Table
-) -> None:
     table = warehouse.table_id("bronze", "cnpj_ws")
     warehouse.execute("test", table, f"DROP TABLE `{table}`")
     attempts = find_attempts(lake, companies.source, *ALWAYS)
@@ -80,21 +80,6 @@ def test_an_emptied_bronze_is_filled_again_in_place(
     companies.insert(cnpj="newer")
     carry(settings, "cnpj_ws")
     assert bronze_rows(warehouse, companies) == companies.rows()
-
-
-def test_a_file_that_is_missing_in_the_archive_is_noticed(
-    settings: Settings, lake: Lake, companies: Table
-) -> None:
-    attempts = find_attempts(lake, companies.source, *ALWAYS)
-    provision_warehouse(Warehouse(settings.with_prefix(f"{settings.prefix}_b"), lake.effects))
-    with pytest.raises(DataError, match=r"was proven with .*: files of the archive are missing"):
-        some = [attempts[0], attempts[-1]]
-        replay(open_run(settings, "cnpj_ws", "replay"), some, f"{settings.prefix}_b")
-
-
-def test_days_choose_the_files(lake: Lake, companies: Table) -> None:
-    assert len(find_attempts(lake, companies.source, *ALWAYS)) == 3
-    assert find_attempts(lake, companies.source, "2001-01-01", "2001-12-31") == []
 
 
 class TestContracts:
