@@ -1,4 +1,4 @@
-"""What every test may ask for: one running stack, and settings for a corner of it of its own."""
+"""What every test may ask for: a running stack, and settings for a corner of it of its own."""
 
 import socket
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
-from filelock import FileLock
 from pydantic import SecretStr
 
 from credix.clients.effects import Effects
@@ -23,23 +22,27 @@ from credix.sources import load_source, source_names
 from credix.steps.provision import provision_buckets, provision_warehouse
 from tests.tables import Table
 
+# No autovacuum: its transactions hold back, as any open one does, what a run may call seen.
+QUIET = ("autovacuum = off", "fsync = off")
+
 
 @pytest.fixture(scope="session")
-def stack_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Path]:
-    """The folder of a running stack; all workers share it, the last one to leave deletes it."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    folder, users = shared / "stack", shared / "stack-users"
-    users.mkdir(exist_ok=True)
-    with FileLock(shared / "stack-users.lock"):
-        (users / worker_id).touch()
-        stack.start(folder)
-        provision_buckets(Lake(Settings.parse(stack.variables(folder)), Effects()))
+def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a running stack, one per worker.
+
+    A transaction that a test leaves open would hold back the runs of all tests on its server.
+    """
+    folder = tmp_path_factory.mktemp("stack")
+    stack.start(folder)
+    settings = Settings.parse(stack.variables(folder))
+    with closing(connected(settings)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for setting in QUIET:
+            cursor.execute(f"ALTER SYSTEM SET {setting}")
+        cursor.execute("SELECT pg_reload_conf()")
+    provision_buckets(Lake(settings, Effects()))
     yield folder
-    with FileLock(shared / "stack-users.lock"):
-        (users / worker_id).unlink()
-        if not any(users.iterdir()):
-            stack.reset(folder)
+    stack.reset(folder)
 
 
 @pytest.fixture(scope="session")

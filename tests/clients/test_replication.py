@@ -3,10 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 
 from credix.changed_keys import VisibleTransactions
 from credix.clients.postgres import SourceConnection
@@ -20,6 +18,7 @@ from credix.sources import load_source
 from credix.steps.inspect_log import key_types, require_log
 from tests.conftest import connected
 from tests.own_server import change, insert_and_wait, make_table
+from tests.roles import ordinary_role
 from tests.tables import Table
 
 SOURCE = load_source("installments")
@@ -49,15 +48,9 @@ def slot(settings: Settings, table: Table) -> Iterator[Replication]:
 @pytest.fixture
 def role(settings: Settings, table: Table) -> Iterator[Settings]:
     """Settings of a role that may read the table and no more."""
-    name, schema = f"r_{uuid4().hex[:8]}", settings.postgres_schema
-    table.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'ordinary'")
-    table.execute(f"GRANT USAGE ON SCHEMA {schema} TO {name}")
-    table.execute(f"GRANT SELECT ON {{table}} TO {name}")
-    yield settings.model_copy(
-        update={"postgres_user": name, "postgres_password": SecretStr("ordinary")}
-    )
-    table.execute(f"DROP OWNED BY {name}")
-    table.execute(f"DROP ROLE {name}")
+    with ordinary_role(settings, table) as role:
+        table.execute(f"GRANT SELECT ON {{table}} TO {role.postgres_user}")
+        yield role
 
 
 def inserted(slot: Replication) -> list[str | None]:

@@ -12,9 +12,9 @@ from credix.clients.lake import Lake
 from credix.local import stack
 from credix.settings import Settings
 from credix.steps.provision import provision_buckets
-from tests.oracle.child import Runners
-from tests.oracle.machine import check_histories
+from tests.oracle.machine import check_history
 from tests.oracle.recorded import RECORDED, live
+from tests.oracle.runners import Runners
 from tests.oracle.worlds import WORLDS, world_in
 
 
@@ -28,7 +28,9 @@ def main() -> None:
         servers = Path(folder) / "stack"
         stack.start(servers)
         try:
-            settings = Settings.parse({**stack.variables(servers), "CREDIX_RUN_DIR": folder})
+            settings = Settings.parse(
+                {**stack.variables(servers), "CREDIX_RUN_DIR": f"{folder}/runs"}
+            )
             provision_buckets(Lake(settings, Effects()))
             draw(settings, Path(folder), arguments.seed, arguments.histories)
         finally:
@@ -36,7 +38,7 @@ def main() -> None:
 
 
 def draw(settings: Settings, folder: Path, first: int, histories: int) -> None:
-    runners = Runners(None, settings.variables(), spare=True)
+    runners = Runners(None, settings)
     names, totals = list(WORLDS), Counter[str]()
     try:
         for name, recorded in RECORDED.items():
@@ -45,9 +47,8 @@ def draw(settings: Settings, folder: Path, first: int, histories: int) -> None:
         for number in range(first, first + histories):
             name = names[number % len(names)]
             own = folder / uuid4().hex
-            check_histories(
+            check_history(
                 lambda name=name, own=own: world_in(settings, own, runners, **WORLDS[name]),
-                histories=2,
                 number=number,
             )
             counts = count(own)

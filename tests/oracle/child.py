@@ -1,23 +1,17 @@
-"""One run in a process of its own, which can be killed or held at any of its side effects.
+"""What a runner does: one run after another, which can be killed or held at any side effect."""
 
-The processes are forked from a server that has everything imported already, so that a run costs
-what its work costs.
-"""
-
-import multiprocessing
 import os
 import pickle
 import signal
-import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from credix.capture import Snapshot
+from credix.clients import replication
 from credix.clients.dbt import Dbt
 from credix.clients.effects import Effects
 from credix.clients.postgres import SourceConnection
@@ -32,9 +26,6 @@ from tests.conftest import connected
 from tests.oracle import defects
 from tests.runs_by_hand import begin, commit, extract, land, load
 
-FORKED = multiprocessing.get_context("forkserver")
-PRELOADED = ["tests.oracle.child", "dbt.cli.main", "dbt.adapters.bigquery"]
-PATIENCE_SECONDS = 120
 take_snapshot = extracting.take_snapshot
 # Not a side effect, but a moment at which a run may be held: its snapshot is taken, nothing read.
 SNAPSHOT = "snapshot"
@@ -73,68 +64,6 @@ class Outcome:
     day: str = ""
 
 
-class Runner:
-    """A process that does one run after another, until one of them is its last."""
-
-    def __init__(self, defect: str | None, variables: dict[str, str]) -> None:
-        self.line, theirs = FORKED.Pipe()
-        arguments = (defect, variables, theirs)
-        self.process: BaseProcess = FORKED.Process(target=serve, args=arguments, daemon=True)
-        self.process.start()
-        theirs.close()
-
-    def run(self, task: Task) -> Outcome:
-        self.line.send(task)
-        return self.wait()
-
-    def resume(self) -> Outcome:
-        """Let a held run go on."""
-        self.line.send("go on")
-        return self.wait()
-
-    def wait(self) -> Outcome:
-        """The next thing the run says; `died` when it can say nothing any more."""
-        if not self.line.poll(PATIENCE_SECONDS):
-            self.process.kill()
-            raise TimeoutError("A run said nothing for two minutes.")
-        try:
-            outcome: Outcome = self.line.recv()
-        except (EOFError, ConnectionResetError):
-            return Outcome("died")
-        return outcome
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.join(PATIENCE_SECONDS)
-
-
-class Runners:
-    """Runners that have nothing to do; with `spare`, one more gets ready while others work."""
-
-    def __init__(
-        self, defect: str | None, variables: dict[str, str], *, spare: bool = False
-    ) -> None:
-        FORKED.set_forkserver_preload(PRELOADED)
-        self.defect, self.variables, self.spare = defect, variables, spare
-        self.idle = [self._start()]
-
-    def _start(self) -> Runner:
-        return Runner(self.defect, self.variables)
-
-    def take(self) -> Runner:
-        runner = self.idle.pop() if self.idle else self._start()
-        if self.spare and not self.idle:
-            self.idle.append(self._start())
-        return runner
-
-    def give_back(self, runner: Runner) -> None:
-        self.idle.append(runner)
-
-    def close(self) -> None:
-        for runner in self.idle:
-            runner.kill()
-
-
 class ProbedEffects(Effects):
     """Side effects that are written down, and at one of which the process dies or waits."""
 
@@ -170,25 +99,29 @@ class ProbedEffects(Effects):
 
 
 def hold(line: Connection | None, where: str) -> None:
-    """Say that the run is held, and wait for the word to go on."""
+    """Say that the run is held, and wait for the word to go on, perhaps to another stop."""
     if line:
         line.send(Outcome("held", error=where))
-        line.recv()
+        ProbedEffects.stop = line.recv()
 
 
-def serve(defect: str | None, variables: dict[str, str], line: Connection) -> None:
+def serve(line: Connection) -> None:
     """What a runner does until it is killed, or nobody is left to ask it."""
-    os.environ.update(variables)
-    warm_up()
-    Dbt._invoke = without_tests(Dbt._invoke)
-    context.Effects = ProbedEffects
-    extracting.take_snapshot = take_and_keep
-    defects.plant(defect)
     while True:
         try:
             line.send(work(line.recv(), line))
         except (EOFError, OSError):
             os._exit(0)
+
+
+def prepare(defect: str | None) -> None:
+    """Make this process one whose runs can be stopped, and which has the defect."""
+    Dbt._invoke = without_tests(Dbt._invoke)
+    context.Effects = ProbedEffects
+    extracting.take_snapshot = take_and_keep
+    # A writer of a history never ends while a run waits for it.
+    replication.Replication.create_slot.__defaults__ = (1,)
+    defects.plant(defect)
 
 
 def without_tests(invoke: Callable[..., Any]) -> Callable[..., Any]:
@@ -198,13 +131,6 @@ def without_tests(invoke: Callable[..., Any]) -> Callable[..., Any]:
         return invoke(self, [*arguments, "--exclude-resource-type", "test"], values)
 
     return models_only
-
-
-def warm_up() -> None:
-    """Parse dbt's project once; it makes most of its classes when it first needs them."""
-    with tempfile.TemporaryDirectory(prefix="credix-warm-") as folder:
-        own = Settings.load().model_copy(update={"run_dir": Path(folder) / "runs"})
-        Dbt(own, Effects(), Path(folder))._invoke(["parse"], {})
 
 
 def work(task: Task, line: Connection) -> Outcome:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from credix.settings import Settings
-from tests.oracle.child import Runners
+from tests.oracle.runners import Runners
 from tests.oracle.world import World
 from tests.oracle.worlds import world_in
 
@@ -15,18 +16,29 @@ MakeWorld = Callable[..., World]
 
 
 @pytest.fixture(scope="session")
-def sound_runners(variables: dict[str, str]) -> Iterator[Runners]:
+def oracle_settings(
+    variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """A prefix for all worlds of the session, which follow one another."""
+    folder = tmp_path_factory.mktemp("oracle")
+    return Settings.parse(
+        {**variables, "CREDIX_PREFIX": "oracle", "CREDIX_RUN_DIR": str(folder / "runs")}
+    )
+
+
+@pytest.fixture(scope="session")
+def sound_runners(oracle_settings: Settings) -> Iterator[Runners]:
     """Runners of the product as it is."""
-    runners = Runners(None, variables, spare=True)
+    runners = Runners(None, oracle_settings)
     yield runners
     runners.close()
 
 
 @pytest.fixture
-def make_world(settings: Settings, tmp_path: Path) -> MakeWorld:
-    """Makes worlds with a schema, a prefix and a folder of their own."""
+def make_world(oracle_settings: Settings, tmp_path: Path) -> MakeWorld:
+    """Makes a world with a schema and a folder of its own."""
 
     def make(runners: Runners, **given: Any) -> World:
-        return world_in(settings, tmp_path, runners, **given)
+        return world_in(oracle_settings, tmp_path / uuid4().hex, runners, **given)
 
     return make

@@ -2,19 +2,20 @@
 
 import pytest
 
-from tests.oracle.child import Runners
+from credix.settings import Settings
 from tests.oracle.conftest import MakeWorld
 from tests.oracle.defects import DEFECTS
 from tests.oracle.recorded import RECORDED, live
+from tests.oracle.runners import Runners
 from tests.oracle.world import WrongError
 
 
 @pytest.mark.parametrize("name", DEFECTS)
 def test_the_oracle_finds_a_planted(
-    make_world: MakeWorld, variables: dict[str, str], name: str
+    make_world: MakeWorld, oracle_settings: Settings, name: str
 ) -> None:
     recorded = RECORDED[name]
-    runners = Runners(name, variables)
+    runners = Runners(name, oracle_settings)
     try:
         with pytest.raises(WrongError, match=recorded.verdict):
             live(make_world(runners, **recorded.world), recorded)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.oracle.child import Runners
 from tests.oracle.conftest import MakeWorld
-from tests.oracle.machine import check_histories
+from tests.oracle.machine import check_history
+from tests.oracle.runners import Runners
 from tests.oracle.worlds import WORLDS
 
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_no_history_ends_wrong(make_world: MakeWorld, sound_runners: Runners, world: str) -> None:
-    check_histories(lambda: make_world(sound_runners, **WORLDS[world]), histories=2, number=1)
+    check_history(lambda: make_world(sound_runners, **WORLDS[world]), number=1)

@@ -16,6 +16,7 @@ import psycopg2.extensions
 
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
+from credix.clients.replication import Replication
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.orders import Orders
@@ -24,7 +25,8 @@ from credix.settings import Settings
 from credix.sources import CaptureMode, load_source
 from credix.steps.provision import provision_warehouse
 from tests.conftest import connected
-from tests.oracle.child import Outcome, Runner, Runners, Stop, Task
+from tests.oracle.child import Outcome, Stop, Task
+from tests.oracle.runners import Runner, Runners
 from tests.oracle.source import SourceTable
 
 LOCK_TIMEOUT = "300ms"
@@ -61,10 +63,12 @@ class World:
         self.table = SourceTable(
             self.writers[0], settings.postgres_schema, load_source(source), is_partitioned
         )
+        self.columns = ", ".join(self.table.source.column_names)
         self.day = FIRST_DAY
         self.zombies: list[Runner] = []
         self.proven_attempt = 0
         self.seen_seqs: dict[str, int] = {}
+        self.snapshots: dict[int, dict[str, dict[str, Any]]] = {}
         self.counts: Counter[str] = Counter()
 
     def _writer(self) -> psycopg2.extensions.connection:
@@ -104,12 +108,10 @@ class World:
         outcome = self._give(self._task(stop=stop, orders=orders or Orders()))
         return self._judge(outcome)
 
-    def resume(self, number: int = 0) -> Outcome | None:
-        """A held run wakes up and goes on as if nothing had happened."""
-        if not self.zombies:
-            return None
+    def resume(self, number: int = 0, stop: Stop | None = None) -> Outcome:
+        """A held run wakes up and goes on as if nothing had happened, perhaps to another stop."""
         runner = self.zombies.pop(number % len(self.zombies))
-        outcome = runner.resume()
+        outcome = runner.resume(stop)
         self._keep(runner, outcome)
         self.counts["zombies"] += 1
         return self._judge(outcome)
@@ -121,6 +123,12 @@ class World:
             file = sorted(files, key=lambda blob: blob.name)[number % len(files)]
             task = self._task(replayed=(file.name, int(file.metadata["seq"])))
             self._judge(self._give(task))
+
+    def delete_from_bronze(self, key: str) -> None:
+        """Somebody writes to bronze beside the pipeline."""
+        table = self.warehouse.table_id("bronze", self.table.source.name)
+        self.warehouse.query(f"DELETE FROM `{table}` WHERE {self.table.key} = '{key}'")
+        del self.seen_seqs[key]
 
     def advance_day(self) -> None:
         self.day += timedelta(days=1)
@@ -144,8 +152,13 @@ class World:
         (self.folder / "counts.json").write_text(json.dumps(self.counts), "utf-8")
         for zombie in self.zombies:
             zombie.kill()
-        for writer in self.writers:
-            writer.close()
+        for writer in range(len(self.writers)):
+            self.end(writer, "ROLLBACK")
+        if self.capture == "log":
+            with Replication(self.settings, self.table.source) as replication:
+                replication.drop()
+        for connection in self.writers:
+            connection.close()
 
     def _task(self, **given: Any) -> Task:
         base: dict[str, Any] = {
@@ -182,7 +195,7 @@ class World:
 
     def check_bronze(self) -> None:
         """One row per key, no key goes back, and the watermark is not ahead of bronze."""
-        rows = self._bronze(f"{self.table.key}, _seq")
+        rows = self._bronze(f"{self.columns}, _is_deleted, _seq")
         keys = [row[self.table.key] for row in rows]
         if len(keys) != len(set(keys)):
             raise WrongError("bronze holds a key more than once")
@@ -191,12 +204,30 @@ class World:
         if back:
             raise WrongError(f"keys went back in bronze: {back}")
         self.seen_seqs = seqs
+        for row in rows:
+            self.check_row(row)
         state = self.states.read_source(self.table.source.name)
         if state.watermark_attempt > self.proven_attempt:
             self.proven_attempt = state.watermark_attempt
-            kept = self.folder / f"snapshot-{state.watermark_attempt}.pickle"
-            snapshot = self.table.by_key(pickle.loads(kept.read_bytes()))
+            snapshot = self.snapshot(state.watermark_attempt)
             self.compare(f"the snapshot of attempt {state.watermark_attempt}", snapshot)
+
+    def check_row(self, row: dict[str, Any]) -> None:
+        """A row of bronze is what the snapshot of its own attempt says, or was deleted by then."""
+        values = {name: row[name] for name in self.table.source.column_names}
+        expected = self.snapshot(row["_seq"]).get(row[self.table.key])
+        if expected != (None if row["_is_deleted"] else values):
+            raise WrongError(
+                f"{row[self.table.key]} in bronze is not what attempt {row['_seq']} saw: "
+                "they differ"
+            )
+
+    def snapshot(self, attempt: int) -> dict[str, dict[str, Any]]:
+        """What the source held when that attempt took its snapshot, by key."""
+        if attempt not in self.snapshots:
+            kept = self.folder / f"snapshot-{attempt}.pickle"
+            self.snapshots[attempt] = self.table.by_key(pickle.loads(kept.read_bytes()))
+        return self.snapshots[attempt]
 
     def check_end_of_run(self, day: str) -> None:
         """Each file in one place, archived ones loaded, gold current."""
@@ -228,8 +259,7 @@ class World:
 
     def compare(self, what: str, expected: dict[str, dict[str, Any]]) -> None:
         """Raises WrongError unless bronze's live rows are exactly these."""
-        columns = ", ".join(self.table.source.column_names)
-        rows = self._bronze(f"{columns}, _is_deleted")
+        rows = self._bronze(f"{self.columns}, _is_deleted")
         live = {row[self.table.key]: row for row in rows if not row.pop("_is_deleted")}
         if not self.captures_deletes:
             live = {key: row for key, row in live.items() if key in expected}

@@ -4,26 +4,48 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from credix.clients.effects import Effects
+from credix.clients.lake import Lake
+from credix.clients.warehouse import Warehouse
 from credix.settings import Settings
-from tests.oracle.child import Runners
+from credix.steps.provision import LAYERS
+from tests.oracle.runners import Runners
 from tests.oracle.world import World
 
 WORLDS: dict[str, dict[str, Any]] = {
     "companies by row version": {"source": "cnpj_ws"},
     "installments by row version, partitioned": {"source": "installments", "is_partitioned": True},
     "companies by cursor": {"source": "cnpj_ws", "capture": "cursor"},
+    "companies by log": {"source": "cnpj_ws", "capture": "log"},
+    "installments by log, partitioned": {
+        "source": "installments",
+        "capture": "log",
+        "is_partitioned": True,
+    },
 }
 
 
 def world_in(settings: Settings, folder: Path, runners: Runners, **given: Any) -> World:
-    """A world with a schema, a prefix and a folder of its own."""
-    name = f"o_{uuid4().hex[:12]}"
+    """A world with a schema of its own, in the prefix of the settings, which is emptied.
+
+    One world after another in one prefix: dbt parses its project anew for each prefix.
+    """
+    clear(settings)
     own: dict[str, Any] = {
-        "postgres_schema": name,
-        "prefix": name,
-        "run_dir": folder / name / "runs",
+        "postgres_schema": f"o_{uuid4().hex[:12]}",
         # A writer may hold its lock, and a zombie gold's lease, until the history ends.
         "retry_seconds": 0.5,
         "gold_wait_seconds": 0,
     }
-    return World(settings.model_copy(update=own), folder / name, runners=runners, **given)
+    return World(settings.model_copy(update=own), folder, runners=runners, **given)
+
+
+def clear(settings: Settings) -> None:
+    """Delete all files and datasets of the prefix."""
+    lake, warehouse = Lake(settings, Effects()), Warehouse(settings, Effects())
+    for bucket in (settings.lake_bucket, settings.archive_bucket):
+        for blob in lake.blobs(bucket, f"{settings.prefix}/"):
+            blob.delete()
+    for layer in LAYERS:
+        dataset = warehouse.table_id(layer, "").rstrip(".")
+        warehouse._client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)

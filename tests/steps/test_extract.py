@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,6 +20,7 @@ from credix.settings import Settings
 from credix.state import SourceState
 from credix.steps import land as land_step
 from tests.conftest import connected
+from tests.roles import ordinary_role
 from tests.runs_by_hand import begin, extract, keys_of, read_changes, rows_of
 from tests.tables import COMPANY, Table
 
@@ -48,14 +48,8 @@ def other(settings: Settings, installments: Table) -> Iterator[Table]:
 @pytest.fixture
 def role(settings: Settings, installments: Table) -> Iterator[Settings]:
     """Settings of an ordinary role that may use the schema and nothing else."""
-    name = f"r_{uuid4().hex[:8]}"
-    installments.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'ordinary'")
-    installments.execute(f"GRANT USAGE ON SCHEMA {settings.postgres_schema} TO {name}")
-    yield settings.model_copy(
-        update={"postgres_user": name, "postgres_password": SecretStr("ordinary")}
-    )
-    installments.execute(f"DROP OWNED BY {name}")
-    installments.execute(f"DROP ROLE {name}")
+    with ordinary_role(settings, installments) as role:
+        yield role
 
 
 def changed(settings: Settings, capture: Any = "row_version") -> list[str]:
@@ -556,6 +550,14 @@ class TestBadInput:
         extracted = read_changes(settings, "installments")
         assert [row["invoice_id"] for row in rows_of(extracted)] == ["silent"]
         assert "dropped and added again" in extracted["predicate"]
+
+    def test_a_table_that_somebody_keeps_locked_is_not_waited_for_for_ever(
+        self, settings: Settings, installments: Table
+    ) -> None:
+        with connected(settings) as blocker, blocker.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {installments.name} IN ACCESS EXCLUSIVE MODE")
+            impatient = settings.model_copy(update={"retry_seconds": 0.1})
+            refusal(impatient, "installments", TransientError, "locked by another transaction")
 
     def test_no_privilege_on_the_table(self, role: Settings, installments: Table) -> None:
         refusal(role, "installments", SourceError, installments.name, role.postgres_user, "SELECT")

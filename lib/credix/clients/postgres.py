@@ -96,7 +96,7 @@ class SourceConnection:
                 "-c TimeZone=UTC -c DateStyle=ISO -c row_security=off "
                 "-c standard_conforming_strings=on "
                 f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000} "
-                f"-c lock_timeout={round(settings.retry_seconds * 1000)}"
+                f"-c lock_timeout={max(1, round(settings.retry_seconds * 1000))}"
             ),
         }
 
