@@ -201,7 +201,7 @@ def check_history(make_world: Callable[[], World], *, number: int, steps: int = 
         make,
         settings=settings(
             max_examples=1,
-            stateful_step_count=steps,
+            stateful_step_count=steps + 1,
             deadline=None,
             database=None,
             phases=[Phase.generate],

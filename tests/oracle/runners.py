@@ -7,6 +7,7 @@ import tempfile
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
+from typing import Any
 
 from credix.clients.dbt import Dbt
 from credix.clients.effects import Effects
@@ -86,8 +87,10 @@ def fork_on_demand(defect: str | None, variables: dict[str, str], requests: Conn
     os.environ.update(variables)
     # Its threads do not survive a fork.
     os.environ["DBT_STATIC_PARSER"] = "false"
+    manifest = warm_up()
     prepare(defect)
-    warm_up()
+    if defect is None:
+        parse_never_again(manifest)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         try:
@@ -103,7 +106,18 @@ def fork_on_demand(defect: str | None, variables: dict[str, str], requests: Conn
         requests.send(pid)
 
 
-def warm_up() -> None:
+def warm_up() -> Any:
     """Parse dbt's project once; it makes most of its classes when it first needs them."""
     with tempfile.TemporaryDirectory(prefix="credix-warm-") as folder:
-        Dbt(Settings.load(), Effects(), Path(folder))._invoke(["parse"], {})
+        parsed = Dbt(Settings.load(), Effects(), Path(folder))._invoke(["parse"], {})
+    if not parsed.success:
+        raise RuntimeError(f"dbt does not parse: {parsed.exception}")
+    return parsed.result
+
+
+def parse_never_again(manifest: Any) -> None:
+    """Let every call of dbt begin with this parsed project; a planted defect may change it."""
+    from dbt.cli.main import dbtRunner
+
+    begin = dbtRunner.__init__
+    dbtRunner.__init__ = lambda self: begin(self, manifest)

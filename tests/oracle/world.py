@@ -63,7 +63,6 @@ class World:
         self.table = SourceTable(
             self.writers[0], settings.postgres_schema, load_source(source), is_partitioned
         )
-        self.columns = ", ".join(self.table.source.column_names)
         self.day = FIRST_DAY
         self.zombies: list[Runner] = []
         self.proven_attempt = 0
@@ -144,7 +143,7 @@ class World:
             outcome = self.run(orders=Orders(allow_deletes=True))
             if outcome.status not in ("done", "quiet"):
                 raise WrongError(f"The last runs do not end well: {outcome}")
-        self.compare("the source at the end", self.table.rows())
+        self.compare(self._bronze(), "the source at the end", self.table.rows())
 
     def close(self, steps: int = 0) -> None:
         """Let nobody wait any longer, and leave the counts of this history beside it."""
@@ -195,7 +194,7 @@ class World:
 
     def check_bronze(self) -> None:
         """One row per key, no key goes back, and the watermark is not ahead of bronze."""
-        rows = self._bronze(f"{self.columns}, _is_deleted, _seq")
+        rows = self._bronze()
         keys = [row[self.table.key] for row in rows]
         if len(keys) != len(set(keys)):
             raise WrongError("bronze holds a key more than once")
@@ -210,13 +209,12 @@ class World:
         if state.watermark_attempt > self.proven_attempt:
             self.proven_attempt = state.watermark_attempt
             snapshot = self.snapshot(state.watermark_attempt)
-            self.compare(f"the snapshot of attempt {state.watermark_attempt}", snapshot)
+            self.compare(rows, f"the snapshot of attempt {state.watermark_attempt}", snapshot)
 
     def check_row(self, row: dict[str, Any]) -> None:
         """A row of bronze is what the snapshot of its own attempt says, or was deleted by then."""
-        values = {name: row[name] for name in self.table.source.column_names}
         expected = self.snapshot(row["_seq"]).get(row[self.table.key])
-        if expected != (None if row["_is_deleted"] else values):
+        if expected != (None if row["_is_deleted"] else self.values(row)):
             raise WrongError(
                 f"{row[self.table.key]} in bronze is not what attempt {row['_seq']} saw: "
                 "they differ"
@@ -257,10 +255,11 @@ class World:
             if log.exists() and "warehouse.load_hashed" not in log.read_text("utf-8").split():
                 raise WrongError(f"{blob.name} was archived before it was loaded")
 
-    def compare(self, what: str, expected: dict[str, dict[str, Any]]) -> None:
-        """Raises WrongError unless bronze's live rows are exactly these."""
-        rows = self._bronze(f"{self.columns}, _is_deleted")
-        live = {row[self.table.key]: row for row in rows if not row.pop("_is_deleted")}
+    def compare(
+        self, rows: list[dict[str, Any]], what: str, expected: dict[str, dict[str, Any]]
+    ) -> None:
+        """Raises WrongError unless the live rows of bronze are exactly these."""
+        live = {row[self.table.key]: self.values(row) for row in rows if not row["_is_deleted"]}
         if not self.captures_deletes:
             live = {key: row for key, row in live.items() if key in expected}
         if live != expected:
@@ -269,12 +268,17 @@ class World:
             )
             raise WrongError(f"bronze is not {what}: {wrong[:10]} differ")
 
-    def _bronze(self, columns: str) -> list[dict[str, Any]]:
+    def values(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The columns of the contract of a row of bronze."""
+        return {name: row[name] for name in self.table.source.column_names}
+
+    def _bronze(self) -> list[dict[str, Any]]:
         name = self.table.source.name
         if self.warehouse.columns("bronze", name) is None:
             return []
+        columns = ", ".join(self.table.source.column_names)
         table = self.warehouse.table_id("bronze", name)
-        return self.warehouse.query(f"SELECT {columns} FROM `{table}`")
+        return self.warehouse.query(f"SELECT {columns}, _is_deleted, _seq FROM `{table}`")
 
     def _blobs(self, bucket: str, folder: str) -> list[Any]:
         return self.lake.blobs(bucket, folder)

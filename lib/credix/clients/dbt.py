@@ -78,7 +78,14 @@ class Dbt:
             "--log-path": self.target / "logs",
         }
         options = [part for name, path in folders.items() for part in (name, str(path))]
-        command = ["--quiet", *arguments, "--target", self.settings.env, *options]
+        command = [
+            "--quiet",
+            "--no-write-json",
+            *arguments,
+            "--target",
+            self.settings.env,
+            *options,
+        ]
         skip_uri_grammar()
         from dbt.cli.main import dbtRunner
 

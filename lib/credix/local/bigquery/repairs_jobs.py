@@ -23,6 +23,7 @@ from fastapi.responses import JSONResponse
 from credix.local.bigquery.patching import replace
 
 RESULT_BYTES = 512 << 20
+MOST_RESULTS = 5_000
 
 
 def apply() -> None:
@@ -70,8 +71,9 @@ def fail_queries_for_good() -> None:
             message = f"The local BigQuery cannot run this: {type(error).__name__}: {error}"
             raise InvalidQueryError(message, location="query") from error
         finally:
-            forget_old_results()
+            forget_old_results(sizes)
 
+    sizes: dict[str, int] = {}
     original: Callable[..., Awaitable[Any]] = replace(jobs, "execute_query_job", execute)
 
 
@@ -90,12 +92,20 @@ def answer_faults_for_good() -> None:
     original = replace(api, "install_exception_handlers", install)
 
 
-def forget_old_results() -> None:
-    """Drop the oldest query results beyond a bound; the emulator keeps every one for ever."""
+def forget_old_results(sizes: dict[str, int]) -> None:
+    """Drop the oldest query results beyond two bounds; the emulator keeps every one for ever.
+
+    `sizes` has the bytes of each kept result: asking all tables again takes longer each time.
+    """
     results = executor.JOB_RESULTS
-    kept = sum(table.nbytes for table in results.values())
-    for job_id in list(results)[:-1]:
-        if kept <= RESULT_BYTES:
+    for job_id in reversed(results):
+        if job_id in sizes:
+            break
+        sizes[job_id] = results[job_id].nbytes
+    kept = sum(sizes.values())
+    for job_id in list(sizes)[:-1]:
+        if kept <= RESULT_BYTES and len(sizes) <= MOST_RESULTS:
             return
-        kept -= results.pop(job_id).nbytes
+        kept -= sizes.pop(job_id)
+        results.pop(job_id, None)
         executor.JOB_SCHEMAS.pop(job_id, None)
