@@ -4,6 +4,7 @@ import argparse
 import json
 import tempfile
 from collections import Counter
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,10 +13,16 @@ from credix.clients.lake import Lake
 from credix.local import stack
 from credix.settings import Settings
 from credix.steps.provision import provision_buckets
-from tests.oracle.machine import check_history
+from tests.oracle.deaths import LOG_PLACES, MOMENTS, PLACES, happens, survive
+from tests.oracle.machine import STEPS, check_history
+from tests.oracle.notebooks import NotebookRunners
 from tests.oracle.recorded import RECORDED, live
 from tests.oracle.runners import Runners
 from tests.oracle.worlds import WORLDS, world_in
+
+# A history in notebooks takes minutes, and has fewer steps.
+NOTEBOOK_STEPS = 25
+NOTEBOOK_WORLD = "companies by row version"
 
 
 def main() -> None:
@@ -23,40 +30,71 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make oracle")
     parser.add_argument("--histories", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--notebooks", action="store_true", help="run the notebooks, as users do")
+    parser.add_argument("--deaths", action="store_true", help="die at each side effect instead")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="credix-oracle-") as folder:
         servers = Path(folder) / "stack"
         stack.start(servers)
         try:
-            settings = Settings.parse(
-                {**stack.variables(servers), "CREDIX_RUN_DIR": f"{folder}/runs"}
-            )
+            runs = {"CREDIX_RUN_DIR": f"{folder}/runs", "CREDIX_PREFIX": "oracle"}
+            settings = Settings.parse({**stack.variables(servers), **runs})
             provision_buckets(Lake(settings, Effects()))
-            draw(settings, Path(folder), arguments.seed, arguments.histories)
+            if arguments.deaths:
+                tell_deaths(settings, Path(folder))
+            else:
+                numbers = range(arguments.seed, arguments.seed + arguments.histories)
+                draw(settings, Path(folder), numbers, are_notebooks=arguments.notebooks)
         finally:
             stack.reset(servers)
 
 
-def draw(settings: Settings, folder: Path, first: int, histories: int) -> None:
-    runners = Runners(None, settings)
+def draw(settings: Settings, folder: Path, numbers: range, *, are_notebooks: bool) -> None:
+    """The recorded histories, then one for each number, in one world after another."""
+    runners = NotebookRunners() if are_notebooks else Runners(None, settings)
+    steps = NOTEBOOK_STEPS if are_notebooks else STEPS
     names, totals = list(WORLDS), Counter[str]()
     try:
-        for name, recorded in RECORDED.items():
+        for name, recorded in RECORDED.items() if not are_notebooks else ():
             live(world_in(settings, folder / uuid4().hex, runners, **recorded.world), recorded)
             print(f"recorded for '{name}': right", flush=True)
-        for number in range(first, first + histories):
-            name = names[number % len(names)]
+        for number in numbers:
+            name = NOTEBOOK_WORLD if are_notebooks else names[number % len(names)]
             own = folder / uuid4().hex
             check_history(
                 lambda name=name, own=own: world_in(settings, own, runners, **WORLDS[name]),
                 number=number,
+                steps=steps,
             )
             counts = count(own)
             totals += counts
+            totals[f"histories: {name}"] += 1
             print(f"seed {number} ({name}): {counts['steps']} steps, right", flush=True)
     finally:
         runners.close()
         print(json.dumps(dict(sorted(totals.items())), indent=2))
+
+
+def tell_deaths(settings: Settings, folder: Path) -> None:
+    """A table of all deaths in all worlds by row version and by log, line by line."""
+    runners = Runners(None, settings)
+    worlds = {name: given for name, given in WORLDS.items() if given.get("capture") != "cursor"}
+    print("| dies at | " + " | ".join(worlds) + " |")
+    print("|---" * (len(worlds) + 1) + "|")
+    for place, moment in product((*PLACES, *LOG_PLACES), MOMENTS):
+        cells = []
+        for given in worlds.values():
+            if not happens(place, given.get("capture", "row_version")):
+                cells.append("does not happen")
+                continue
+            world = world_in(settings, folder / uuid4().hex, runners, **given)
+            try:
+                survive(world, place, moment)
+            finally:
+                world.close()
+            cells.append("right")
+        print(f"| {moment} `{place}` | " + " | ".join(cells) + " |", flush=True)
+    runners.close()
 
 
 def count(folder: Path) -> Counter[str]:

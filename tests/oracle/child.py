@@ -169,14 +169,15 @@ def carry(settings: Settings, task: Task) -> Outcome:
         transform.drop_temp_tables(run)
     committed = {task.source: run.states.read_source(task.source).committed_seq}
     if not run.states.read_gold().is_current(run.business_date, committed):
-        build_gold(run, committed)
+        build_gold(run)
     return Outcome("quiet" if is_quiet else "done", day=run.business_date)
 
 
-def build_gold(run: context.Run, committed: dict[str, int]) -> None:
+def build_gold(run: context.Run) -> None:
     """Gold's fence and state without its models, which are tested on their own."""
     claim = transform.claim_gold(run)
-    transform.commit_gold(run, replace(claim, seen=committed))
+    seen = {run.source.name: claim.seen[run.source.name]}
+    transform.commit_gold(run, replace(claim, seen=seen))
 
 
 def replay(settings: Settings, task: Task) -> Outcome:

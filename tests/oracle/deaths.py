@@ -15,6 +15,13 @@ PLACES = (
 )
 # What only capture by log has to do.
 LOG_PLACES = ("source.create_slot", "source.advance_slot")
+# What has no meaning there: the log names each change once.
+REREADS_PLACES = ("state.rereads", "state.forget_rereads")
+
+
+def happens(place: str, capture: str) -> bool:
+    """Whether a run of that capture has this side effect to make."""
+    return place not in (REREADS_PLACES if capture == "log" else LOG_PLACES)
 
 
 def survive(world: World, place: str, moment: str) -> None:

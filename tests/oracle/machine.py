@@ -50,6 +50,11 @@ def sees_everything(world: World) -> bool:
     return world.capture != "cursor"
 
 
+def goes_by_steps(world: World) -> bool:
+    """Only runs without notebooks can be held, replayed and widened by a test."""
+    return not world.runners.are_notebooks
+
+
 def insert(world: World, keys: list[str], text: str, writer: int) -> None:
     for key in keys:
         world.write(world.table.insert_sql(key, text), writer)
@@ -135,11 +140,14 @@ KINDS = {
         7, STOP, lambda world, *drawn: change_and_stop(world, *drawn, is_death=True)
     ),
     "run and be held": Kind(
-        4, STOP, lambda world, *drawn: change_and_stop(world, *drawn, is_death=False)
+        4,
+        STOP,
+        lambda world, *drawn: change_and_stop(world, *drawn, is_death=False),
+        goes_by_steps,
     ),
     "resume": Kind(3, (NUMBER,), World.resume, lambda world: bool(world.zombies)),
-    "replay": Kind(2, (NUMBER,), World.replay),
-    "backfill": Kind(1, (), lambda world: world.run(orders=EVERYTHING)),
+    "replay": Kind(2, (NUMBER,), World.replay, goes_by_steps),
+    "backfill": Kind(1, (), lambda world: world.run(orders=EVERYTHING), goes_by_steps),
 }
 
 

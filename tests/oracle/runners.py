@@ -54,6 +54,8 @@ class Runner:
 class Runners:
     """Runners that have nothing to do, and the process that more are forked from."""
 
+    are_notebooks = False
+
     def __init__(self, defect: str | None, settings: Settings) -> None:
         FORKED.set_forkserver_preload(PRELOADED)
         self.requests, theirs = FORKED.Pipe()

@@ -9,6 +9,7 @@ from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
 from credix.settings import Settings
 from credix.steps.provision import LAYERS
+from tests.oracle.notebooks import NotebookRunners
 from tests.oracle.runners import Runners
 from tests.oracle.world import World
 
@@ -25,7 +26,9 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 
 
-def world_in(settings: Settings, folder: Path, runners: Runners, **given: Any) -> World:
+def world_in(
+    settings: Settings, folder: Path, runners: Runners | NotebookRunners, **given: Any
+) -> World:
     """A world with a schema of its own, in the prefix of the settings, which is emptied.
 
     One world after another in one prefix: dbt parses its project anew for each prefix.
