@@ -7,19 +7,25 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$python && break; done)
 
-.PHONY: run test oracle lint install lock clean
+.PHONY: run test oracle oracle-notebooks oracle-deaths lint install lock clean
 
 run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
 	./run_pipeline.py run full
 
 test: $(INSTALLED) ## All tests, against real local servers
-	$(VENV)/bin/python -m pytest -n 2
+	$(VENV)/bin/python -m pytest -n 3
 
 HISTORIES ?= 20
 SEED ?= 1
 
 oracle: $(INSTALLED) ## Histories drawn at random: make oracle HISTORIES=400 SEED=1
 	$(VENV)/bin/python -m tests.oracle --histories $(HISTORIES) --seed $(SEED)
+
+oracle-notebooks: $(INSTALLED) ## The same through papermill: make oracle-notebooks HISTORIES=20
+	$(VENV)/bin/python -m tests.oracle --notebooks --histories $(HISTORIES) --seed $(SEED)
+
+oracle-deaths: $(INSTALLED) ## A table of deaths at every side effect, in all worlds
+	$(VENV)/bin/python -m tests.oracle --deaths
 
 lint: $(INSTALLED) ## Format, lint and types
 	$(VENV)/bin/ruff format --check .

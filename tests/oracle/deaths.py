@@ -39,7 +39,7 @@ def survive(world: World, place: str, moment: str) -> None:
         _leave_work(world)
         if place == "state.raise_fence_again":
             world.run(Stop("bronze.merge", "before", is_death=False), orders=DELETES)
-            world.delete_from_bronze("k02")
+            world.delete_from_bronze("k04")
             _require_death(world.resume(stop=stop), stop)
         else:
             _die(world, stop)

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -214,22 +213,31 @@ def start(settings: Settings, job: str, **variables: str) -> subprocess.Popen[st
 
 
 @pytest.fixture
-def running(settings: Settings, filled: dict[str, Table]) -> Iterator[subprocess.Popen[str]]:
-    """A run that holds its source and waits in PostgreSQL for a lock that the test holds."""
+def locked(filled: dict[str, Table]) -> Iterator[Table]:
+    """The company table in the hands of a test, which no run can read until it lets go."""
     table = filled["cnpj_ws"]
     table.connection.autocommit = False
     table.execute("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-    process = start(settings, "cnpj")
-    states = StateStore(settings, Lake(settings, Effects()))
-    wait_until(lambda: states.read_source("cnpj_ws").lease is not None)
-    wait_until(lambda: waits_for_lock(table))
-    yield process
-    for child in [*psutil.Process().children(recursive=True)]:
-        if child.pid == process.pid:
-            child.kill()
-    process.wait()
+    yield table
+    release(table)
+
+
+def release(table: Table) -> None:
     table.connection.rollback()
     table.connection.autocommit = True
+
+
+@pytest.fixture
+def running(settings: Settings, locked: Table) -> Iterator[subprocess.Popen[str]]:
+    """A run that holds its source and waits in PostgreSQL for a lock that the test holds."""
+    process = start(settings, "cnpj", CREDIX_RETRY_SECONDS="120")
+    states = StateStore(settings, Lake(settings, Effects()))
+    wait_until(lambda: states.read_source("cnpj_ws").lease is not None)
+    wait_until(lambda: waits_for_lock(locked))
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.wait()
 
 
 def waits_for_lock(table: Table) -> bool:
@@ -248,36 +256,42 @@ def wait_until(is_true: Any, seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.usefixtures("running")
-def test_a_second_run_of_a_source_ends_with_exit_code_3_and_names_the_first(
-    settings: Settings, lake: Lake
+def test_of_sixteen_that_start_at_once_one_runs_and_the_others_name_it(
+    settings: Settings, warehouse: Warehouse, lake: Lake, locked: Table
 ) -> None:
+    started = [start(settings, "cnpj", CREDIX_RETRY_SECONDS="120") for _ in range(16)]
+    wait_until(lambda: sum(process.poll() is not None for process in started) == 15, 120)
+    (winner,) = [process for process in started if process.poll() is None]
+    wait_until(lambda: waits_for_lock(locked))
     holder = StateStore(settings, lake).read_source("cnpj_ws").lease
+    assert holder.pid == winner.pid
+    for process in started:
+        if process is not winner:
+            assert holder.run_id in process.communicate()[0]
+            assert process.returncode == 3
+    assert {path.parent.name for path in settings.run_dir.glob("*/*.ipynb")} == {holder.run_id}
 
-    second = start(settings, "cnpj")
-    output, _ = second.communicate(timeout=60)
+    release(locked)
 
-    assert second.returncode == 3
-    assert holder.run_id in output
-    assert not list(Path(settings.run_dir).glob("*/02_land*"))
+    assert winner.wait(120) == 0
+    assert bronze_rows(warehouse, locked) == locked.rows()
 
 
 def test_a_killed_run_gives_its_source_free_at_once_and_the_next_one_carries_the_rows(
     settings: Settings,
     warehouse: Warehouse,
-    filled: dict[str, Table],
+    locked: Table,
     running: subprocess.Popen[str],
 ) -> None:
     kernels = psutil.Process(running.pid).children(recursive=True)
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
-    filled["cnpj_ws"].connection.rollback()
-    filled["cnpj_ws"].connection.autocommit = True
+    release(locked)
 
     manifest = run(settings, "cnpj", layers=["bronze"])
 
     assert manifest["status"] == "done"
-    assert bronze_rows(warehouse, filled["cnpj_ws"]) == filled["cnpj_ws"].rows()
+    assert bronze_rows(warehouse, locked) == locked.rows()
     gone, alive = psutil.wait_procs(kernels, timeout=30)
     assert kernels
     assert gone
