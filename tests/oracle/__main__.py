@@ -21,7 +21,7 @@ from tests.oracle.runners import Runners
 from tests.oracle.worlds import WORLDS, world_in
 
 # A history in notebooks takes minutes, and has fewer steps.
-NOTEBOOK_STEPS = 25
+NOTEBOOK_STEPS = 15
 NOTEBOOK_WORLD = "companies by row version"
 
 

@@ -35,10 +35,14 @@ def sound_runners(oracle_settings: Settings) -> Iterator[Runners]:
 
 
 @pytest.fixture
-def make_world(oracle_settings: Settings, tmp_path: Path) -> MakeWorld:
-    """Makes a world with a schema and a folder of its own."""
+def make_world(oracle_settings: Settings, tmp_path: Path) -> Iterator[MakeWorld]:
+    """Makes a world with a schema and a folder of its own, which ends with the test."""
+    made: list[World] = []
 
     def make(runners: Runners, **given: Any) -> World:
-        return world_in(oracle_settings, tmp_path / uuid4().hex, runners, **given)
+        made.append(world_in(oracle_settings, tmp_path / uuid4().hex, runners, **given))
+        return made[-1]
 
-    return make
+    yield make
+    for world in made:
+        world.close()

@@ -144,10 +144,15 @@ class World:
             outcome = self.run(orders=Orders(allow_deletes=True))
             if outcome.status not in ("done", "quiet"):
                 raise WrongError(f"The last runs do not end well: {outcome}")
-        self.compare(self._bronze(), "the source at the end", self.table.rows())
+        self.compare(self.live_rows(), "the source at the end", self.table.rows())
 
     def close(self, steps: int = 0) -> None:
-        """Let nobody wait any longer, and leave the counts of this history beside it."""
+        """Let nobody wait any longer, and leave the counts of this history beside it.
+
+        A second call does nothing.
+        """
+        if not self.writers:
+            return
         self.counts["steps"] = steps
         (self.folder / "counts.json").write_text(json.dumps(self.counts), "utf-8")
         for zombie in self.zombies:
@@ -157,8 +162,8 @@ class World:
         if self.capture == "log":
             with Replication(self.settings, self.table.source) as replication:
                 replication.drop()
-        for connection in self.writers:
-            connection.close()
+        while self.writers:
+            self.writers.pop().close()
 
     def _task(self, **given: Any) -> Task:
         base: dict[str, Any] = {
@@ -218,7 +223,8 @@ class World:
         if state.watermark_attempt > self.proven_attempt:
             self.proven_attempt = state.watermark_attempt
             snapshot = self.snapshot(state.watermark_attempt)
-            self.compare(rows, f"the snapshot of attempt {state.watermark_attempt}", snapshot)
+            what = f"the snapshot of attempt {state.watermark_attempt}"
+            self.compare(self.by_key(rows), what, snapshot)
 
     def check_row(self, row: dict[str, Any]) -> None:
         """A row of bronze is what the snapshot of its own attempt says, or was deleted by then."""
@@ -271,10 +277,9 @@ class World:
                 raise WrongError(f"{blob.name} was archived before it was loaded")
 
     def compare(
-        self, rows: list[dict[str, Any]], what: str, expected: dict[str, dict[str, Any]]
+        self, live: dict[str, dict[str, Any]], what: str, expected: dict[str, dict[str, Any]]
     ) -> None:
         """Raises WrongError unless the live rows of bronze are exactly these."""
-        live = {row[self.table.key]: self.values(row) for row in rows if not row["_is_deleted"]}
         if not self.captures_deletes:
             live = {key: row for key, row in live.items() if key in expected}
         if live != expected:
@@ -282,6 +287,13 @@ class World:
                 key for key in live.keys() | expected.keys() if live.get(key) != expected.get(key)
             )
             raise WrongError(f"bronze is not {what}: {wrong[:10]} differ")
+
+    def live_rows(self) -> dict[str, dict[str, Any]]:
+        """The rows of bronze that are not deleted, by key."""
+        return self.by_key(self._bronze())
+
+    def by_key(self, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {row[self.table.key]: self.values(row) for row in rows if not row["_is_deleted"]}
 
     def values(self, row: dict[str, Any]) -> dict[str, Any]:
         """The columns of the contract of a row of bronze."""

@@ -1,5 +1,7 @@
 """A bronze that somebody edited by hand: reported key by key, then repaired by a run."""
 
+from dataclasses import replace
+
 import pytest
 
 from credix.cli_recovery import open_run
@@ -7,18 +9,27 @@ from credix.clients.warehouse import Warehouse
 from credix.orders import Orders
 from credix.runs.reconcile import compare_source
 from credix.settings import Settings
+from credix.sources import CaptureMode
 from credix.steps import transform
+from credix.steps.compare import Comparison
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze
 
 
+@pytest.fixture(params=["row_version", "log"])
+def capture(request: pytest.FixtureRequest, log_settings: Settings) -> CaptureMode:
+    assert log_settings
+    mode: CaptureMode = request.param
+    return mode
+
+
 @pytest.fixture
-def edited(tables: dict[str, Table], warehouse: Warehouse) -> Table:
+def edited(tables: dict[str, Table], warehouse: Warehouse, capture: CaptureMode) -> Table:
     """Thirty companies; in bronze one is deleted, two altered, one invented and one doubled."""
     table = tables["cnpj_ws"]
     for number in range(30):
         table.insert(cnpj=f"company{number:02}")
-    carry(warehouse.settings, "cnpj_ws")
+    carry(warehouse.settings, "cnpj_ws", capture)
     for statement in (
         "DELETE FROM {table} WHERE cnpj = 'company05'",
         "UPDATE {table} SET share_capital = 1 WHERE cnpj = 'company06'",
@@ -31,9 +42,17 @@ def edited(tables: dict[str, Table], warehouse: Warehouse) -> Table:
     return table
 
 
-def test_it_reports_exactly_what_was_edited(settings: Settings, edited: Table) -> None:
+def compare_as(settings: Settings, capture: CaptureMode) -> Comparison:
+    run = open_run(settings, "cnpj_ws", "reconcile")
+    run.source = replace(run.source, capture=capture)
+    return compare_source(run)
+
+
+def test_it_reports_exactly_what_was_edited(
+    settings: Settings, edited: Table, capture: CaptureMode
+) -> None:
     edited.execute("UPDATE {table} SET city = 'Santos' WHERE cnpj = 'company20'")
-    comparison = compare_source(open_run(settings, "cnpj_ws", "reconcile"))
+    comparison = compare_as(settings, capture)
     assert comparison.counts == {
         "missing": 1,
         "altered": 2,
@@ -45,8 +64,10 @@ def test_it_reports_exactly_what_was_edited(settings: Settings, edited: Table) -
     assert "company05" not in str(comparison.table()), "keys are masked"
 
 
-def test_a_run_repairs_it(settings: Settings, warehouse: Warehouse, edited: Table) -> None:
-    run = begin(settings, "cnpj_ws")
+def test_a_run_repairs_it(
+    settings: Settings, warehouse: Warehouse, edited: Table, capture: CaptureMode
+) -> None:
+    run = begin(settings, "cnpj_ws", capture)
     run.orders = Orders(reconcile=True)
     extract(run), land(run), load(run)
     transform.merge_bronze(run)
@@ -55,5 +76,5 @@ def test_a_run_repairs_it(settings: Settings, warehouse: Warehouse, edited: Tabl
     transform.commit_watermark(proven)
     assert bronze_rows(warehouse, edited) == edited.rows()
     assert len(query_bronze(warehouse, edited, "SELECT 1 AS x FROM {table}")) == 31
-    assert compare_source(open_run(settings, "cnpj_ws", "reconcile")).is_equal
-    assert extract(begin(settings, "cnpj_ws"))["status"] == "no_changes"
+    assert compare_as(settings, capture).is_equal
+    assert extract(begin(settings, "cnpj_ws", capture))["status"] == "no_changes"
