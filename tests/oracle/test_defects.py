@@ -7,7 +7,7 @@ from tests.oracle.conftest import MakeWorld
 from tests.oracle.defects import DEFECTS
 from tests.oracle.recorded import RECORDED, live
 from tests.oracle.runners import Runners
-from tests.oracle.world import WrongError
+from tests.oracle.verdict import WrongError
 
 
 @pytest.mark.parametrize("name", DEFECTS)

@@ -12,7 +12,7 @@ def carry(world: World) -> None:
 
 
 def is_carried(world: World) -> bool:
-    return world.live_rows() == world.table.rows()
+    return world.verdict.live_rows() == world.table.rows()
 
 
 @pytest.mark.parametrize("capture", ["row_version", "cursor", "log"])
