@@ -224,3 +224,9 @@ class GoldState(FencedState):
     def commit(self, attempt: int, business_date: str, seen: dict[str, int]) -> Self:
         self.require(attempt)
         return self.model_copy(update={"business_date": business_date, "seen": seen})
+
+    def distrust(self) -> Self:
+        """The state of a gold that nobody vouches for; who builds it right now is late, too."""
+        return self.model_copy(
+            update={"attempt": self.attempt + 1, "business_date": None, "seen": {}}
+        )

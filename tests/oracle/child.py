@@ -177,7 +177,7 @@ def build_gold(run: context.Run) -> None:
     """Gold's fence and state without its models, which are tested on their own."""
     claim = transform.claim_gold(run)
     seen = {run.source.name: claim.seen[run.source.name]}
-    transform.commit_gold(run, replace(claim, seen=seen))
+    transform.commit_gold(run, replace(claim, seen=seen, has_written=True))
 
 
 def replay(settings: Settings, task: Task) -> Outcome:

@@ -4,12 +4,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 
 from credix.clients.dbt import DbtNode
-from credix.errors import BusyError
+from credix.errors import BusyError, FenceError
 from credix.leases import is_abandoned, new_lease
 from credix.paths import is_hashed_table
 from credix.sources import source_names
@@ -60,13 +60,14 @@ def drop_temp_tables(run: Run) -> list[str]:
     return dropped
 
 
-@dataclass(frozen=True)
+@dataclass
 class GoldClaim:
     """Gold's fence token, and the committed `_seq` of each source that this gold will have seen."""
 
     attempt: int
     seen: dict[str, int]
     keeper: LeaseKeeper
+    has_written: bool = False
 
 
 def claim_gold(run: Run) -> GoldClaim:
@@ -101,8 +102,14 @@ def claim_gold(run: Run) -> GoldClaim:
     return GoldClaim(attempt, seen, keeper)
 
 
-def build_layer(run: Run, layer: str) -> list[DbtNode]:
-    """Build and test every model of a layer as of the run's business day."""
+def build_layer(run: Run, layer: str, claim: GoldClaim) -> list[DbtNode]:
+    """Build and test every model of a layer as of the run's business day.
+
+    Raises FenceError when a newer run builds gold.
+    """
+    if run.states.read_gold().attempt != claim.attempt:
+        give_up_gold(run, claim)
+    claim.has_written = True
     return build_dbt(run).build(
         f"{layer}.build", [layer], {"CREDIX_DBT_BUSINESS_DATE": run.business_date}
     )
@@ -118,9 +125,23 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
         finished_at=datetime.now(UTC),
         rows=0,
     )
-    return run.states.change_gold(
-        "gold.commit",
-        lambda state: state.commit(claim.attempt, run.business_date, claim.seen).release(last),
+    try:
+        return run.states.change_gold(
+            "gold.commit",
+            lambda state: state.commit(claim.attempt, run.business_date, claim.seen).release(last),
+        )
+    except FenceError:
+        give_up_gold(run, claim)
+
+
+def give_up_gold(run: Run, claim: GoldClaim) -> NoReturn:
+    """End a late run with FenceError; what it wrote over a newer gold the next run builds again."""
+    claim.keeper.stop()
+    if claim.has_written:
+        run.states.change_gold("gold.distrust", GoldState.distrust)
+    raise FenceError(
+        f"The run {run.run_id} was paused while a newer one built gold. Nothing is lost: the next "
+        "run builds it again where this one has written."
     )
 
 

@@ -1,0 +1,75 @@
+"""Gold that a paused run has built over a newer one is not trusted, and built again."""
+
+import pytest
+
+from credix.clients.warehouse import Warehouse
+from credix.errors import FenceError
+from credix.settings import Settings
+from credix.state import GoldState
+from credix.steps import transform
+from credix.steps.context import Run
+from credix.steps.transform import GoldClaim
+from tests.runs_by_hand import begin, carry
+from tests.tables import Table
+
+OLD_DAY, NEW_DAY = "2024-03-01", "2024-03-02"
+
+
+@pytest.fixture
+def both(settings: Settings, warehouse: Warehouse, tables: dict[str, Table]) -> tuple[Run, Run]:
+    """Runs of two business days over the same bronze; the newer one begins while the older waits.
+
+    Both are of this process, whose older lease always gives way.
+    """
+    assert warehouse
+    for name, table in tables.items():
+        table.insert()
+        carry(settings, name)
+    old, new = begin(settings, "cnpj_ws"), begin(settings, "cnpj_ws")
+    old.business_date, new.business_date = OLD_DAY, NEW_DAY
+    return old, new
+
+
+def build(run: Run) -> GoldState:
+    claim = transform.claim_gold(run)
+    for layer in ("silver", "gold"):
+        transform.build_layer(run, layer, claim)
+    return transform.commit_gold(run, claim)
+
+
+def assert_late(run: Run, claim: GoldClaim) -> None:
+    with pytest.raises(FenceError, match="paused while a newer one built gold"):
+        transform.build_layer(run, "silver", claim)
+
+
+def test_a_late_run_that_has_written_nothing_changes_nothing(both: tuple[Run, Run]) -> None:
+    old, new = both
+    claim = transform.claim_gold(old)
+    committed = build(new)
+    assert_late(old, claim)
+    assert new.states.read_gold() == committed
+
+
+def test_gold_that_a_late_run_has_touched_is_built_by_the_next_one(both: tuple[Run, Run]) -> None:
+    old, new = both
+    claim = transform.claim_gold(old)
+    transform.build_layer(old, "silver", claim)
+    committed = build(new)
+    assert committed.is_current(NEW_DAY, committed.seen)
+
+    assert_late(old, claim)
+
+    assert not new.states.read_gold().is_current(NEW_DAY, committed.seen)
+    again = build(new)
+    assert again.is_current(NEW_DAY, committed.seen)
+
+
+def test_who_builds_while_a_late_run_gives_up_does_not_count(both: tuple[Run, Run]) -> None:
+    old, new = both
+    late = transform.claim_gold(old)
+    late.has_written = True
+    current = transform.claim_gold(new)
+    assert_late(old, late)
+    with pytest.raises(FenceError):
+        transform.commit_gold(new, current)
+    assert new.states.read_gold().business_date is None
