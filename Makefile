@@ -24,7 +24,7 @@ oracle: $(INSTALLED) ## Histories drawn at random: make oracle HISTORIES=400 SEE
 oracle-notebooks: $(INSTALLED) ## The same through papermill: make oracle-notebooks HISTORIES=20
 	$(VENV)/bin/python -m tests.oracle --notebooks --histories $(HISTORIES) --seed $(SEED)
 
-oracle-deaths: $(INSTALLED) ## A table of deaths at every side effect, in all worlds
+oracle-deaths: $(INSTALLED) ## A table of deaths before and behind every side effect
 	$(VENV)/bin/python -m tests.oracle --deaths
 
 lint: $(INSTALLED) ## Format, lint and types

@@ -22,7 +22,8 @@ from credix.sources import load_source, source_names
 from credix.steps.provision import provision_buckets, provision_warehouse
 from tests.tables import Table
 
-# No autovacuum: its transactions hold back, as any open one does, what a run may call seen.
+# Transactions of autovacuum hold back, as any open one does, what a run may call seen; and nobody
+# pulls the plug of a test.
 QUIET = ("autovacuum = off", "fsync = off")
 
 

@@ -38,7 +38,7 @@ def build(run: Run) -> GoldState:
 
 
 def assert_late(run: Run, claim: GoldClaim) -> None:
-    with pytest.raises(FenceError, match="paused while a newer one built gold"):
+    with pytest.raises(FenceError, match="Another run has built gold"):
         transform.build_layer(run, "silver", claim)
 
 

@@ -273,7 +273,8 @@ def test_of_sixteen_that_start_at_once_one_runs_and_the_others_name_it(
 
     release(locked)
 
-    assert winner.wait(120) == 0
+    winner.communicate(timeout=120)
+    assert winner.returncode == 0
     assert bronze_rows(warehouse, locked) == locked.rows()
 
 

@@ -78,6 +78,7 @@ class Dbt:
             "--log-path": self.target / "logs",
         }
         options = [part for name, path in folders.items() for part in (name, str(path))]
+        # Results come back in process: nobody reads manifest.json and run_results.json.
         command = [
             "--quiet",
             "--no-write-json",

@@ -135,13 +135,13 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
 
 
 def give_up_gold(run: Run, claim: GoldClaim) -> NoReturn:
-    """End a late run with FenceError; what it wrote over a newer gold the next run builds again."""
+    """End with FenceError a run that has lost gold's fence; the next one builds what it touched."""
     claim.keeper.stop()
     if claim.has_written:
         run.states.change_gold("gold.distrust", GoldState.distrust)
     raise FenceError(
-        f"The run {run.run_id} was paused while a newer one built gold. Nothing is lost: the next "
-        "run builds it again where this one has written."
+        f"Another run has built gold beside {run.run_id}. Nothing is lost: the next run builds "
+        "it again where this one has written."
     )
 
 
