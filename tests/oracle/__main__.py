@@ -4,6 +4,7 @@ import argparse
 import json
 import tempfile
 from collections import Counter
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from uuid import uuid4
@@ -40,61 +41,71 @@ def main() -> None:
             runs = {"CREDIX_RUN_DIR": f"{folder}/runs", "CREDIX_PREFIX": "oracle"}
             settings = Settings.parse({**stack.variables(servers), **runs})
             provision_buckets(Lake(settings, Effects()))
+            folder_of_worlds = Path(folder) / "worlds"
+            numbers = range(arguments.seed, arguments.seed + arguments.histories)
             if arguments.deaths:
-                tell_deaths(settings, Path(folder))
+                tell_deaths(settings, folder_of_worlds)
+            elif arguments.notebooks:
+                with closing(NotebookRunners()) as notebooks:
+                    draw(settings, folder_of_worlds, notebooks, numbers, [NOTEBOOK_WORLD])
             else:
-                numbers = range(arguments.seed, arguments.seed + arguments.histories)
-                draw(settings, Path(folder), numbers, are_notebooks=arguments.notebooks)
+                with closing(Runners(None, settings)) as runners:
+                    repeat_recorded(settings, folder_of_worlds, runners)
+                    draw(settings, folder_of_worlds, runners, numbers, list(WORLDS))
         finally:
             stack.reset(servers)
 
 
-def draw(settings: Settings, folder: Path, numbers: range, *, are_notebooks: bool) -> None:
-    """The recorded histories, then one for each number, in one world after another."""
-    runners = NotebookRunners() if are_notebooks else Runners(None, settings)
-    steps = NOTEBOOK_STEPS if are_notebooks else STEPS
-    names, totals = list(WORLDS), Counter[str]()
+def repeat_recorded(settings: Settings, folder: Path, runners: Runners) -> None:
+    """The histories that find planted faults, without them."""
+    for name, recorded in RECORDED.items():
+        live(world_in(settings, folder / uuid4().hex, runners, **recorded.world), recorded)
+        print(f"recorded for '{name}': right", flush=True)
+
+
+def draw(
+    settings: Settings,
+    folder: Path,
+    runners: Runners | NotebookRunners,
+    numbers: range,
+    names: list[str],
+) -> None:
+    """A history for each number, in one of these worlds after another; tells the counts."""
+    totals = Counter[str]()
     try:
-        for name, recorded in RECORDED.items() if not are_notebooks else ():
-            live(world_in(settings, folder / uuid4().hex, runners, **recorded.world), recorded)
-            print(f"recorded for '{name}': right", flush=True)
         for number in numbers:
-            name = NOTEBOOK_WORLD if are_notebooks else names[number % len(names)]
+            name = names[number % len(names)]
             own = folder / uuid4().hex
             check_history(
                 lambda name=name, own=own: world_in(settings, own, runners, **WORLDS[name]),
                 number=number,
-                steps=steps,
+                steps=NOTEBOOK_STEPS if runners.are_notebooks else STEPS,
             )
             counts = count(own)
             totals += counts
             totals[f"histories: {name}"] += 1
             print(f"seed {number} ({name}): {counts['steps']} steps, right", flush=True)
     finally:
-        runners.close()
         print(json.dumps(dict(sorted(totals.items())), indent=2))
 
 
 def tell_deaths(settings: Settings, folder: Path) -> None:
     """A table of all deaths in all worlds by row version and by log, line by line."""
-    runners = Runners(None, settings)
     worlds = {name: given for name, given in WORLDS.items() if given.get("capture") != "cursor"}
-    print("| dies at | " + " | ".join(worlds) + " |")
+    print("| dies | " + " | ".join(worlds) + " |")
     print("|---" * (len(worlds) + 1) + "|")
-    for place, moment in product((*PLACES, *LOG_PLACES), MOMENTS):
-        cells = []
-        for given in worlds.values():
-            if not happens(place, given.get("capture", "row_version")):
-                cells.append("does not happen")
-                continue
-            world = world_in(settings, folder / uuid4().hex, runners, **given)
-            try:
-                survive(world, place, moment)
-            finally:
-                world.close()
-            cells.append("right")
-        print(f"| {moment} `{place}` | " + " | ".join(cells) + " |", flush=True)
-    runners.close()
+    with closing(Runners(None, settings)) as runners:
+        for place, moment in product((*PLACES, *LOG_PLACES), MOMENTS):
+            cells = []
+            for given in worlds.values():
+                if not happens(place, given.get("capture", "row_version")):
+                    cells.append("does not happen")
+                    continue
+                own = folder / uuid4().hex
+                with closing(world_in(settings, own, runners, **given)) as world:
+                    survive(world, place, moment)
+                cells.append("right")
+            print(f"| {moment} `{place}` | " + " | ".join(cells) + " |", flush=True)
 
 
 def count(folder: Path) -> Counter[str]:

@@ -33,9 +33,9 @@ SNAPSHOT = "snapshot"
 
 @dataclass(frozen=True)
 class Stop:
-    """Where a run dies or is held: before or after its n-th side effect, or the first of a name."""
+    """Where a run dies or is held: before or after its first side effect of that name."""
 
-    place: int | str
+    place: str
     moment: str
     is_death: bool = True
 
@@ -70,32 +70,30 @@ class ProbedEffects(Effects):
     stop: Stop | None = None
     line: Connection | None = None
     log: Path | None = None
-    number = 0
     task: Task | None = None
 
     def perform(self, name: str, target: str, action: Callable[[], Any]) -> Any:
-        kind = type(self)
-        kind.number += 1
-        mine = kind.number
-        self._meet(mine, "before", name)
+        self._meet(name, "before")
         result = super().perform(name, target, action)
-        if kind.log:
-            with kind.log.open("a", encoding="utf-8") as log:
-                log.write(f"{name}\n")
-        self._meet(mine, "after", name)
+        self._write_down(name)
+        self._meet(name, "after")
         return result
 
-    def _meet(self, number: int, moment: str, name: str) -> None:
+    def _meet(self, name: str, moment: str) -> None:
         stop = type(self).stop
-        if stop is None or stop.moment != moment or stop.place not in (number, name):
+        if stop is None or (stop.place, stop.moment) != (name, moment):
             return
         type(self).stop = None
-        if type(self).log:
-            with type(self).log.open("a", encoding="utf-8") as log:
-                log.write(f"{'died' if stop.is_death else 'held'} {name}:{moment}\n")
+        self._write_down(f"{'died' if stop.is_death else 'held'} {name}:{moment}")
         if stop.is_death:
             os.kill(os.getpid(), signal.SIGKILL)
         hold(type(self).line, f"{name}:{moment}")
+
+    def _write_down(self, what: str) -> None:
+        path = type(self).log
+        if path:
+            with path.open("a", encoding="utf-8") as log:
+                log.write(f"{what}\n")
 
 
 def hold(line: Connection | None, where: str) -> None:
@@ -136,8 +134,7 @@ def without_tests(invoke: Callable[..., Any]) -> Callable[..., Any]:
 def work(task: Task, line: Connection) -> Outcome:
     """One task; an error of the product is a run that refused, any other one breaks the test."""
     os.environ.update(task.variables)
-    ProbedEffects.stop, ProbedEffects.line, ProbedEffects.number = task.stop, line, 0
-    ProbedEffects.task = task
+    ProbedEffects.stop, ProbedEffects.line, ProbedEffects.task = task.stop, line, task
     settings = Settings.load()
     try:
         return replay(settings, task) if task.replayed else carry(settings, task)
@@ -210,6 +207,6 @@ def take_and_keep(run: context.Run, connection: SourceConnection) -> Snapshot:
     if task:
         kept = task.folder / f"snapshot-{run.attempt}.pickle"
         kept.write_bytes(pickle.dumps(rows))
-        if task.stop and task.stop.moment == SNAPSHOT:
+        if task.stop and task.stop.place == SNAPSHOT:
             hold(ProbedEffects.line, SNAPSHOT)
     return snapshot

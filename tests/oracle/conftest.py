@@ -1,6 +1,7 @@
 """Runners shared by a session, and worlds of their own for each history."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,9 +30,8 @@ def oracle_settings(
 @pytest.fixture(scope="session")
 def sound_runners(oracle_settings: Settings) -> Iterator[Runners]:
     """Runners of the product as it is."""
-    runners = Runners(None, oracle_settings)
-    yield runners
-    runners.close()
+    with closing(Runners(None, oracle_settings)) as runners:
+        yield runners
 
 
 @pytest.fixture

@@ -1,22 +1,19 @@
 """Death at every side effect of a run, on both sides of it, and what the next runs make of it."""
 
-from credix.orders import Orders
 from tests.oracle.child import Outcome, Stop
-from tests.oracle.world import World
+from tests.oracle.machine import EFFECTS
+from tests.oracle.world import DELETES, World
 
-DELETES = Orders(allow_deletes=True)
 MOMENTS = ("before", "after")
-# In the order in which a run reaches them.
-PLACES = (
-    *("state.raise_fence", "lake.sweep", "lake.upload", "warehouse.load_hashed"),
-    *("warehouse.expire", "warehouse.load_stable", "lake.archive", "bronze.merge"),
-    *("state.raise_fence_again", "lake.confirm_merge", "state.rereads", "state.commit"),
-    *("state.forget_rereads", "warehouse.drop", "gold.raise_fence", "gold.commit"),
-)
 # What only capture by log has to do.
 LOG_PLACES = ("source.create_slot", "source.advance_slot")
-# What has no meaning there: the log names each change once.
+# What it has not: the log names each change once.
 REREADS_PLACES = ("state.rereads", "state.forget_rereads")
+# The last two happen only after a death and in a repair.
+PLACES = (
+    *(name for name in EFFECTS if name not in LOG_PLACES),
+    *("lake.sweep", "state.raise_fence_again"),
+)
 
 
 def happens(place: str, capture: str) -> bool:
@@ -32,7 +29,7 @@ def survive(world: World, place: str, moment: str) -> None:
     come there.
     """
     stop = Stop(place, moment)
-    _insert(world, "k01", "k02", "k03", "k04")
+    world.insert("k01", "k02", "k03", "k04")
     if place == "source.create_slot":
         _die(world, stop)
     else:
@@ -52,22 +49,17 @@ def _leave_work(world: World) -> None:
     if world.capture == "log":
         world.run()
     world.begin(1)
-    _insert(world, "k05", writer=1)
-    _insert(world, "k06")
+    world.insert("k05", writer=1)
+    world.insert("k06")
     world.run()
-    _insert(world, "k07")
+    world.insert("k07")
     _die(world, Stop("lake.upload", "after"))
     world.delete_from_bronze("k01")
     world.begin(2)
-    _insert(world, "k08", writer=2)
+    world.insert("k08", writer=2)
     world.end(1)
     world.write(world.table.update_sql("k02", "Campinas", touches=True))
     world.write("DELETE FROM {table} WHERE {key} = 'k03'")
-
-
-def _insert(world: World, *keys: str, writer: int = 0) -> None:
-    for key in keys:
-        world.write(world.table.insert_sql(key, "Santos"), writer)
 
 
 def _die(world: World, stop: Stop) -> None:

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 from credix.orders import Orders
 from tests.oracle.child import Stop
 from tests.oracle.source import KEYS
-from tests.oracle.world import FIRST_DAY, World
+from tests.oracle.world import DELETES, FIRST_DAY, World
 
 STEPS = 50
 # The side effects of a run that has rows, in their order.
@@ -31,7 +31,6 @@ TEXT = st.sampled_from(["Santos", "Campinas", "Niterói"])
 WRITER = st.integers(0, 2)
 STOP = (KEY, TEXT, st.sampled_from(EFFECTS), st.sampled_from(["before", "after"]))
 NUMBER = st.integers(0, 1000)
-DELETES = Orders(allow_deletes=True)
 EVERYTHING = Orders(allow_deletes=True, backfill=(FIRST_DAY.isoformat(), "2999-12-31"))
 
 
@@ -56,8 +55,7 @@ def goes_by_steps(world: World) -> bool:
 
 
 def insert(world: World, keys: list[str], text: str, writer: int) -> None:
-    for key in keys:
-        world.write(world.table.insert_sql(key, text), writer)
+    world.insert(*keys, text=text, writer=writer)
 
 
 def update(world: World, key: str, text: str, writer: int) -> None:

@@ -1,13 +1,14 @@
 """Runs of a history as a user starts them: the command line, papermill and one kernel each."""
 
+import os
 import subprocess
 import sys
 
+from credix.runs.jobs import JOBS
 from credix.settings import PROJECT_DIR
-from tests.oracle.child import Outcome, Stop, Task
+from tests.oracle.child import Outcome, Task
 
 COMMAND = PROJECT_DIR / "run_pipeline.py"
-JOBS = {"cnpj_ws": "cnpj", "installments": "installments"}
 PATIENCE_SECONDS = 300
 
 
@@ -20,8 +21,8 @@ class NotebookRunner:
             arguments.append("--allow-deletes")
         death = {"CREDIX_DIE_AT": f"{task.stop.place}:{task.stop.moment}"} if task.stop else {}
         ended = subprocess.run(
-            [sys.executable, str(COMMAND), "run", JOBS[task.source], *arguments],
-            env=task.variables | death,
+            [sys.executable, str(COMMAND), "run", job_of(task.source), *arguments],
+            env={**os.environ, **task.variables, **death},
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
@@ -32,12 +33,6 @@ class NotebookRunner:
         # A kernel that dies fails its run; what dies between the notebooks is the run itself.
         is_dead = ended.returncode < 0 or "did not finish" in ended.stdout
         return Outcome("died" if task.stop and is_dead else "refused", ended.stdout[-2000:])
-
-    def resume(self, stop: Stop | None = None) -> Outcome:
-        raise NotImplementedError("A run in its notebooks is never held.")
-
-    def kill(self) -> None:
-        """Nothing outlives `run`."""
 
 
 class NotebookRunners:
@@ -53,3 +48,8 @@ class NotebookRunners:
 
     def close(self) -> None:
         """Nothing is kept."""
+
+
+def job_of(source: str) -> str:
+    """The job that carries this source and nothing else."""
+    return next(name for name, job in JOBS.items() if job.sources == (source,))

@@ -4,11 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from credix.orders import Orders
 from tests.oracle.child import SNAPSHOT, Stop
-from tests.oracle.world import World
-
-DELETES = Orders(allow_deletes=True)
+from tests.oracle.world import DELETES, World
 
 
 @dataclass(frozen=True)
@@ -20,20 +17,15 @@ class Recorded:
     world: dict[str, Any] = field(default_factory=dict)
 
 
-def insert(world: World, *keys: str, writer: int = 0) -> None:
-    for key in keys:
-        world.write(world.table.insert_sql(key, "Santos"), writer)
-
-
 def later_update_of_the_same_day(world: World) -> None:
-    insert(world, "k01", "k02")
+    world.insert("k01", "k02")
     world.run()
     world.write(world.table.update_sql("k01", "Campinas", touches=True))
     world.run()
 
 
 def older_file_replayed(world: World) -> None:
-    insert(world, "k01")
+    world.insert("k01")
     world.run()
     world.write(world.table.update_sql("k01", "Campinas", touches=True))
     world.run()
@@ -41,7 +33,7 @@ def older_file_replayed(world: World) -> None:
 
 
 def dead_attempt_with_the_same_number(world: World) -> None:
-    insert(world, "k01")
+    world.insert("k01")
     world.run()
     world.write(world.table.update_sql("k01", "Campinas", touches=True))
     world.run(Stop("bronze.merge", "after"))
@@ -49,23 +41,23 @@ def dead_attempt_with_the_same_number(world: World) -> None:
 
 
 def overlapping_loads(world: World) -> None:
-    insert(world, "k01")
+    world.insert("k01")
     world.run()
-    insert(world, "k02")
+    world.insert("k02")
     world.run(Stop("lake.upload", "before", is_death=False))
-    insert(world, "k03")
+    world.insert("k03")
     world.run(Stop("bronze.merge", "before", is_death=False))
     world.resume(0)
     world.resume(0)
 
 
 def death_after_the_commit(world: World) -> None:
-    insert(world, "k01")
+    world.insert("k01")
     world.run(Stop("state.commit", "after"))
 
 
 def paid_before_it_is_due(world: World) -> None:
-    insert(world, "k01", "k02")
+    world.insert("k01", "k02")
     world.run()
     world.write(
         "UPDATE {table} SET paid_date = current_date, due_date = current_date - 40 "
@@ -74,33 +66,33 @@ def paid_before_it_is_due(world: World) -> None:
 
 
 def zombie_behind_a_run_that_died_late(world: World) -> None:
-    insert(world, "k01")
+    world.insert("k01")
     world.run()
-    insert(world, "k02")
+    world.insert("k02")
     world.run(Stop("bronze.merge", "before", is_death=False))
     world.write("DELETE FROM {table} WHERE {key} = 'k02'")
-    insert(world, "k03")
+    world.insert("k03")
     world.run(Stop("state.commit", "after"), orders=DELETES)
     world.resume(0)
 
 
 def archived_and_dead(world: World) -> None:
-    insert(world, "k01")
+    world.insert("k01")
     world.run(Stop("warehouse.load_hashed", "before"))
     world.run()
 
 
 def truncate_under_the_snapshot(world: World) -> None:
-    insert(world, "k01", "k02")
+    world.insert("k01", "k02")
     world.run()
-    insert(world, "k03")
-    world.run(Stop(0, SNAPSHOT, is_death=False), orders=DELETES)
+    world.insert("k03")
+    world.run(Stop(SNAPSHOT, "after", is_death=False), orders=DELETES)
     world.write("TRUNCATE {table}")
     world.resume(0)
 
 
 def partition_of_old_rows(world: World) -> None:
-    insert(world, "k01")
+    world.insert("k01")
     world.table.prepare_partition(world.write)
     world.run()
     world.table.attach_waiting(world.write)
@@ -108,7 +100,7 @@ def partition_of_old_rows(world: World) -> None:
 
 
 def death_before_gold(world: World) -> None:
-    insert(world, "k01")
+    world.insert("k01")
     world.run(Stop("gold.raise_fence", "before"))
     world.run()
 

@@ -1,5 +1,7 @@
 """The oracle can fail: it finds each fault that is planted on purpose."""
 
+from contextlib import closing
+
 import pytest
 
 from credix.settings import Settings
@@ -15,9 +17,7 @@ def test_the_oracle_finds_a_planted(
     make_world: MakeWorld, oracle_settings: Settings, name: str
 ) -> None:
     recorded = RECORDED[name]
-    runners = Runners(name, oracle_settings)
-    try:
+    with closing(Runners(name, oracle_settings)) as runners:
+        world = make_world(runners, **recorded.world)
         with pytest.raises(WrongError, match=recorded.verdict):
-            live(make_world(runners, **recorded.world), recorded)
-    finally:
-        runners.close()
+            live(world, recorded)

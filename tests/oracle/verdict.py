@@ -43,9 +43,10 @@ class Verdict:
         self.snapshots: dict[int, dict[str, dict[str, Any]]] = {}
 
     def check_bronze(self) -> None:
-        """One row per key, no key goes back, and the watermark is not ahead of bronze.
+        """One row per key, and no key goes back.
 
-        Without snapshots there is nothing to compare with before the end.
+        Where there are snapshots: every row is what its attempt saw, and the watermark is not
+        ahead of bronze.
         """
         rows = self.bronze()
         keys = [row[self.table.key] for row in rows]
@@ -90,7 +91,7 @@ class Verdict:
             (self.settings.lake_bucket, f"{self.settings.prefix}/failed/"),
             (self.settings.archive_bucket, f"{self.settings.prefix}/archive/"),
         ]
-        blobs = [blob for bucket, folder in folders for blob in self.blobs(bucket, folder)]
+        blobs = [blob for bucket, folder in folders for blob in self.lake.blobs(bucket, folder)]
         places = Counter(blob.name.rpartition("/")[2] for blob in blobs)
         doubled = [name for name, count in places.items() if count > 1]
         if doubled:
@@ -109,7 +110,7 @@ class Verdict:
     def check_archive(self) -> None:
         """A file is archived only after BigQuery has it."""
         folder = f"{self.settings.prefix}/archive/"
-        for blob in self.blobs(self.settings.archive_bucket, folder):
+        for blob in self.lake.blobs(self.settings.archive_bucket, folder):
             log = self.folder / f"effects-{blob.metadata['seq']}.txt"
             # The one more attempt of a repair writes into the log of its run.
             if log.exists() and "warehouse.load_hashed" not in log.read_text("utf-8").split():
@@ -149,6 +150,3 @@ class Verdict:
         columns = ", ".join(self.table.source.column_names)
         table = self.warehouse.table_id("bronze", name)
         return self.warehouse.query(f"SELECT {columns}, _is_deleted, _seq FROM `{table}`")
-
-    def blobs(self, bucket: str, folder: str) -> list[Any]:
-        return self.lake.blobs(bucket, folder)

@@ -29,6 +29,7 @@ from tests.oracle.verdict import Verdict, WrongError
 
 LOCK_TIMEOUT = "300ms"
 FIRST_DAY = date(2024, 3, 1)
+DELETES = Orders(allow_deletes=True)
 HELD = "held"
 
 
@@ -55,7 +56,7 @@ class World:
             self.writers[0], settings.postgres_schema, load_source(source), is_partitioned
         )
         self.day = FIRST_DAY
-        self.zombies: list[Runner | NotebookRunner] = []
+        self.zombies: list[Runner] = []
         self.verdict = Verdict(
             settings,
             self.table,
@@ -88,6 +89,10 @@ class World:
             return False
         return True
 
+    def insert(self, *keys: str, text: str = "Santos", writer: int = 0) -> None:
+        for key in keys:
+            self.write(self.table.insert_sql(key, text), writer)
+
     def begin(self, writer: int) -> None:
         if self.writers[writer].info.transaction_status == 0:
             self.write("BEGIN", writer)
@@ -100,7 +105,7 @@ class World:
     def run(self, stop: Stop | None = None, *, orders: Orders | None = None) -> Outcome:
         """A run of the source from extract to gold's state, and what is to be true after it."""
         outcome = self._give(self._task(stop=stop, orders=orders or Orders()))
-        return self._judge(outcome)
+        return self._judge(outcome, stop)
 
     def resume(self, number: int = 0, stop: Stop | None = None) -> Outcome:
         """A held run wakes up and goes on as if nothing had happened, perhaps to another stop."""
@@ -108,15 +113,17 @@ class World:
         outcome = runner.resume(stop)
         self._keep(runner, outcome)
         self.counts["zombies"] += 1
-        return self._judge(outcome, is_late=True)
+        return self._judge(outcome, stop, is_late=True)
 
     def replay(self, number: int) -> None:
         """Merge any file of the archive once more."""
-        files = self.verdict.blobs(self.settings.archive_bucket, f"{self.settings.prefix}/archive/")
+        files = self.verdict.lake.blobs(
+            self.settings.archive_bucket, f"{self.settings.prefix}/archive/"
+        )
         if files:
             file = sorted(files, key=lambda blob: blob.name)[number % len(files)]
             task = self._task(replayed=(file.name, int(file.metadata["seq"])))
-            self._judge(self._give(task))
+            self._judge(self._give(task), None)
 
     def delete_from_bronze(self, key: str) -> None:
         """Somebody writes to bronze beside the pipeline."""
@@ -136,7 +143,7 @@ class World:
         while self.zombies:
             self.resume()
         for _ in range(2):
-            outcome = self.run(orders=Orders(allow_deletes=True))
+            outcome = self.run(orders=DELETES)
             if outcome.status not in ("done", "quiet"):
                 raise WrongError(f"The last runs do not end well: {outcome}")
         self.verdict.check_end()
@@ -179,13 +186,15 @@ class World:
         return outcome
 
     def _keep(self, runner: Runner | NotebookRunner, outcome: Outcome) -> None:
-        if outcome.status == HELD:
+        if outcome.status == HELD and isinstance(runner, Runner):
             self.zombies.append(runner)
         elif outcome.status != "died":
             self.runners.give_back(runner)
 
-    def _judge(self, outcome: Outcome, *, is_late: bool = False) -> Outcome:
+    def _judge(self, outcome: Outcome, stop: Stop | None, *, is_late: bool = False) -> Outcome:
         self.counts[f"outcome:{outcome.status}"] += 1
+        if outcome.status == "died" and not (stop and stop.is_death):
+            raise RuntimeError("A run died that nobody has killed.")
         if outcome.status == "broken":
             raise RuntimeError(outcome.error)
         self.verdict.check_bronze()
