@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import takewhile
 from typing import Any
 
 from bqemulator.api import app as api
@@ -98,9 +99,8 @@ def forget_old_results(sizes: dict[str, int]) -> None:
     `sizes` has the bytes of each kept result: asking all tables again takes longer each time.
     """
     results = executor.JOB_RESULTS
-    for job_id in reversed(results):
-        if job_id in sizes:
-            break
+    since = takewhile(lambda job_id: job_id not in sizes, reversed(results))
+    for job_id in reversed(list(since)):
         sizes[job_id] = results[job_id].nbytes
     kept = sum(sizes.values())
     for job_id in list(sizes)[:-1]:
