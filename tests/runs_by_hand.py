@@ -1,5 +1,6 @@
 """A run without notebooks: the steps as plain calls, with the real fence and state."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from credix.state import SourceState
 from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import Run, build_run, new_run_id, write_text
-from credix.steps.cycle import extract, land, load
+from credix.steps.cycle import extract, land, load, open_behind
 
 BUSINESS_DATE = "2024-03-01"
 
@@ -48,17 +49,34 @@ def carry(
     """A whole run of one source from PostgreSQL to bronze and its watermark."""
     run = begin(settings, source, capture)
     run.orders = Orders(allow_deletes=allow_deletes)
+    return carry_run(run)
+
+
+def carry_run(run: Run, before_merge: Callable[[Run], None] = lambda _: None) -> Run:
+    """The same for a run that has begun, a read in slices to its end; the last attempt."""
+    folder = run.folder
+    run, extracted = carry_once(run, before_merge)
+    while extracted["slice"]:
+        run, extracted = carry_once(open_behind(run, run.attempt, folder), before_merge)
+    return run
+
+
+def carry_once(
+    run: Run, before_merge: Callable[[Run], None] = lambda _: None
+) -> tuple[Run, dict[str, Any]]:
+    """One cycle from extract to the commit; the attempt that ended it, and what it extracted."""
     extracted = extract(run)
     if extracted["status"] == "no_changes":
         commit(run, extracted)
-        return run
+        return run, extracted
     land(run)
     load(run)
+    before_merge(run)
     transform_step.merge_bronze(run)
     run, _ = transform_step.prove_bronze(run)
     transform_step.commit_watermark(run)
     transform_step.drop_temp_tables(run)
-    return run
+    return run, extracted
 
 
 def commit(run: Run, extracted: dict[str, Any]) -> SourceState:

@@ -28,7 +28,6 @@ def batch(first: int, rows: int, width: int = 10) -> pa.RecordBatch:
         columns[column.name] = pa.nulls(rows, column.arrow.type)
     columns["asset_id"] = pa.array(keys)
     columns["_row_hash"] = pa.array(range(first, first + rows), pa.int64())
-    columns["_is_deleted"] = pa.repeat(False, rows)
     columns["_key_hash"] = pa.array(range(first, first + rows), pa.int64())
     return pa.RecordBatch.from_pydict(columns)
 

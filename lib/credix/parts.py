@@ -3,10 +3,11 @@
 import errno
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,11 @@ class Part:
 
 
 class PartWriter:
-    """Writes batches of one run into parts that end with the group that reaches `part_bytes`."""
+    """Writes batches of one run into parts that end with the group that reaches `part_bytes`.
+
+    Several threads may write at once, each into a part of its own. `on_full` is told of each part
+    that ended because it was full, while others are still being written.
+    """
 
     def __init__(
         self,
@@ -60,13 +65,22 @@ class PartWriter:
         extracted_at: datetime,
         part_bytes: int,
         row_group_rows: int,
+        on_full: Callable[[Part], None] | None = None,
     ) -> None:
         self.source, self.folder, self.attempt = source, folder, attempt
         self.extracted_at = extracted_at
         self.part_bytes, self.row_group_rows = part_bytes, row_group_rows
+        self.on_full = on_full
         self.schema = source.landing_schema
-        self.parts: list[Part] = []
+        self.encoded = [column.name for column in source.landing_columns if repeats(column)]
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.discard()
+
+    def discard(self) -> None:
+        """Begin anew: no part, and none on disk."""
+        self.parts: list[Part] = []
+        self.numbers = count(1)
+        self.open: dict[str, tuple[int, int]] = {}
         for leftover in self.folder.glob("*.parquet*"):
             leftover.unlink()
 
@@ -74,8 +88,14 @@ class PartWriter:
     def rows(self) -> int:
         return sum(part.rows for part in self.parts)
 
+    @property
+    def written(self) -> tuple[int, int]:
+        """Rows and bytes on disk now, those of parts that are not finished included."""
+        sizes = [(part.rows, part.size_bytes) for part in self.parts] + list(self.open.values())
+        return sum(rows for rows, _ in sizes), sum(size for _, size in sizes)
+
     def write(self, batches: Iterable[pa.RecordBatch]) -> list[Part]:
-        """Write batches of one shape into parts of their own; all parts so far.
+        """Write batches of one shape into parts of their own; all parts so far, by their names.
 
         Raises DataError when a value does not fit or the disk is full.
         """
@@ -83,10 +103,10 @@ class PartWriter:
         group = next(groups, None)
         while group is not None:
             group = self._write_part(group, groups)
-        return self.parts
+        return sorted(self.parts, key=lambda part: part.stem)
 
     def _write_part(self, first: pa.Table, groups: Iterator[pa.Table]) -> pa.Table | None:
-        stem = f"{self.source.name}_{self.extracted_at:%Y%m%dT%H%M%S%fZ}-{len(self.parts) + 1:04d}"
+        stem = f"{self.source.name}_{self.extracted_at:%Y%m%dT%H%M%S%fZ}-{next(self.numbers):04d}"
         path = self.folder / f"{stem}.parquet"
         rows = 0
         group: pa.Table | None = first
@@ -95,25 +115,31 @@ class PartWriter:
                 while group is not None and (rows == 0 or sink.tell() < self.part_bytes):
                     writer.write_table(self._complete(group, stem), row_group_size=len(group))
                     rows += len(group)
+                    self.open[stem] = rows, sink.tell()
                     group = next(groups, None)
-            self.parts.append(describe_part(path, stem, rows))
+            part = describe_part(path, stem, rows)
+        del self.open[stem]
+        self.parts.append(part)
+        if group is not None and self.on_full:
+            self.on_full(part)
         return group
 
     def _open_writer(self, sink: Any) -> pq.ParquetWriter:
+        options: dict[str, Any] = {"use_dictionary": self.encoded, "store_schema": False}
         return pq.ParquetWriter(
-            sink,
-            self.schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=True,
-            store_schema=False,
+            sink, self.schema, compression="zstd", compression_level=1, **options
         )
 
     def _complete(self, group: pa.Table, stem: str) -> pa.Table:
-        """The group in the contract's types, with the technical columns of this run."""
-        count = len(group)
-        constants = {
+        """The group in the contract's types, with the technical columns of this run.
+
+        A group with `_is_deleted` holds tombstones.
+        """
+        is_live = "_is_deleted" not in group.column_names
+        constants: dict[str, Any] = {
             "_seq": self.attempt,
+            "_is_deleted": not is_live,
+            "_deleted_at": None if is_live else self.extracted_at,
             "_extracted_at": self.extracted_at,
             "_source_file": stem,
         }
@@ -123,27 +149,30 @@ class PartWriter:
         for column in technical_columns():
             if column.name in constants:
                 value = pa.scalar(constants[column.name], column.arrow.type)
-                columns.append(pa.chunked_array([pa.repeat(value, count)]))
-            elif column.name == "_deleted_at":
-                taken = pa.scalar(self.extracted_at, column.arrow.type)
-                columns.append(pc.if_else(group["_is_deleted"], taken, None))
+                columns.append(pa.chunked_array([pa.repeat(value, len(group))]))
             else:
                 columns.append(group[column.name])
         return pa.table(columns, schema=self.schema)
 
 
+def repeats(column: Column) -> bool:
+    """True where a dictionary is likely to pay; where all values differ it doubles the work."""
+    is_repeated_type = column.type in ("STRING", "DATE", "TIMESTAMP") and not column.is_required
+    return column.name in ("_seq", "_extracted_at", "_source_file") or is_repeated_type
+
+
 def gather(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
     """Batches collected into tables of about `rows` rows, one row group each."""
     waiting: list[pa.RecordBatch] = []
-    count = 0
+    gathered = 0
     for batch in batches:
         if batch.num_rows == 0:
             continue
         waiting.append(batch)
-        count += batch.num_rows
-        if count >= rows:
+        gathered += batch.num_rows
+        if gathered >= rows:
             yield pa.Table.from_batches(waiting)
-            waiting, count = [], 0
+            waiting, gathered = [], 0
     if waiting:
         yield pa.Table.from_batches(waiting)
 

@@ -8,19 +8,30 @@ from credix.schema import Column
 from credix.sources import Source
 
 
-def select_sql(source: Source, schema: str, condition: str, rereads_sql: str) -> str:
-    """Rows of the delta: the contract's columns, then row hash, key hash and the two marks."""
-    names = [quote(column.name) for column in source.columns]
+def select_sql(source: Source, schema: str, condition: str, rereads_sql: str | None = None) -> str:
+    """Rows of the delta: the contract's columns, row hash, key hash, and the mark of re-reads."""
     columns = [f"{read_sql(column)} AS {quote(column.name)}" for column in source.columns]
+    columns += [f"{row_hash_sql(source)} AS _row_hash", f"{key_hash_sql(source)} AS _key_hash"]
+    if rereads_sql:
+        columns.append(f"coalesce({rereads_sql}, TRUE) AS _is_reread")
     return (
-        "SELECT " + ",\n       ".join(columns) + ",\n"
-        f"       hash_record_extended(ROW({', '.join(names)}), 0) AS _row_hash,\n"
-        f"       {key_hash_sql(source)} AS _key_hash,\n"
-        "       FALSE AS _is_deleted,\n"
-        f"       coalesce({rereads_sql}, TRUE) AS _is_reread\n"
+        "SELECT " + ",\n       ".join(columns) + "\n"
         f"FROM {table_sql(source, schema)}\n"
         f"WHERE {condition}"
     )
+
+
+def versions_sql(source: Source, schema: str, condition: str) -> str:
+    """Key hash and row hash of the rows for which the condition is true or unknown."""
+    return (
+        f"SELECT {key_hash_sql(source)} AS _key_hash, {row_hash_sql(source)} AS _row_hash "
+        f"FROM {table_sql(source, schema)} WHERE coalesce({condition}, TRUE)"
+    )
+
+
+def row_hash_sql(source: Source) -> str:
+    names = ", ".join(quote(column.name) for column in source.columns)
+    return f"hash_record_extended(ROW({names}), 0)"
 
 
 def read_sql(column: Column) -> str:

@@ -146,12 +146,45 @@ class FencedState(Value):
             )
 
 
+class Progress(Value):
+    """What a run has read and will have committed once bronze holds it."""
+
+    attempt: int
+    watermark: Watermark
+    capture: str
+    server: Server
+    relation_oids: tuple[int, ...]
+    relation_marks: tuple[str, ...] = ()
+    column_numbers: tuple[int, ...]
+    fingerprint: str
+    rereads: str | None
+    digest: Digest | None
+
+
+class Slices(Value):
+    """A read that is cut into slices, as far as bronze holds it.
+
+    `number` slices are merged; of each relation the blocks before `next_block` are read. `first` is
+    how far the first one could see: where the deltas begin once all of them are merged. The rest
+    tells one such read from another.
+    """
+
+    number: int
+    next_block: int
+    first: Progress
+    is_full: bool
+    watermark_from: Watermark | None
+    backfill: tuple[str, str] | None
+    reconcile: bool
+
+
 class SourceState(FencedState):
     """`state/<source>.json`.
 
     `watermark_attempt` wrote the watermark and the re-reads, also when it found no rows;
     `committed_seq` is the newest attempt whose rows bronze is known to hold; `digest` is that of
-    the keys that bronze was proven to hold then, None when deletes are not captured.
+    the keys that bronze was proven to hold then, None when deletes are not captured. `slices` is a
+    large read that has begun; the watermark stays until all of it is merged.
     """
 
     source: str
@@ -166,6 +199,12 @@ class SourceState(FencedState):
     fingerprint: str | None = None
     rereads: str | None = None
     digest: Digest | None = None
+    slices: Slices | None = None
+
+    def commit_slice(self, attempt: int, slices: Slices) -> Self:
+        """The state after bronze holds one slice more; raises FenceError when late."""
+        self.require(attempt)
+        return self.model_copy(update={"slices": slices, "committed_seq": attempt})
 
     def commit(self, progress: "Progress", *, is_merged: bool) -> Self:
         """The state after bronze holds this attempt's rows; raises FenceError when late."""
@@ -182,6 +221,7 @@ class SourceState(FencedState):
                 "fingerprint": progress.fingerprint,
                 "rereads": progress.rereads,
                 "digest": progress.digest,
+                "slices": None,
                 "committed_seq": progress.attempt if is_merged else self.committed_seq,
             }
         )
@@ -194,21 +234,6 @@ class SourceState(FencedState):
         that `rereads` names, and other keys than `digest` says.
         """
         return self.attempt == self.watermark_attempt + 1
-
-
-class Progress(Value):
-    """What a run has read and will have committed once bronze holds it."""
-
-    attempt: int
-    watermark: Watermark
-    capture: str
-    server: Server
-    relation_oids: tuple[int, ...]
-    relation_marks: tuple[str, ...] = ()
-    column_numbers: tuple[int, ...]
-    fingerprint: str
-    rereads: str | None
-    digest: Digest | None
 
 
 class GoldState(FencedState):

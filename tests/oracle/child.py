@@ -24,7 +24,7 @@ from credix.steps import context, transform
 from credix.steps import extract as extracting
 from tests.conftest import connected
 from tests.oracle import defects
-from tests.runs_by_hand import begin, commit, extract, land, load
+from tests.runs_by_hand import begin, carry_run
 
 take_snapshot = extracting.take_snapshot
 # Not a side effect, but a moment at which a run may be held: its snapshot is taken, nothing read.
@@ -152,18 +152,9 @@ def carry(settings: Settings, task: Task) -> Outcome:
     run.business_date, run.orders = task.business_date, task.orders
     ProbedEffects.log = task.folder / f"effects-{run.attempt}.txt"
     ProbedEffects.log.write_text("state.raise_fence\n", "utf-8")
-    extracted = extract(run)
-    is_quiet = extracted["status"] == "no_changes"
-    if is_quiet:
-        commit(run, extracted)
-    else:
-        land(run)
-        load(run)
-        defects.before_merge(run)
-        transform.merge_bronze(run)
-        run, _ = transform.prove_bronze(run)
-        transform.commit_watermark(run)
-        transform.drop_temp_tables(run)
+    first = run.folder
+    run = carry_run(run, defects.before_merge)
+    is_quiet = run.folder == first and not (run.source_folder / "02_land.json").exists()
     committed = {task.source: run.states.read_source(task.source).committed_seq}
     if not run.states.read_gold().is_current(run.business_date, committed):
         build_gold(run)

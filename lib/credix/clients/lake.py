@@ -124,6 +124,13 @@ class Lake:
         with self._translated(location):
             self.effects.perform(effect, location, create)
 
+    def holds(self, bucket: str, path: str, crc32c: str) -> bool:
+        """True when the object is there with this content."""
+        location = f"gs://{bucket}/{path}"
+        with self._translated(location):
+            blob = self.effects.read(location, lambda: self._find(bucket, path))
+            return blob is not None and blob.crc32c == crc32c
+
     def blobs(self, bucket: str, prefix: str) -> list[storage.Blob]:
         """All objects below a prefix, with their metadata."""
         location = f"gs://{bucket}/{prefix}"

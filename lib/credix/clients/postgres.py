@@ -1,7 +1,7 @@
 """PostgreSQL: one snapshot, asked by several connections."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -18,6 +18,8 @@ from credix.settings import Settings
 CONNECT_SECONDS = 10
 # An analyst who leaves a notebook half run must not hold back the server's vacuum for ever.
 IDLE_SECONDS = 1800
+# A batch of the driver's own 16 MiB would be most of what a connection needs.
+BATCH_OPTION = {"adbc.postgresql.batch_size_hint_bytes": str(4 << 20)}
 # libpq gives no SQLSTATE for a connection that the server answered and refused.
 REFUSED_CONNECTION = ("does not exist", "no pg_hba.conf entry", "permission denied for database")
 # The error to raise for an SQLSTATE.
@@ -67,15 +69,24 @@ class SourceConnection:
 
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The result as Arrow batches over a second connection that sees the same snapshot."""
+        return self.stream_each([sql])
+
+    def stream_each(self, statements: Iterable[str]) -> Iterator[pa.RecordBatch]:
+        """The results one after another over one more connection; threads may do so side by side.
+
+        A statement is asked for when the result of the one before it is read.
+        """
         with (
             self._translated(),
             adbc.connect(make_dsn(**self._arguments()), autocommit=True) as reader,
             reader.cursor() as cursor,
         ):
+            cursor.adbc_statement.set_options(**BATCH_OPTION)
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute(f"SET TRANSACTION SNAPSHOT '{self.snapshot_id}'")
-            cursor.execute(sql)
-            yield from cursor.fetch_record_batch()
+            for sql in statements:
+                cursor.execute(sql)
+                yield from cursor.fetch_record_batch()
 
     def close(self) -> None:
         self._connection.close()

@@ -17,7 +17,8 @@ VERSIONED = ("credix", "dbt-core", "dbt-bigquery", "duckdb", "papermill", "pyarr
 class Manifest:
     """Grows with the run; it counts as failed until the run says otherwise.
 
-    `steps` holds each step result under its source, or under `gold`.
+    `steps` holds each step result under its source, or under `gold`; those of slices behind the
+    first one, and of the delta behind them, under names that end in a number.
     """
 
     run_id: str
@@ -35,7 +36,12 @@ class Manifest:
         self.steps.setdefault(owner, {})[step] = result
 
     def rows(self, source: str) -> int:
-        return int(self.steps.get(source, {}).get("01_extract", {}).get("rows", 0))
+        return sum(int(result.get("rows", 0)) for result in self._results(source, "01_extract"))
+
+    def _results(self, source: str, step: str) -> list[dict[str, Any]]:
+        """The results of a step, slice by slice."""
+        steps = self.steps.get(source, {})
+        return [result for name, result in steps.items() if name.partition(".")[0] == step]
 
     def as_dict(self) -> dict[str, Any]:
         finished_at = datetime.now(UTC)
@@ -60,18 +66,24 @@ class Manifest:
         }
 
     def _summarize(self, source: str) -> dict[str, Any]:
-        steps = self.steps.get(source, {})
-        extracted = steps.get("01_extract", {})
-        rows = {step: result.get("rows") for step, result in steps.items() if "rows" in result}
+        extracted = self._results(source, "01_extract")
+        merged = self._results(source, "04_transform")
+        first, last = (extracted[0], extracted[-1]) if extracted else ({}, {})
+        steps = dict.fromkeys(name.partition(".")[0] for name in self.steps.get(source, {}))
+        rows = {
+            step: sum(result["rows"] for result in self._results(source, step) if "rows" in result)
+            for step in steps
+        }
         return {
-            "attempt": steps.get("04_transform", {}).get("attempt", self.attempts[source]),
+            "attempt": merged[-1]["attempt"] if merged else self.attempts[source],
+            "slices": sum(bool(result.get("slice")) for result in extracted),
             "rows": rows,
-            "deleted_rows": extracted.get("deleted_rows"),
-            "recovered_rows": extracted.get("recovered_rows"),
-            "watermark_from": extracted.get("watermark_from"),
-            "watermark_to": extracted.get("watermark_to"),
-            "lossless": extracted.get("lossless"),
-            "missed_histories": extracted.get("missed_histories"),
+            "deleted_rows": last.get("deleted_rows"),
+            "recovered_rows": last.get("recovered_rows"),
+            "watermark_from": first.get("watermark_from"),
+            "watermark_to": last.get("watermark_to"),
+            "lossless": last.get("lossless"),
+            "missed_histories": last.get("missed_histories"),
         }
 
 

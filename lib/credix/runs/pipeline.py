@@ -70,6 +70,7 @@ class Pipeline:
         self.redactor = Redactor(settings.secrets())
         notebooks.refuse_unknown_parameters(request.job.notebooks, request.parameters)
         self.layers = parse_layers(request.parameters.get("layers", LAYERS))
+        self.has_built_gold = False
         self.run_id = new_run_id(request.job.name)
         self.folder = settings.run_dir / self.run_id
         self.manifest = Manifest(
@@ -107,65 +108,82 @@ class Pipeline:
         is_current = "gold" not in self.layers or self._gold_is_current()
         if states and not any(has_changes) and is_current:
             return "no_changes"
-        if "gold" in self.layers and (len(states) > 1 or (states and not any(has_changes))):
-            self._build_gold()
+        if "gold" in self.layers and states and not self.has_built_gold:
+            self._execute(GOLD_STEP, None, {"layers": LAYERS[1:]})
         if self.request.job.has_report:
             self._execute(REPORT_STEP, None, {})
         return "done"
 
     def _carry_source(self, source: str, state: SourceState) -> bool:
-        """Carry one source from PostgreSQL to bronze; False when nothing had changed."""
+        """Carry one source from PostgreSQL to bronze; False when nothing had changed.
+
+        A large read comes in slices; behind the last one follows the delta that completes it.
+        """
         watermark = self.request.watermarks.get(source, state.watermark)
         run = self._open(source, state.attempt, watermark)
+        run.orders = self.request.orders
         write_text(run.source_folder / "state.json", state.to_json())
+        extracted = self._carry_delta(run)
+        while extracted["slice"]:
+            from credix.steps.cycle import open_behind
+
+            # A repair in 04 has raised the fence once more.
+            attempt = run.read_result(SOURCE_STEPS[3])["attempt"]
+            run = open_behind(run, attempt, self.folder)
+            extracted = self._carry_delta(run)
+        return extracted["status"] != "no_changes" or run.folder != self.folder
+
+    def _carry_delta(self, run: Run) -> dict[str, Any]:
+        """Run 01 to 04 for a delta or a slice; the result of 01."""
         extracted = self._execute(
             SOURCE_STEPS[0],
-            source,
+            run,
             {
-                "watermark": watermark.model_dump() if watermark else None,
-                "attempt": state.attempt,
+                "watermark": run.watermark.model_dump() if run.watermark else None,
+                "attempt": run.attempt,
                 "run_id": self.run_id,
                 "business_date": self.manifest.business_date,
-                **self.request.orders.as_parameters(),
+                **run.orders.as_parameters(),
             },
         )
         if extracted["status"] == "no_changes":
             commit_watermark(run, extracted, is_merged=False)
-            return False
+            return extracted
         for step in SOURCE_STEPS[1:3]:
-            self._execute(step, source, {})
-        is_alone = len(self.request.job.sources) == 1
-        self._execute(SOURCE_STEPS[3], source, {"layers": self.layers if is_alone else LAYERS[:1]})
-        return True
-
-    def _build_gold(self) -> None:
-        self._execute(GOLD_STEP, None, {"layers": LAYERS[1:]})
+            self._execute(step, run, {})
+        builds_gold = len(self.request.job.sources) == 1 and not extracted["slice"]
+        layers = self.layers if builds_gold else LAYERS[:1]
+        self._execute(SOURCE_STEPS[3], run, {"layers": layers})
+        self.has_built_gold = self.has_built_gold or "gold" in layers
+        return extracted
 
     def _gold_is_current(self) -> bool:
         committed = {name: self.states.read_source(name).committed_seq for name in source_names()}
         return self.states.read_gold().is_current(self.manifest.business_date, committed)
 
-    def _execute(
-        self, step: str, source: str | None, parameters: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _execute(self, step: str, run: Run | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Execute a notebook and read its step result; without one the step has failed."""
-        owner = source or "gold"
+        folder = run.folder if run else self.folder
+        source = run.source_name if run else None
+        # The notebooks of a run lie side by side, whatever slice they are of.
+        suffix = "" if folder == self.folder else f".{folder.name}"
         name = f"{step}.{source}" if source else step
-        result_path = self.folder / owner / f"{step}.json"
+        owner = source or "gold"
+        result_path = folder / owner / f"{step}.json"
         known = {
             "source": source or "",
-            "run_folder": str(self.folder),
+            "run_folder": str(folder),
             "result_path": str(result_path),
             **parameters,
         }
         notebooks.execute(
-            NotebookJob(step, self.folder / f"{name}.ipynb", known),
+            NotebookJob(step, self.folder / f"{name}{suffix}.ipynb", known),
             self.redactor,
             self.reporter,
             self.settings.notebook_timeout_seconds,
         )
         result = read_result(result_path, step)
-        self.manifest.add(owner, step, self.redactor.value(result))
+        self.manifest.add(owner, f"{step}{suffix}", self.redactor.value(result))
         self.reporter.step_finished(step, owner, result)
         return result
 

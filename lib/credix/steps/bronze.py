@@ -1,7 +1,7 @@
 """Bronze: the fenced merge, the proof that it holds the snapshot's keys, and the repair if not."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -10,7 +10,7 @@ from credix.errors import DataError
 from credix.paths import hashed_table, paths_of
 from credix.state import Digest
 from credix.steps import cycle
-from credix.steps.context import Run, describe, write_json, write_text
+from credix.steps.context import Run
 from credix.steps.deletes import bronze_digest
 
 
@@ -18,12 +18,14 @@ def merge_bronze(run: Run) -> list[DbtNode]:
     """Build and test the source's bronze model from this run's table.
 
     Behind the merge the guard is raised: no row of this or an earlier attempt enters any more. A
-    run without rows raises the guard only; it follows one that died and may still wake up.
+    run without rows raises the guard only; it follows one that died and may still wake up. Behind a
+    slice the guard stays: the deletes are not known yet.
     """
     rows = run.read_result("03_load")["rows"]
+    captures_deletes = run.source.captures_deletes and not run.read_result("01_extract")["slice"]
     values = {
         "CREDIX_DBT_TEMP_TABLE": hashed_table(run.source, run.run_id, run.attempt) if rows else "",
-        "CREDIX_DBT_RECONCILED_SEQ": str(run.attempt) if run.source.captures_deletes else "",
+        "CREDIX_DBT_RECONCILED_SEQ": str(run.attempt) if captures_deletes else "",
     }
     if run.orders.reconcile:
         delete_duplicates(run)
@@ -132,15 +134,7 @@ def count_bronze(run: Run) -> BronzeCounts:
 
 def repair(run: Run, newest_seq: int) -> Run:
     """One more attempt under a new fence token: read the difference again, land, load, merge."""
-    state = run.states.change_source(
-        "state.raise_fence_again",
-        run.source.name,
-        lambda state: state.raise_fence_again(run.attempt, newest_seq),
-    )
-    again = replace(run, attempt=state.attempt, folder=run.folder / "repair")
-    again.source = run.source
-    write_text(again.source_folder / "state.json", state.to_json())
-    write_json(again.source_folder / "run.json", describe(again))
+    again = cycle.next_attempt(run, newest_seq, run.folder / "repair")
     cycle.extract(again)
     cycle.land(again)
     cycle.load(again)

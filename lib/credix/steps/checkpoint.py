@@ -4,7 +4,7 @@ from typing import Any
 
 from credix.clients.replication import Replication
 from credix.pgoutput import lsn_number
-from credix.state import Progress, SourceState
+from credix.state import Progress, Slices, SourceState
 from credix.steps.context import REREADS, Run
 
 
@@ -12,9 +12,16 @@ def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) ->
     """Write what the extract has reached into the state; raises FenceError when the run is late.
 
     The row versions that the next run reads again lie beside the state, under the attempt's own
-    name, before the state names them.
+    name, before the state names them. Behind a slice that others follow the watermark stays.
     """
     progress = Progress(**extracted["progress"])
+    if extracted["slices"]:
+        slices = Slices(**extracted["slices"])
+        return run.states.change_source(
+            "state.commit",
+            run.source.name,
+            lambda state: state.commit_slice(progress.attempt, slices),
+        )
     before = run.states.read_source(run.source.name)
     if progress.rereads:
         path = run.source_folder / REREADS

@@ -1,11 +1,15 @@
 """One source from PostgreSQL to BigQuery's temp layer: what 01 to 03 do, in one call each."""
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from credix.slices import after_slices
 from credix.steps import extract as extracting
 from credix.steps import land as landing
 from credix.steps import load as loading
-from credix.steps.context import Run
+from credix.steps.context import Run, describe, write_json, write_text
 
 
 def extract(run: Run) -> dict[str, Any]:
@@ -34,3 +38,35 @@ def load(run: Run) -> dict[str, Any]:
     loading.load_stable(run, columns)
     loading.archive_files(run)
     return loading.finish(run, loaded, "")
+
+
+def open_behind(run: Run, attempt: int, folder: Path) -> Run:
+    """The run behind a slice that bronze holds since this attempt: the next slice or the delta.
+
+    Its parts and results have a folder of their own below the run's; the slice's parts are deleted.
+    """
+    merged = run.read_result("01_extract")["slice"]
+    shutil.rmtree(run.source_folder / "parts", ignore_errors=True)
+    behind = replace(run, attempt=attempt)
+    behind.source = run.source
+    if merged["is_last"]:
+        behind.watermark = run.states.read_source(run.source.name).watermark
+        behind.orders = after_slices(run.orders)
+    return next_attempt(behind, attempt, folder / "slices" / f"{merged['number'] + 1:04d}")
+
+
+def next_attempt(run: Run, newest_seq: int, folder: Path) -> Run:
+    """The run under a new fence token above `newest_seq`, with parts and results in this folder.
+
+    Raises FenceError when a newer run has begun.
+    """
+    state = run.states.change_source(
+        "state.raise_fence_again",
+        run.source.name,
+        lambda state: state.raise_fence_again(run.attempt, newest_seq),
+    )
+    again = replace(run, attempt=state.attempt, folder=folder)
+    again.source = run.source
+    write_text(again.source_folder / "state.json", state.to_json())
+    write_json(again.source_folder / "run.json", describe(again))
+    return again

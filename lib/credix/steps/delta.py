@@ -1,36 +1,29 @@
 """The delta on disk: changed rows streamed into Parquet parts, then the keys that are gone."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from credix.capture import Predicate, Snapshot
 from credix.clients.postgres import SourceConnection
 from credix.digests import Buckets, choose_number
-from credix.parts import (
-    VERSION_TYPE,
-    Part,
-    PartWriter,
-    drop_known,
-    full_disk_named,
-    tombstones,
-)
-from credix.source_sql import any_sql, key_hash_sql, select_sql
-from credix.state import Digest, SourceState, Watermark
-from credix.steps import deletes
+from credix.errors import DataError
+from credix.parts import Part, PartWriter, drop_known, tombstones, versions_of
+from credix.source_sql import any_sql, key_hash_sql, select_sql, versions_sql
+from credix.state import Digest, Slices, SourceState, Watermark
+from credix.steps import deletes, inspect_source
 from credix.steps.compare import Comparison
 from credix.steps.context import REREADS, Run
+from credix.steps.read_heap import Tap, read_heap
+from credix.steps.ship import Shipper
+from credix.steps.versions import NOTHING, known_versions, write_versions
 
 # So many rows that bronze misses are asked for in one statement.
 MISSING_AT_A_TIME = 200_000
-NOTHING = np.empty(0, VERSION_TYPE)
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,7 @@ class DeltaPlan:
     messages: list[str]
     drops_known: bool
     comparison: Comparison | None = None
+    slices: Slices | None = None
 
     @property
     def shown_sql(self) -> str:
@@ -57,10 +51,13 @@ class Delta:
     """What was read: the parts on disk and the rows that the next run will see again.
 
     `digest` is that of the snapshot's keys, None where deletes are not captured. `recovered_rows`
-    were in the source and neither in bronze nor among the changed rows.
+    were in the source and neither in bronze nor among the changed rows. `shipped` names the parts
+    that are uploaded already; `next_block` is set when only a slice was read.
     """
 
     parts: list[Part]
+    shipped: frozenset[str]
+    next_block: int | None
     rereads: np.ndarray
     dropped_rows: int
     deleted_rows: int
@@ -93,23 +90,30 @@ def write_delta(
 ) -> Delta:
     """Write what changed and what is gone into Parquet parts in the run's folder.
 
+    Where the parts would need more than CREDIX_SLICE_BYTES, only a slice of it, without deletes.
     Raises DataError when more keys are gone than the settings allow and nobody has ordered it.
     """
     started = time.monotonic()
-    writer = DeltaWriter(run, connection, snapshot, plan)
-    writer.write_changes()
-    if run.source.captures_deletes:
-        writer.write_key_differences()
+    with Shipper(run, snapshot.taken_at) as shipper:
+        writer = DeltaWriter(run, connection, snapshot, plan, shipper)
+        writer.write_changes()
+        if writer.is_whole and run.source.captures_deletes:
+            writer.write_key_differences()
     return writer.finish(round(time.monotonic() - started, 3))
 
 
 class DeltaWriter:
-    """Writes one delta, one row group in memory at a time."""
+    """Writes one delta, one row group of each connection in memory at a time."""
 
     def __init__(
-        self, run: Run, connection: SourceConnection, snapshot: Snapshot, plan: DeltaPlan
+        self,
+        run: Run,
+        connection: SourceConnection,
+        snapshot: Snapshot,
+        plan: DeltaPlan,
+        shipper: Shipper,
     ) -> None:
-        self.run, self.connection, self.plan = run, connection, plan
+        self.run, self.connection, self.plan, self.shipper = run, connection, plan, shipper
         self.parts = PartWriter(
             run.source,
             run.source_folder / "parts",
@@ -119,23 +123,78 @@ class DeltaWriter:
             row_group_rows=run.settings.row_group_rows,
         )
         self.digest: Digest | None = None
-        if run.source.captures_deletes:
-            self.digest = deletes.source_digest(run, connection)
-        self.keys = Buckets.empty(choose_number(self.digest.rows if self.digest else 0))
+        self.keys = Buckets.empty(choose_number(0))
         self.rereads: list[np.ndarray] = []
         self.dropped_rows = 0
+        self.next_block: int | None = None
         self.comparison: deletes.KeyComparison | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """False when this is a slice, and when slices were read before: the next delta is whole."""
+        return self.plan.slices is None and self.next_block is None
+
     def write_changes(self) -> None:
-        """Stream the changed rows.
+        """Stream the changed rows: over one connection, or by several where they may be many."""
+        if self.plan.predicate.is_full or self.plan.slices or not self._fits_one_stream():
+            self._write_heap()
+
+    def _fits_one_stream(self) -> bool:
+        """Write the delta as one stream; False when it needs more disk than a slice may have.
 
         Row versions that bronze holds already, because an open transaction or an inclusive cursor
         made this run read them again, are dropped by their hash.
         """
-        known = known_versions(self.run, self.plan)
-        counted = Counter(self.connection.stream(self.plan.sql))
-        self.parts.write(tapped(drop_known(counted, known, self.rereads), self.keys))
-        self.dropped_rows = counted.rows - self.parts.rows
+        if self.run.source.captures_deletes:
+            self.digest = deletes.source_digest(self.run, self.connection)
+            self.keys = Buckets.empty(choose_number(self.digest.rows))
+        known = known_versions(self.run, self.plan.state) if self.plan.drops_known else NOTHING
+        read, kept = Tap(), Tap(self.keys)
+        batches = read.pass_on(self.connection.stream(self.plan.sql))
+        batches = kept.pass_on(drop_known(batches, known, self.rereads))
+        fitting = Fitting(batches, self.parts, self.run.settings.slice_bytes)
+        self.parts.write(fitting)
+        self.dropped_rows = read.rows - kept.rows
+        _, written_bytes = self.parts.written
+        return not fitting.is_exceeded and written_bytes <= self.run.settings.slice_bytes
+
+    def _write_heap(self) -> None:
+        """Write the rows of the next blocks of the heap; all of them, unless they are too many."""
+        run, plan, schema = self.run, self.plan, self.run.settings.postgres_schema
+        self.parts.discard()
+        self.rereads, self.dropped_rows = [], 0
+        expected = self.digest.rows if self.digest else 0
+        if plan.predicate.is_full and plan.slices is None:
+            expected = inspect_source.count_rows(self.connection, run.source, schema)
+        self.keys = Buckets.empty(choose_number(expected))
+        tap = Tap(self.keys)
+        self.parts.on_full = self.shipper.take
+        size = inspect_source.heap_size(self.connection, run.source, schema)
+        first_block = plan.slices.next_block if plan.slices else 0
+        condition = plan.predicate.sql
+        self.next_block = read_heap(
+            run, self.connection, size, condition, first_block, self.parts, tap
+        )
+        if not self.is_whole:
+            self.digest = None
+            return
+        if plan.predicate.is_full:
+            self.digest = self.keys.total if run.source.captures_deletes else None
+            if tap.rows != expected:
+                raise DataError(
+                    f"{tap.rows} rows of {schema}.{run.source.table} were read, the same snapshot "
+                    f"counts {expected}: an index or a page of the table may be damaged. Nothing "
+                    "was merged; check the table, then run again."
+                )
+        self._read_rereads()
+
+    def _read_rereads(self) -> None:
+        """Ask apart for what the next run reads again: in a large read no row carries the mark."""
+        condition = self.plan.predicate.rereads_sql
+        if condition != "FALSE":
+            schema = self.run.settings.postgres_schema
+            statement = versions_sql(self.run.source, schema, condition)
+            self.rereads = [versions_of(batch) for batch in self.connection.stream(statement)]
 
     def write_key_differences(self) -> None:
         """Write tombstones for keys that are gone, and rows that bronze misses for any reason."""
@@ -170,7 +229,9 @@ class DeltaWriter:
         write_versions(self.run.source_folder / REREADS, versions)
         comparison = self.comparison
         return Delta(
-            parts=self.parts.parts,
+            parts=sorted(self.parts.parts, key=lambda part: part.stem),
+            shipped=frozenset(self.shipper.shipped),
+            next_block=self.next_block,
             rereads=versions,
             dropped_rows=self.dropped_rows,
             deleted_rows=comparison.deleted_rows if comparison else 0,
@@ -181,23 +242,22 @@ class DeltaWriter:
         )
 
 
-class Counter:
-    """Passes batches through and counts their rows."""
+class Fitting:
+    """Passes batches through as long as what is written leaves an eighth of the bound free."""
 
-    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
-        self.batches, self.rows = batches, 0
+    def __init__(
+        self, batches: Iterator[pa.RecordBatch], parts: PartWriter, limit_bytes: int
+    ) -> None:
+        self.batches, self.parts, self.limit_bytes = batches, parts, limit_bytes
+        self.is_exceeded = False
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for batch in self.batches:
-            self.rows += batch.num_rows
+            _, written_bytes = self.parts.written
+            if written_bytes * 8 > self.limit_bytes * 7:
+                self.is_exceeded = True
+                return
             yield batch
-
-
-def tapped(batches: Iterable[pa.RecordBatch], keys: Buckets) -> Iterator[pa.RecordBatch]:
-    """Passes batches through and takes their key hashes into the buckets."""
-    for batch in batches:
-        keys.add(batch["_key_hash"].to_numpy())
-        yield batch
 
 
 def missing_statements(run: Run, plan: DeltaPlan, hashes: np.ndarray) -> Iterator[str]:
@@ -207,24 +267,3 @@ def missing_statements(run: Run, plan: DeltaPlan, hashes: np.ndarray) -> Iterato
         yield select_sql(
             run.source, run.settings.postgres_schema, condition, plan.predicate.rereads_sql
         )
-
-
-def known_versions(run: Run, plan: DeltaPlan) -> np.ndarray:
-    """The row versions that this run reads again and that bronze is certain to hold."""
-    if not plan.drops_known or not plan.state.rereads or not plan.state.knows_bronze:
-        return NOTHING
-    return read_versions(run.lake.read_bytes(run.settings.lake_bucket, plan.state.rereads))
-
-
-def write_versions(path: Path, versions: np.ndarray) -> None:
-    columns = {name: pa.array(versions[name]) for name in VERSION_TYPE.names or ()}
-    with full_disk_named(path.parent):
-        pq.write_table(pa.table(columns), path)
-
-
-def read_versions(content: bytes) -> np.ndarray:
-    table = pq.read_table(BytesIO(content))
-    versions = np.empty(table.num_rows, VERSION_TYPE)
-    for name in VERSION_TYPE.names or ():
-        versions[name] = table.column(name).to_numpy()
-    return versions

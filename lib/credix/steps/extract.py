@@ -10,7 +10,7 @@ from credix import capture
 from credix.capture import Predicate, Snapshot
 from credix.clients.postgres import SourceConnection
 from credix.orders import Orders
-from credix.parts import Part
+from credix.slices import add_slice, find_slices
 from credix.source_sql import any_sql, key_hash_sql, select_sql, table_sql
 from credix.state import Progress, SourceState, Watermark
 from credix.steps import inspect_source, read_log
@@ -18,10 +18,12 @@ from credix.steps.compare import Comparison, compare
 from credix.steps.context import Run, open_run
 from credix.steps.delta import Delta, DeltaPlan, write_delta
 from credix.steps.drift import describe_drift
+from credix.steps.ship import describe_part
 
 __all__ = [
     "check_source",
     "connect",
+    "describe_delta",
     "describe_snapshot",
     "finish",
     "open_run",
@@ -44,7 +46,7 @@ def take_snapshot(run: Run, connection: SourceConnection) -> Snapshot:
     schema = run.settings.postgres_schema
     if run.source.capture != "log":
         return inspect_source.take_snapshot(connection, run.source, schema)
-    log = read_log.open_log(run, connection)
+    log = read_log.open_log(run, connection, read_state(run))
     snapshot = inspect_source.take_snapshot(connection, run.source, schema)
     return replace(snapshot, log_gap=log.gap, publication=log.publication)
 
@@ -91,15 +93,18 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         comparison = compare_values(run, connection, snapshot)
         differing = any_sql(key_hash_sql(run.source), comparison.wanted)
         predicate = capture.widened(predicate, differing, "all rows that differ from bronze")
+    slices = find_slices(run.source, state, snapshot, predicate, run.orders)
+    rereads_sql = None if predicate.is_full or slices else predicate.rereads_sql
     checks = inspect_source.check_columns(connection, run.source, schema)
     return DeltaPlan(
         state,
-        watermark,
+        slices.first.watermark if slices else watermark,
         predicate,
-        sql=select_sql(run.source, schema, predicate.sql, predicate.rereads_sql),
+        sql=select_sql(run.source, schema, predicate.sql, rereads_sql),
         messages=describe_drift(run.source, schema, checks),
         drops_known=not reads_again,
         comparison=comparison,
+        slices=slices,
     )
 
 
@@ -149,9 +154,18 @@ def finish(
         rereads=rereads_path(run) if len(delta.rereads) else None,
         digest=delta.digest,
     )
+    if plan.slices:
+        progress = plan.slices.first.model_copy(update={"attempt": run.attempt})
+    slices = None
+    if delta.next_block is not None:
+        is_full = plan.predicate.is_full
+        slices = add_slice(
+            plan.slices, plan.state, progress, delta.next_block, run.orders, is_full=is_full
+        )
     missed = capture.missed_histories(run.source, snapshot)
     # After an attempt that died, bronze may hold more than the state knows: it is proven again.
-    is_quiet = delta.rows == 0 and plan.state.knows_bronze
+    is_slice = bool(plan.slices or slices)
+    is_quiet = delta.rows == 0 and plan.state.knows_bronze and not is_slice
     return run.finish(
         "01_extract",
         result_path,
@@ -172,18 +186,36 @@ def finish(
         missed_histories=missed,
         snapshot_at=snapshot.taken_at.isoformat(),
         progress=progress.model_dump(),
-        parts=[describe_part(part) for part in delta.parts],
+        slice=number_slice(plan, delta),
+        slices=slices.model_dump() if slices else None,
+        parts=[
+            {**describe_part(part), "is_shipped": part.object_name in delta.shipped}
+            for part in delta.parts
+        ],
     )
 
 
-def describe_part(part: Part) -> dict[str, Any]:
-    return {
-        "path": str(part.path),
-        "object_name": part.object_name,
-        "rows": part.rows,
-        "size_bytes": part.size_bytes,
-        "crc32c": part.crc32c,
-    }
+def number_slice(plan: DeltaPlan, delta: Delta) -> dict[str, Any] | None:
+    """Which slice of a large read this was; None for a delta that is whole."""
+    if plan.slices is None and delta.next_block is None:
+        return None
+    number = plan.slices.number + 1 if plan.slices else 1
+    return {"number": number, "is_last": delta.next_block is None}
+
+
+def describe_delta(delta: Delta, plan: DeltaPlan) -> str:
+    """What was read, in a few lines."""
+    lines = [
+        f"{delta.rows:,} rows in {delta.seconds} s, {delta.dropped_rows:,} known ones dropped",
+        f"{delta.deleted_rows:,} of them deleted, {delta.recovered_rows:,} missing in bronze",
+    ]
+    found = number_slice(plan, delta)
+    if found:
+        rest = "the last one" if found["is_last"] else f"it ends at block {delta.next_block:,}"
+        lines.append(
+            f"slice {found['number']} of a large read, {rest}: deletes are looked for behind it"
+        )
+    return "\n".join(lines)
 
 
 def read_state(run: Run) -> SourceState:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from credix.capture import Snapshot
 from credix.clients.postgres import SourceConnection
 from credix.errors import SourceError
+from credix.heap import HeapSize
 from credix.schema import TYPES
 from credix.source_sql import quote, table_sql
 from credix.sources import Source
@@ -125,6 +126,25 @@ def relation_oids(connection: SourceConnection, source: Source, schema: str) -> 
         {"table": table_sql(source, schema)},
     )
     return tuple(oid for (oid,) in rows)
+
+
+def heap_size(connection: SourceConnection, source: Source, schema: str) -> HeapSize:
+    """How large the table is with its partitions, and with its values that lie out of line."""
+    oids = relation_oids(connection, source, schema)
+    rows = connection.rows(
+        """
+        SELECT pg_relation_size(relation) / current_setting('block_size')::int,
+               pg_table_size(relation)
+        FROM unnest(%(oids)s::oid[]) AS asked(relation)
+        """,
+        {"oids": list(oids)},
+    )
+    return HeapSize(tuple(blocks for blocks, _ in rows), int(sum(size for _, size in rows)))
+
+
+def count_rows(connection: SourceConnection, source: Source, schema: str) -> int:
+    """The rows of the snapshot, by one scan that PostgreSQL's workers share."""
+    return connection.rows(f"SELECT count(*) FROM {table_sql(source, schema)}")[0][0]
 
 
 def relation_marks(connection: SourceConnection, oids: tuple[int, ...]) -> tuple[str, ...]:

@@ -5,16 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from credix.errors import DataError
 from credix.paths import paths_of
 from credix.steps.context import Run, resume_run
+from credix.steps.ship import find_fault, landed_path, read_footer, upload_part
 
 __all__ = ["check_parts", "finish", "resume_run", "sweep_landing", "upload_parts"]
-
-PARQUET = "application/vnd.apache.parquet"
 
 
 def check_parts(run: Run) -> pd.DataFrame:
@@ -24,13 +21,14 @@ def check_parts(run: Run) -> pd.DataFrame:
     """
     lines = []
     for part in run.read_result("01_extract")["parts"]:
-        footer = read_footer(Path(part["path"]))
-        fault = find_fault(footer, run.source.landing_schema, part["rows"])
+        path = Path(part["path"])
+        fault = find_fault(path, run.source.landing_schema, part["rows"])
         if fault:
             raise DataError(
-                f"{part['path']} breaks the contract of {run.source.name}: {fault}. "
-                "Run 01_extract again; nothing was uploaded."
+                f"{path} breaks the contract of {run.source.name}: {fault}. "
+                "Run 01_extract again; nothing was loaded."
             )
+        footer = read_footer(path)
         lines.append(
             {
                 "part": part["object_name"],
@@ -44,30 +42,20 @@ def check_parts(run: Run) -> pd.DataFrame:
 
 
 def upload_parts(run: Run) -> pd.DataFrame:
-    """Upload each part under its content's name; one that is there already counts as uploaded."""
+    """Upload each part that was not shipped ahead, under its content's name.
+
+    One that is there already counts as uploaded.
+    """
     extracted = run.read_result("01_extract")
-    day = datetime.fromisoformat(extracted["snapshot_at"]).date().isoformat()
-    paths, bucket = paths_of(run.settings), run.settings.lake_bucket
+    snapshot_at = datetime.fromisoformat(extracted["snapshot_at"])
     lines = []
     for part in extracted["parts"]:
-        path = paths.landed(day, part["object_name"])
-        run.lake.upload(
-            "lake.upload",
-            bucket,
-            path,
-            Path(part["path"]),
-            content_type=PARQUET,
-            metadata={
-                "source": run.source.name,
-                "run_id": run.run_id,
-                "seq": str(run.attempt),
-                "rows": str(part["rows"]),
-                "crc32c": part["crc32c"],
-                "fingerprint": run.source.fingerprint,
-                "snapshot_at": extracted["snapshot_at"],
-            },
-            crc32c=part["crc32c"],
+        path = landed_path(run, part, snapshot_at)
+        is_there = part["is_shipped"] and run.lake.holds(
+            run.settings.lake_bucket, path, part["crc32c"]
         )
+        if not is_there:
+            upload_part(run, part, snapshot_at)
         lines.append({"file": path, "rows": part["rows"], "bytes": part["size_bytes"]})
     return pd.DataFrame(lines, columns=["file", "rows", "bytes"])
 
@@ -128,30 +116,3 @@ def finish(run: Run, landed: pd.DataFrame, swept: pd.DataFrame, result_path: str
         files=landed["file"].tolist(),
         messages=messages,
     )
-
-
-def read_footer(path: Path) -> pq.FileMetaData:
-    try:
-        return pq.read_metadata(path)
-    except (pa.ArrowInvalid, FileNotFoundError) as error:
-        raise DataError(
-            f"{path} is not a whole Parquet file ({error}): run 01_extract again."
-        ) from None
-
-
-def find_fault(footer: pq.FileMetaData, schema: pa.Schema, rows: int) -> str | None:
-    """What is wrong with a part in a phrase; None when it keeps the contract."""
-    found = footer.schema.to_arrow_schema()
-    if found.names != schema.names:
-        return f"its columns are {found.names}"
-    for have, want in zip(found, schema, strict=True):
-        if have.type != want.type:
-            return f"column {want.name} is {have.type}, not {want.type}"
-    if footer.num_rows != rows:
-        return f"it has {footer.num_rows} rows, {rows} were written"
-    for group in range(footer.num_row_groups):
-        for index, field in enumerate(schema):
-            statistics = footer.row_group(group).column(index).statistics
-            if not field.nullable and statistics is not None and statistics.null_count:
-                return f"column {field.name} has NULL values"
-    return None

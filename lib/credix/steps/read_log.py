@@ -37,15 +37,21 @@ class Log:
     gap: str | None
 
 
-def open_log(run: Run, connection: SourceConnection) -> Log:
+def open_log(run: Run, connection: SourceConnection, state: SourceState) -> Log:
     """Make sure, before the snapshot, that the slot tells all changes from now on.
+
+    A read in slices relies on the slot from the snapshot of its first slice on.
 
     Raises SourceError when server, table or role do not allow it.
     """
     require_log(connection, run.source, run.settings.postgres_schema)
     with Replication(run.settings, run.source) as replication:
         status = replication.status()
-        gap = find_gap(run.watermark, replication.find_publication(), status, replication.name)
+        begun = state.slices.first.watermark if state.slices else None
+        relied_on = {state.watermark, begun} - {None} or {None}
+        known = replication.find_publication()
+        gaps = [find_gap(since, known, status, replication.name) for since in relied_on]
+        gap = next(filter(None, gaps), None)
         publication = replication.ensure_publication()
         if gap:
             run.effects.perform("source.create_slot", replication.name, replication.recreate_slot)
@@ -78,7 +84,7 @@ def choose_rows(
     watermark = Watermark(
         row_version=snapshot.row_version,
         lsn=lsn_text(read.next_lsn),
-        log_since=snapshot.next_row_version if snapshot.log_gap else before.log_since,
+        log_since=before.log_since or snapshot.next_row_version,
         publication=snapshot.publication,
         snapshot_at=snapshot.taken_at.astimezone(UTC).isoformat(),
     )

@@ -34,13 +34,13 @@ def run_figures(run: Run) -> pd.DataFrame:
     lines = []
     for name in source_names():
         results = read_results(run, name)
-        extracted = results.get("01_extract")
-        if extracted is None:
+        if not results["01_extract"]:
             continue
+        extracted = results["01_extract"][-1]
         lines.append(
             {
                 "source": name,
-                "extracted": extracted["rows"],
+                "extracted": rows_of(results, "01_extract"),
                 "landed": rows_of(results, "02_land"),
                 "loaded": rows_of(results, "03_load"),
                 "merged": rows_of(results, "04_transform"),
@@ -173,18 +173,19 @@ def query(run: Run, sql: str) -> pd.DataFrame:
     return frame
 
 
-def read_results(run: Run, source: str) -> dict[str, dict[str, Any]]:
-    """The step results that a source has in this run so far."""
-    folder = run.folder / source
+def read_results(run: Run, source: str) -> dict[str, list[dict[str, Any]]]:
+    """The results of each step that a source has in this run so far, slice by slice."""
+    folders = [run.folder / source, *sorted(run.folder.glob(f"slices/*/{source}"))]
     names = ("01_extract", "02_land", "03_load", "04_transform")
-    paths = {name: folder / f"{name}.json" for name in names}
+    paths = {name: [folder / f"{name}.json" for folder in folders] for name in names}
     return {
-        name: json.loads(path.read_text("utf-8")) for name, path in paths.items() if path.exists()
+        name: [json.loads(path.read_text("utf-8")) for path in found if path.exists()]
+        for name, found in paths.items()
     }
 
 
-def rows_of(results: dict[str, dict[str, Any]], step: str) -> int | None:
-    return results.get(step, {}).get("rows", 0 if "01_extract" in results else None)
+def rows_of(results: dict[str, list[dict[str, Any]]], step: str) -> int:
+    return sum(result["rows"] for result in results[step])
 
 
 def money(amount: Any) -> str:

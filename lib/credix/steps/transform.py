@@ -31,6 +31,7 @@ __all__ = [
     "commit_gold",
     "commit_watermark",
     "count_tiers",
+    "describe_commit",
     "drop_temp_tables",
     "executed_merge",
     "finish",
@@ -47,6 +48,14 @@ def commit_watermark(run: Run) -> SourceState:
     """Record that bronze holds the rows, then, and only then, move the source's watermark."""
     confirm_merge(run)
     return checkpoint.commit_watermark(run, run.read_result("01_extract"), is_merged=True)
+
+
+def describe_commit(state: SourceState) -> dict[str, Any]:
+    """Where the next run begins: the watermark, or how far a read in slices has come."""
+    watermark = state.watermark.model_dump() if state.watermark else {"watermark": None}
+    if state.slices is None:
+        return watermark
+    return {**watermark, "slices": state.slices.number, "next_block": state.slices.next_block}
 
 
 def drop_temp_tables(run: Run) -> list[str]:
