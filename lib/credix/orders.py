@@ -17,6 +17,11 @@ class Orders:
     backfill: tuple[str, str] | None = None
     reconcile: bool = False
 
+    @property
+    def reads_again(self) -> bool:
+        """True when rows that did not change are asked for."""
+        return self.backfill is not None or self.reconcile
+
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> "Orders":
         """From a notebook's parameters or `run.json`, where the period is a list."""

@@ -59,7 +59,7 @@ class Settings(BaseModel):
         200 * MEBIBYTE, alias="CREDIX_PART_BYTES", ge=MEBIBYTE, le=256 * MEBIBYTE
     )
     row_group_rows: int = Field(100_000, alias="CREDIX_ROW_GROUP_ROWS", ge=1_000)
-    slice_bytes: int = Field(4096 * MEBIBYTE, alias="CREDIX_SLICE_BYTES", ge=8192)
+    slice_bytes: int = Field(4096 * MEBIBYTE, alias="CREDIX_SLICE_BYTES", ge=1024)
     extract_connections: int = Field(8, alias="CREDIX_EXTRACT_CONNECTIONS", ge=1, le=64)
     duckdb_memory: str = Field("1GB", alias="CREDIX_DUCKDB_MEMORY", pattern=r"^\d+(MB|GB)$")
     lease_seconds: int = Field(300, alias="CREDIX_LEASE_SECONDS", ge=10)

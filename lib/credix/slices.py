@@ -5,8 +5,6 @@ first of these snapshots, so they bring what was written, moved to another block
 meanwhile; a row that nobody wrote to stays in its block as long as no relation is rewritten.
 """
 
-from dataclasses import replace
-
 from credix.capture import XID_HORIZON, Predicate, Snapshot
 from credix.orders import Orders
 from credix.sources import Source
@@ -54,12 +52,12 @@ def add_slice(
     is_full: bool,
 ) -> Slices:
     """The read with one slice more, which ended before this block."""
-    if before is not None:
-        return before.model_copy(update={"number": before.number + 1, "next_block": next_block})
     return Slices(
-        number=1,
+        number=before.number + 1 if before else 1,
+        attempt=progress.attempt,
+        rereads=progress.rereads,
         next_block=next_block,
-        first=progress,
+        first=before.first if before else progress,
         is_full=is_full,
         watermark_from=state.watermark,
         backfill=orders.backfill,
@@ -68,5 +66,8 @@ def add_slice(
 
 
 def after_slices(orders: Orders) -> Orders:
-    """The orders of the delta behind the slices, which have read the period already."""
-    return replace(orders, backfill=None)
+    """The orders of the delta behind the slices, which have read all that was asked for.
+
+    It has to drop what it meets again, or it could be cut for ever.
+    """
+    return Orders(allow_deletes=orders.allow_deletes)

@@ -21,11 +21,11 @@ def select_sql(source: Source, schema: str, condition: str, rereads_sql: str | N
     )
 
 
-def versions_sql(source: Source, schema: str, condition: str) -> str:
-    """Key hash and row hash of the rows for which the condition is true or unknown."""
+def versions_sql(source: Source, schema: str, condition: str, place: str) -> str:
+    """Key hash and row hash of the rows there for which the condition is true or unknown."""
     return (
         f"SELECT {key_hash_sql(source)} AS _key_hash, {row_hash_sql(source)} AS _row_hash "
-        f"FROM {table_sql(source, schema)} WHERE coalesce({condition}, TRUE)"
+        f"FROM {table_sql(source, schema)} WHERE {place} AND coalesce({condition}, TRUE)"
     )
 
 

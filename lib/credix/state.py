@@ -165,11 +165,14 @@ class Slices(Value):
     """A read that is cut into slices, as far as bronze holds it.
 
     `number` slices are merged; of each relation the blocks before `next_block` are read. `first` is
-    how far the first one could see: where the deltas begin once all of them are merged. The rest
-    tells one such read from another.
+    how far the first one could see: where the deltas begin once all of them are merged. `rereads`
+    names the versions merged so far that those deltas will meet again, certain as of `attempt`. The
+    rest tells one such read from another.
     """
 
     number: int
+    attempt: int
+    rereads: str | None
     next_block: int
     first: Progress
     is_full: bool
@@ -201,10 +204,16 @@ class SourceState(FencedState):
     digest: Digest | None = None
     slices: Slices | None = None
 
-    def commit_slice(self, attempt: int, slices: Slices) -> Self:
+    def commit_slice(self, slices: Slices) -> Self:
         """The state after bronze holds one slice more; raises FenceError when late."""
-        self.require(attempt)
-        return self.model_copy(update={"slices": slices, "committed_seq": attempt})
+        self.require(slices.attempt)
+        return self.model_copy(update={"slices": slices, "committed_seq": slices.attempt})
+
+    @property
+    def reread_files(self) -> set[str]:
+        """The files of row versions that this state names."""
+        named = {self.rereads, self.slices.rereads if self.slices else None}
+        return {path for path in named if path}
 
     def commit(self, progress: "Progress", *, is_merged: bool) -> Self:
         """The state after bronze holds this attempt's rows; raises FenceError when late."""

@@ -153,12 +153,20 @@ def carry(settings: Settings, task: Task) -> Outcome:
     ProbedEffects.log = task.folder / f"effects-{run.attempt}.txt"
     ProbedEffects.log.write_text("state.raise_fence\n", "utf-8")
     first = run.folder
-    run = carry_run(run, defects.before_merge)
+    run = carry_run(run, note_and_spoil)
     is_quiet = run.folder == first and not (run.source_folder / "02_land.json").exists()
     committed = {task.source: run.states.read_source(task.source).committed_seq}
     if not run.states.read_gold().is_current(run.business_date, committed):
         build_gold(run)
     return Outcome("quiet" if is_quiet else "done", day=run.business_date)
+
+
+def note_and_spoil(run: context.Run) -> None:
+    """Before a merge: write down whether it is of a slice; a planted defect does its harm."""
+    found = run.read_result("01_extract")["slice"]
+    if found and ProbedEffects.task:
+        (ProbedEffects.task.folder / f"slice-{run.attempt}.txt").write_text(f"{found['number']}")
+    defects.before_merge(run)
 
 
 def build_gold(run: context.Run) -> None:

@@ -64,9 +64,34 @@ class Verdict:
         state = self.states.read_source(self.table.source.name)
         if state.watermark_attempt > self.proven_attempt:
             self.proven_attempt = state.watermark_attempt
-            snapshot = self.snapshot(state.watermark_attempt)
-            what = f"the snapshot of attempt {state.watermark_attempt}"
-            self.compare(self.by_key(rows), what, snapshot)
+            first = self.first_slice(state.watermark_attempt)
+            if first is None:
+                snapshot = self.snapshot(state.watermark_attempt)
+                what = f"the snapshot of attempt {state.watermark_attempt}"
+                self.compare(self.by_key(rows), what, snapshot)
+            else:
+                self.check_slices(rows, first)
+
+    def first_slice(self, attempt: int) -> int | None:
+        """The attempt of the first slice of the read whose last slice this attempt merged."""
+        notes = {number: self.folder / f"slice-{number}.txt" for number in range(attempt + 1)}
+        if not notes[attempt].exists():
+            return None
+        return max(n for n, path in notes.items() if path.exists() and path.read_text() == "1")
+
+    def check_slices(self, rows: list[dict[str, Any]], first: int) -> None:
+        """Behind all slices bronze misses nothing of the first snapshot but what changed since.
+
+        What was deleted meanwhile is still there: it is the next delta's. A row that was not merged
+        by one of the slices must be as the first snapshot had it.
+        """
+        held = {row[self.table.key]: row for row in rows if not row["_is_deleted"]}
+        now = self.snapshot(self.proven_attempt)
+        for key, expected in self.snapshot(first).items():
+            row = held.get(key)
+            is_right = row is not None and (row["_seq"] >= first or self.values(row) == expected)
+            if not is_right and now.get(key) == expected:
+                raise WrongError(f"{key} in bronze is not what the slices since {first} saw")
 
     def check_row(self, row: dict[str, Any]) -> None:
         """A row of bronze is what the snapshot of its own attempt says, or was deleted by then."""

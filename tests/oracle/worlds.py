@@ -13,9 +13,13 @@ from tests.oracle.notebooks import NotebookRunners
 from tests.oracle.runners import Runners
 from tests.oracle.world import World
 
+# So few that every read is cut, block by block.
+SLICE_BYTES = 1024
+
 WORLDS: dict[str, dict[str, Any]] = {
     "companies by row version": {"source": "cnpj_ws"},
     "installments by row version, partitioned": {"source": "installments", "is_partitioned": True},
+    "companies by row version, in slices": {"source": "cnpj_ws", "slice_bytes": SLICE_BYTES},
     "companies by cursor": {"source": "cnpj_ws", "capture": "cursor"},
     "companies by log": {"source": "cnpj_ws", "capture": "log"},
     "installments by log, partitioned": {
@@ -23,11 +27,21 @@ WORLDS: dict[str, dict[str, Any]] = {
         "capture": "log",
         "is_partitioned": True,
     },
+    "installments by log, in slices": {
+        "source": "installments",
+        "capture": "log",
+        "slice_bytes": SLICE_BYTES,
+    },
 }
 
 
 def world_in(
-    settings: Settings, folder: Path, runners: Runners | NotebookRunners, **given: Any
+    settings: Settings,
+    folder: Path,
+    runners: Runners | NotebookRunners,
+    *,
+    slice_bytes: int | None = None,
+    **given: Any,
 ) -> World:
     """A world with a schema of its own, in the prefix of the settings, which is emptied.
 
@@ -40,6 +54,8 @@ def world_in(
         "retry_seconds": 0.5,
         "gold_wait_seconds": 0,
     }
+    if slice_bytes:
+        own["slice_bytes"] = slice_bytes
     return World(settings.model_copy(update=own), folder, runners=runners, **given)
 
 

@@ -37,8 +37,8 @@ BLOCKS = 2
 @pytest.fixture
 def sliced(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings under which every block of a table is a slice."""
-    monkeypatch.setenv("CREDIX_SLICE_BYTES", "8192")
-    return settings.model_copy(update={"slice_bytes": 8192})
+    monkeypatch.setenv("CREDIX_SLICE_BYTES", "1024")
+    return settings.model_copy(update={"slice_bytes": 1024})
 
 
 @pytest.fixture

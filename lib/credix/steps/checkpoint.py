@@ -15,22 +15,20 @@ def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) ->
     name, before the state names them. Behind a slice that others follow the watermark stays.
     """
     progress = Progress(**extracted["progress"])
-    if extracted["slices"]:
-        slices = Slices(**extracted["slices"])
-        return run.states.change_source(
-            "state.commit",
-            run.source.name,
-            lambda state: state.commit_slice(progress.attempt, slices),
-        )
+    slices = Slices(**extracted["slices"]) if extracted["slices"] else None
     before = run.states.read_source(run.source.name)
     if progress.rereads:
         path = run.source_folder / REREADS
         run.lake.upload("state.rereads", run.settings.lake_bucket, progress.rereads, path)
     after = run.states.change_source(
-        "state.commit", run.source.name, lambda state: state.commit(progress, is_merged=is_merged)
+        "state.commit",
+        run.source.name,
+        lambda state: (
+            state.commit_slice(slices) if slices else state.commit(progress, is_merged=is_merged)
+        ),
     )
-    if before.rereads and before.rereads != after.rereads:
-        run.lake.delete("state.forget_rereads", run.settings.lake_bucket, before.rereads)
+    for forgotten in before.reread_files - after.reread_files:
+        run.lake.delete("state.forget_rereads", run.settings.lake_bucket, forgotten)
     release_log(run, before, after)
     return after
 

@@ -12,6 +12,7 @@ from credix.capture import Predicate, Snapshot
 from credix.clients.postgres import SourceConnection
 from credix.digests import Buckets, choose_number
 from credix.errors import DataError
+from credix.heap import HeapRange
 from credix.parts import Part, PartWriter, drop_known, tombstones, versions_of
 from credix.source_sql import any_sql, key_hash_sql, select_sql, versions_sql
 from credix.state import Digest, Slices, SourceState, Watermark
@@ -20,7 +21,7 @@ from credix.steps.compare import Comparison
 from credix.steps.context import REREADS, Run
 from credix.steps.read_heap import Tap, read_heap
 from credix.steps.ship import Shipper
-from credix.steps.versions import NOTHING, known_versions, write_versions
+from credix.steps.versions import NOTHING, add_versions, known_versions, write_versions
 
 # So many rows that bronze misses are asked for in one statement.
 MISSING_AT_A_TIME = 200_000
@@ -171,14 +172,13 @@ class DeltaWriter:
         self.parts.on_full = self.shipper.take
         size = inspect_source.heap_size(self.connection, run.source, schema)
         first_block = plan.slices.next_block if plan.slices else 0
-        condition = plan.predicate.sql
         self.next_block = read_heap(
-            run, self.connection, size, condition, first_block, self.parts, tap
+            run, self.connection, size, plan.predicate.sql, first_block, self.parts, tap
         )
+        self._read_rereads(HeapRange(first_block, self.next_block))
         if not self.is_whole:
             self.digest = None
-            return
-        if plan.predicate.is_full:
+        elif plan.predicate.is_full:
             self.digest = self.keys.total if run.source.captures_deletes else None
             if tap.rows != expected:
                 raise DataError(
@@ -186,14 +186,13 @@ class DeltaWriter:
                     f"counts {expected}: an index or a page of the table may be damaged. Nothing "
                     "was merged; check the table, then run again."
                 )
-        self._read_rereads()
 
-    def _read_rereads(self) -> None:
+    def _read_rereads(self, blocks: HeapRange) -> None:
         """Ask apart for what the next run reads again: in a large read no row carries the mark."""
         condition = self.plan.predicate.rereads_sql
         if condition != "FALSE":
             schema = self.run.settings.postgres_schema
-            statement = versions_sql(self.run.source, schema, condition)
+            statement = versions_sql(self.run.source, schema, condition, blocks.sql)
             self.rereads = [versions_of(batch) for batch in self.connection.stream(statement)]
 
     def write_key_differences(self) -> None:
@@ -225,7 +224,8 @@ class DeltaWriter:
 
     def finish(self, seconds: float) -> Delta:
         """Keep what the next run will read again, and describe the delta."""
-        versions = np.concatenate(self.rereads) if self.rereads else NOTHING
+        own = np.concatenate(self.rereads) if self.rereads else NOTHING
+        versions = add_versions(self.run, self.plan.slices, own)
         write_versions(self.run.source_folder / REREADS, versions)
         comparison = self.comparison
         return Delta(

@@ -9,7 +9,6 @@ import pandas as pd
 from credix import capture
 from credix.capture import Predicate, Snapshot
 from credix.clients.postgres import SourceConnection
-from credix.orders import Orders
 from credix.slices import add_slice, find_slices
 from credix.source_sql import any_sql, key_hash_sql, select_sql, table_sql
 from credix.state import Progress, SourceState, Watermark
@@ -83,7 +82,6 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
     """Choose the predicate from the watermark and the orders; fix where the next run begins."""
     state, schema = read_state(run), run.settings.postgres_schema
     watermark, predicate = choose_rows(run, connection, snapshot, state)
-    reads_again = predicate.is_full or run.orders != Orders()
     if run.orders.backfill:
         first, last = run.orders.backfill
         period = capture.in_period(run.source, first, last)
@@ -94,15 +92,20 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         differing = any_sql(key_hash_sql(run.source), comparison.wanted)
         predicate = capture.widened(predicate, differing, "all rows that differ from bronze")
     slices = find_slices(run.source, state, snapshot, predicate, run.orders)
-    rereads_sql = None if predicate.is_full or slices else predicate.rereads_sql
+    if slices:
+        watermark = slices.first.watermark
+        predicate = replace(predicate, rereads_sql=capture.rereads_sql(run.source, watermark))
+    is_large = predicate.is_full or slices is not None
     checks = inspect_source.check_columns(connection, run.source, schema)
     return DeltaPlan(
         state,
-        slices.first.watermark if slices else watermark,
+        watermark,
         predicate,
-        sql=select_sql(run.source, schema, predicate.sql, rereads_sql),
+        sql=select_sql(
+            run.source, schema, predicate.sql, None if is_large else predicate.rereads_sql
+        ),
         messages=describe_drift(run.source, schema, checks),
-        drops_known=not reads_again,
+        drops_known=not (predicate.is_full or run.orders.reads_again),
         comparison=comparison,
         slices=slices,
     )
@@ -155,7 +158,8 @@ def finish(
         digest=delta.digest,
     )
     if plan.slices:
-        progress = plan.slices.first.model_copy(update={"attempt": run.attempt})
+        own = {"attempt": run.attempt, "rereads": progress.rereads}
+        progress = plan.slices.first.model_copy(update=own)
     slices = None
     if delta.next_block is not None:
         is_full = plan.predicate.is_full

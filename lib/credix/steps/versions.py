@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credix.parts import VERSION_TYPE, full_disk_named
-from credix.state import SourceState
+from credix.state import Slices, SourceState
 from credix.steps.context import Run
 
 NOTHING = np.empty(0, VERSION_TYPE)
@@ -19,6 +19,18 @@ def known_versions(run: Run, state: SourceState) -> np.ndarray:
     if not state.rereads or not state.knows_bronze:
         return NOTHING
     return read_versions(run.lake.read_bytes(run.settings.lake_bucket, state.rereads))
+
+
+def add_versions(run: Run, slices: Slices | None, own: np.ndarray) -> np.ndarray:
+    """The versions of a slice, and those of the slices before where bronze is certain to hold them.
+
+    Of each key the newest: an older one is not what bronze holds. An attempt that died in between
+    may have merged newer ones.
+    """
+    if slices is None or not slices.rereads or run.attempt != slices.attempt + 1:
+        return own
+    before = read_versions(run.lake.read_bytes(run.settings.lake_bucket, slices.rereads))
+    return np.concatenate([before[~np.isin(before["key_hash"], own["key_hash"])], own])
 
 
 def write_versions(path: Path, versions: np.ndarray) -> None:
