@@ -228,3 +228,24 @@ def test_tables_are_created_once_and_then_left_alone(medallion: Medallion) -> No
     medallion.merge("installments", installment("b", seq=2))
 
     assert medallion.client.get_table(address).created == before.created
+
+
+def test_bronze_is_partitioned_by_seq_and_clustered_by_key(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a", seq=1))
+    medallion.merge("installments", installment("a", seq=2500, row_hash=2))
+
+    table = medallion.client.get_table(f"{medallion.prefix}_bronze.installments")
+    assert table.clustering_fields == ["asset_id"]
+    ddl = medallion.query(
+        f"select ddl from `{medallion.prefix}_bronze.INFORMATION_SCHEMA.TABLES` "
+        "where table_name = 'installments'"
+    )
+    assert ddl is not None
+    assert installments(medallion)["a"]["_seq"] == 2500
+
+
+def test_a_seq_beyond_the_last_partition_is_kept(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a", seq=1))
+    medallion.merge("installments", installment("a", seq=10**12, row_hash=2))
+
+    assert installments(medallion)["a"]["_seq"] == 10**12
