@@ -121,7 +121,9 @@ def tables() -> str:
     }
     for plan, (runs, builds) in plans.items():
         for region, (price, _) in PRICES.items():
-            costs.append([plan, region, *(usd(size, runs, builds, price) for size in SIZES.values())])
+            costs.append(
+                [plan, region, *(usd(size, runs, builds, price) for size in SIZES.values())]
+            )
     storage = [
         [region, *(f"{storage_bytes(size) / GIB * price:,.0f}" for size in SIZES.values())]
         for region, (_, price) in PRICES.items()
@@ -133,7 +135,12 @@ def tables() -> str:
             + grid(
                 ["step", "statement", "reads", "GiB"],
                 [
-                    [one["step"], label(one), reads(one["sql"]), gib(bytes_of(one["sql"], SIZES["100 M"]))]
+                    [
+                        one["step"],
+                        label(one),
+                        reads(one["sql"]),
+                        gib(bytes_of(one["sql"], SIZES["100 M"])),
+                    ]
                     for one in largest
                 ],
             ),
@@ -154,8 +161,8 @@ def label(statement: Mapping[str, str]) -> str:
 
 def reads(sql: str) -> str:
     found = scanned(sql)
-    notes = {name: ", pruned" for name in found.pruned}
-    notes |= {name: " + all" for name in found.changed}
+    notes = dict.fromkeys(found.pruned, ", pruned")
+    notes |= dict.fromkeys(found.changed, " + all")
     return ", ".join(
         f"{name} ({len(columns)}{notes.get(name, '')})"
         for name, columns in sorted(found.read.items())
@@ -168,7 +175,9 @@ def gib(size: float) -> str:
 
 def grid(head: list[str], lines: list[list[str]]) -> str:
     rows = [head, ["---"] * len(head), *lines]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows
+    )
 
 
 def rewritten(document: str) -> str:

@@ -1,4 +1,4 @@
-"""What runs have sent to the local BigQuery, and how wide its columns are: bench/cost_statements.json.
+"""What runs have sent to the local BigQuery, and how wide its columns are, in one JSON file.
 
 The statements of the first and the latest run of the local stack are taken from the server's own
 list of jobs, so that nothing that was sent is left out.

@@ -15,7 +15,7 @@ CHANGING = (exp.Merge, exp.Update, exp.Delete)
 
 @dataclass
 class Scan:
-    """Columns read by table, `layer.table`; tables of which rows change; tables pruned by `_seq`."""
+    """Columns read by table, `layer.table`; tables that change; tables pruned by `_seq`."""
 
     read: dict[str, set[str]]
     changed: set[str]
@@ -55,16 +55,13 @@ def queries(statement: exp.Expression) -> Iterator[exp.Expression]:
     if isinstance(statement, exp.Query):
         yield statement.copy()
         return
-    for node in statement.walk(prune=lambda node: isinstance(node, exp.Query)):
-        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Query):
-            continue
-        if isinstance(node, exp.Query):
+    outermost = (exp.Select, exp.SetOperation)
+    for node in statement.walk(prune=lambda node: isinstance(node, outermost)):
+        if isinstance(node, outermost):
             yield node.copy()
 
 
-def scan_query(
-    query: exp.Expression, columns: Columns
-) -> Iterator[tuple[str, set[str], bool]]:
+def scan_query(query: exp.Expression, columns: Columns) -> Iterator[tuple[str, set[str], bool]]:
     schema: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
     for table in query.find_all(exp.Table):
         if table.db or table.catalog:
@@ -72,11 +69,9 @@ def scan_query(
             table.set("catalog", None)
             table.set("db", exp.to_identifier(layer))
             table.set("this", exp.to_identifier(name))
-            known = columns.get(f"{layer}.{name}", set())
+            known = columns.get(f"{layer}.{name}") or {"unknown"}
             schema[layer][name] = dict.fromkeys(known, "STRING")
-    qualified = qualify(
-        query, dialect="bigquery", schema=schema, validate_qualify_columns=False
-    )
+    qualified = qualify(query, dialect="bigquery", schema=schema, validate_qualify_columns=False)
     for scope in traverse_scope(pushdown_projections(qualified, schema=schema)):
         for alias, source in scope.sources.items():
             if isinstance(source, exp.Table) and source.db:

@@ -229,12 +229,15 @@ class TestBytes:
             "message": "Query exceeded limit for bytes billed: 10485760. 20971520 or higher "
             "required.",
         }
-        with answering(small, {"errorResult": fault, "errors": [fault]}, {}) as (warehouse, asked):
-            with pytest.raises(CostError, match="CREDIX_MAXIMUM_BYTES_BILLED allows .*20971520"):
-                if is_read:
-                    warehouse.query("SELECT 1")
-                else:
-                    warehouse.execute("bronze.x", "x", "SELECT 1")
+        status = {"errorResult": fault, "errors": [fault]}
+        with (
+            answering(small, status, {}) as (warehouse, asked),
+            pytest.raises(CostError, match=r"CREDIX_MAXIMUM_BYTES_BILLED allows .*20971520"),
+        ):
+            if is_read:
+                warehouse.query("SELECT 1")
+            else:
+                warehouse.execute("bronze.x", "x", "SELECT 1")
         (configuration,) = asked
         assert configuration["query"]["maximumBytesBilled"] == "10485760"
         assert warehouse.effects.jobs == []
@@ -273,7 +276,7 @@ def answering(
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             """The test's output stays clean."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
