@@ -240,5 +240,5 @@ def test_bronze_is_asked_for_with_partitions_of_seq_and_clusters_of_the_key(
     queries = [" ".join(job.query.split()) for job in jobs if job.job_type == "query"]
     made = f"{medallion.prefix}_bronze`.`installments` ("
     created = next(sql for sql in queries if "create table if not exists" in sql and made in sql)
-    assert "partition by range_bucket(_seq, generate_array( 0, 9000000, 1000))" in created
+    assert "partition by range_bucket(_seq, generate_array(0, 9000000, 1000))" in created
     assert "cluster by asset_id" in created
