@@ -31,6 +31,10 @@ class DataError(CredixError):
     """A value, row or file breaks a rule: mend the data it names."""
 
 
+class CostError(CredixError):
+    """A query would cost more than the settings allow: raise the bound, or read less."""
+
+
 class StateError(CredixError):
     """A state file cannot be read or was written by somebody else in between."""
 

@@ -19,6 +19,7 @@ from credix.errors import SettingsError
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 MEBIBYTE = 1 << 20
+TEBIBYTE = 1 << 40
 
 
 class Settings(BaseModel):
@@ -69,6 +70,7 @@ class Settings(BaseModel):
     notebook_timeout_seconds: int = Field(3600, alias="CREDIX_NOTEBOOK_TIMEOUT_SECONDS", ge=1)
     retry_seconds: float = Field(60, alias="CREDIX_RETRY_SECONDS", ge=0)
     temp_table_hours: int = Field(24, alias="CREDIX_TEMP_TABLE_HOURS", ge=1)
+    maximum_bytes_billed: int = Field(TEBIBYTE, alias="CREDIX_MAXIMUM_BYTES_BILLED", ge=1)
     slot_warn_mb: int = Field(1024, alias="CREDIX_SLOT_WARN_MB", ge=1)
     die_at: str | None = Field(
         None, alias="CREDIX_DIE_AT", pattern=r"^[a-z_.]+(#\d+)?:(before|after)$"

@@ -1,7 +1,12 @@
 """BigQuery: loads that are refused, repeated or expire, and tables that are missing."""
 
+import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +18,7 @@ from google.cloud import bigquery
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import DataError, SettingsError, SourceError, TransientError
+from credix.errors import CostError, DataError, SettingsError, SourceError, TransientError
 from credix.schema import Column
 from credix.settings import Settings
 
@@ -186,3 +191,100 @@ def test_a_server_that_does_not_answer_ends_in_time(settings: Settings) -> None:
     down = settings.model_copy(update={"bigquery_endpoint": address})
     with pytest.raises(TransientError, match="does not answer"):
         Warehouse(down, Effects(0)).query("SELECT 1")
+
+
+class TestBytes:
+    def test_every_query_and_load_is_recorded_and_the_local_server_measures_none(
+        self, temp: Warehouse, lake: Lake
+    ) -> None:
+        load(temp, [put(lake, pa.table(ROWS))])
+        rows(temp)
+        temp.execute("bronze.x", temp.table_id("temp", "t"), "SELECT 1")
+        jobs = temp.effects.jobs
+        assert [(job.kind, job.name) for job in jobs] == [
+            ("load", EFFECT),
+            ("query", "query"),
+            ("query", "bronze.x"),
+        ]
+        assert all(job.job_id for job in jobs)
+        told = temp.effects.jobs_as_dicts()
+        assert (told["bytes_processed"], told["jobs_without_bytes"]) == (None, 2)
+
+    def test_what_google_tells_is_added_up(self, settings: Settings) -> None:
+        statistics = {"totalBytesProcessed": "1234", "totalBytesBilled": "10485760"}
+        with answering(settings, {}, statistics) as (warehouse, _):
+            warehouse.execute("bronze.x", "x", "SELECT 1")
+            warehouse.execute("bronze.y", "y", "SELECT 2")
+        assert warehouse.effects.jobs_as_dicts()["bytes_processed"] == 2468
+        assert [job.bytes_billed for job in warehouse.effects.jobs] == [10485760] * 2
+
+    @pytest.mark.parametrize("is_read", [True, False], ids=["a read", "a change"])
+    def test_a_query_over_the_bound_is_refused_once_and_names_the_setting(
+        self, settings: Settings, is_read: bool
+    ) -> None:
+        """The client library takes this refusal for a fault of the server, to be tried again."""
+        small = settings.model_copy(update={"maximum_bytes_billed": 10485760, "retry_seconds": 5})
+        fault = {
+            "reason": "bytesBilledLimitExceeded",
+            "message": "Query exceeded limit for bytes billed: 10485760. 20971520 or higher "
+            "required.",
+        }
+        status = {"errorResult": fault, "errors": [fault]}
+        with (
+            answering(small, status, {}) as (warehouse, asked),
+            pytest.raises(CostError, match=r"CREDIX_MAXIMUM_BYTES_BILLED allows .*20971520"),
+        ):
+            if is_read:
+                warehouse.query("SELECT 1")
+            else:
+                warehouse.execute("bronze.x", "x", "SELECT 1")
+        (configuration,) = asked
+        assert configuration["query"]["maximumBytesBilled"] == "10485760"
+        assert warehouse.effects.jobs == []
+
+
+@contextmanager
+def answering(
+    settings: Settings, status: dict[str, Any], statistics: dict[str, Any]
+) -> Iterator[tuple[Warehouse, list[dict[str, Any]]]]:
+    """A server that ends every job at once as told, as Google's would; and the jobs it was sent."""
+    asked: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append(body["configuration"])
+            self.answer(body)
+
+        def do_GET(self) -> None:
+            self.answer({"jobReference": {"projectId": "p", "jobId": "j", "location": "l"}})
+
+        def answer(self, job: dict[str, Any]) -> None:
+            told = {
+                "jobReference": job["jobReference"],
+                "configuration": {"query": {"query": "SELECT 1"}},
+                "status": {"state": "DONE", **status},
+                "statistics": {"query": statistics},
+                "jobComplete": True,
+                "totalRows": "0",
+                "schema": {"fields": []},
+            }
+            content = json.dumps(told).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            """The test's output stays clean."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}"
+        ours = settings.model_copy(update={"bigquery_endpoint": address})
+        yield Warehouse(ours, Effects(ours.retry_seconds)), asked
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -228,3 +228,17 @@ def test_tables_are_created_once_and_then_left_alone(medallion: Medallion) -> No
     medallion.merge("installments", installment("b", seq=2))
 
     assert medallion.client.get_table(address).created == before.created
+
+
+def test_bronze_is_asked_for_with_partitions_of_seq_and_clusters_of_the_key(
+    medallion: Medallion,
+) -> None:
+    """The local BigQuery takes the partitions and forgets them, so the request is looked at."""
+    medallion.merge("installments", installment("a"))
+
+    jobs = medallion.client.list_jobs(max_results=1000)
+    queries = [" ".join(job.query.split()) for job in jobs if job.job_type == "query"]
+    made = f"{medallion.prefix}_bronze`.`installments` ("
+    created = next(sql for sql in queries if "create table if not exists" in sql and made in sql)
+    assert "partition by range_bucket(_seq, generate_array(0, 9000000, 1000))" in created
+    assert "cluster by asset_id" in created

@@ -57,8 +57,18 @@ create table if not exists {{ relation }} (
     options (description = {{ tojson(node.columns[name].description) }}){{ ',' if not loop.last }}
     {%- endfor %}
 )
+partition by range_bucket(_seq, generate_array({{ seq_partitions() }}))
 cluster by {{ node.config.cluster_by | join(', ') }}
 options (description = {{ tojson(node.description) }})
+{%- endmacro -%}
+
+{#-
+  Start, end and width of bronze's partitions of `_seq`: 9,000 of BigQuery's 10,000. A row beyond the
+  end is kept in a partition without bounds; it is read by every query, and never lost.
+-#}
+{%- macro seq_partitions() -%}
+    {%- set width = var('bronze_attempts_per_partition') -%}
+    0, {{ 9000 * width }}, {{ width }}
 {%- endmacro -%}
 
 {%- macro column_sql(column) -%}

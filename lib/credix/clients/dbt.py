@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credix.clients.effects import Effects
+from credix.clients.job_records import JobRecord, is_measured_by, known, limit_error, names_limit
 from credix.errors import DataError, SettingsError
 from credix.quick_imports import skip_uri_grammar
 from credix.settings import PROJECT_DIR, Settings
@@ -31,6 +32,8 @@ class DbtNode:
     rows: int | None
     failures: int | None
     bytes_processed: int | None
+    bytes_billed: int | None
+    job_id: str | None
     seconds: float
     message: str
 
@@ -51,9 +54,13 @@ class Dbt:
         result = self.effects.perform(
             effect, f"dbt {' '.join(selectors)}", lambda: self._invoke(arguments, values)
         )
-        nodes = read_nodes(result)
+        nodes = read_nodes(result, is_measured=is_measured_by(self.settings))
+        self.effects.jobs.extend(job_of(node) for node in nodes)
         failed = [node for node in nodes if node.status in FAILED]
         if failed:
+            over = next((node for node in failed if names_limit(node.message)), None)
+            if over:
+                raise limit_error(self.settings, f"dbt {over.kind} {over.name}", over.message)
             causes = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed[:5])
             raise DataError(f"dbt: {len(failed)} of {len(nodes)} failed: {causes}")
         if result.exception or not result.success:
@@ -105,7 +112,7 @@ class Dbt:
             beside.replace(self.cache)
 
 
-def read_nodes(result: "dbtRunnerResult") -> list[DbtNode]:
+def read_nodes(result: "dbtRunnerResult", *, is_measured: bool) -> list[DbtNode]:
     executed: Any = getattr(result.result, "results", None) or []
     return [
         DbtNode(
@@ -114,12 +121,29 @@ def read_nodes(result: "dbtRunnerResult") -> list[DbtNode]:
             status=str(item.status),
             rows=(item.adapter_response or {}).get("rows_affected"),
             failures=item.failures,
-            bytes_processed=(item.adapter_response or {}).get("bytes_processed"),
+            bytes_processed=known(
+                (item.adapter_response or {}).get("bytes_processed"), is_measured=is_measured
+            ),
+            bytes_billed=known(
+                (item.adapter_response or {}).get("bytes_billed"), is_measured=is_measured
+            ),
+            job_id=(item.adapter_response or {}).get("job_id"),
             seconds=round(item.execution_time, 3),
             message=first_line(item.message),
         )
         for item in executed
     ]
+
+
+def job_of(node: DbtNode) -> JobRecord:
+    return JobRecord(
+        kind="dbt",
+        name=f"dbt.{node.kind}",
+        target=node.name,
+        job_id=node.job_id,
+        bytes_processed=node.bytes_processed,
+        bytes_billed=node.bytes_billed,
+    )
 
 
 def first_line(message: object) -> str:

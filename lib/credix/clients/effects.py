@@ -12,6 +12,7 @@ from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
+from credix.clients.job_records import JobRecord, summarize
 from credix.errors import TransientError
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ class Effects:
     die_at: str | None = None
     records: list[EffectRecord] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    jobs: list[JobRecord] = field(default_factory=list)
 
     def perform(self, name: str, target: str, action: Callable[[], T]) -> T:
         """Run the action, again while it fails for now; raises TransientError after the bound."""
@@ -69,6 +71,10 @@ class Effects:
 
     def as_dicts(self) -> list[dict[str, Any]]:
         return [asdict(record) for record in self.records]
+
+    def jobs_as_dicts(self) -> dict[str, Any]:
+        """BigQuery's jobs of this process and what they have read in sum."""
+        return {**summarize(self.jobs), "jobs": [asdict(job) for job in self.jobs]}
 
     def _retry(self, name: str, target: str, action: Callable[[], T]) -> tuple[int, T]:
         retrying = Retrying(

@@ -1,6 +1,6 @@
 """BigQuery: load jobs with names of their own, queries with a bound, tables as Arrow."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,6 +12,13 @@ from google.auth import exceptions as auth
 from google.cloud import bigquery
 
 from credix.clients.effects import Effects
+from credix.clients.job_records import (
+    is_measured_by,
+    is_over_limit,
+    limit_error,
+    load_record,
+    query_record,
+)
 from credix.clients.lake import credentials_error, google_credentials
 from credix.errors import DataError, SettingsError, SourceError, TransientError
 from credix.schema import Column
@@ -92,12 +99,7 @@ class Warehouse:
 
     def execute(self, effect: str, target: str, sql: str) -> None:
         """Run a statement that changes a table."""
-
-        def run() -> None:
-            job = self._client.query(sql, job_retry=None, **self._once)
-            job.result(retry=None, job_retry=None, timeout=self._job_timeout)
-
-        self._perform(effect, target, run)
+        self._perform(effect, target, lambda: self._run(effect, target, sql))
 
     def columns(self, layer: str, table: str) -> list[Column] | None:
         """The columns of a table as BigQuery has them; None when there is no such table."""
@@ -157,6 +159,8 @@ class Warehouse:
         for number in range(LOAD_TRIES):
             job = self._perform(effect, target, partial(load, f"{job_id}_{number}"))
             if job.error_result is None:
+                is_measured = is_measured_by(self.settings)
+                self.effects.jobs.append(load_record(job, effect, target, is_measured=is_measured))
                 return int(job.output_rows or 0)
             message = job.error_result.get("message", "")
             if job.error_result.get("reason") not in RETRIABLE_REASONS:
@@ -188,16 +192,34 @@ class Warehouse:
 
     def query_arrow(self, sql: str, **parameters: Parameter) -> pa.Table:
         """The result as Arrow, over REST: some hundred thousand rows are the most."""
-        config = bigquery.QueryJobConfig(
-            query_parameters=[query_parameter(*named) for named in parameters.items()]
-        )
 
-        def run() -> pa.Table:
-            job = self._client.query(sql, job_config=config, job_retry=None, **self._once)
-            rows = job.result(retry=None, job_retry=None, timeout=self._job_timeout)
+        def read() -> pa.Table:
+            rows = self._run("query", "BigQuery", sql, parameters)
             return rows.to_arrow(create_bqstorage_client=False)
 
-        return self._read("BigQuery", run)
+        return self._read("BigQuery", read)
+
+    def _run(
+        self, name: str, target: str, sql: str, parameters: Mapping[str, Parameter] | None = None
+    ) -> Any:
+        """The rows of a query: every one has the bound of the settings, and is recorded.
+
+        Raises CostError when BigQuery refuses it because of that bound.
+        """
+        config = bigquery.QueryJobConfig(
+            query_parameters=[query_parameter(*named) for named in (parameters or {}).items()],
+            maximum_bytes_billed=self.settings.maximum_bytes_billed,
+        )
+        try:
+            job = self._client.query(sql, job_config=config, job_retry=None, **self._once)
+            rows = job.result(retry=None, job_retry=None, timeout=self._job_timeout)
+        except google.GoogleAPICallError as error:
+            if is_over_limit(error):
+                raise limit_error(self.settings, target, str(error.message)) from None
+            raise
+        record = query_record(job, name, target, is_measured=is_measured_by(self.settings))
+        self.effects.jobs.append(record)
+        return rows
 
     @property
     def _job_timeout(self) -> float:

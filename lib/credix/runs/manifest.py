@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from credix.clients.job_records import add_up
 from credix.settings import PROJECT_DIR
 from credix.state import RunStatus
 
@@ -57,12 +58,31 @@ class Manifest:
             "business_date": self.business_date,
             "parameters": self.parameters,
             "sources": {owner: self._summarize(owner) for owner in self.attempts},
+            **self._bytes(),
             "steps": self.steps,
             "git_revision": git_revision(),
             "versions": {
                 "python": platform.python_version(),
                 **{name: version(name) for name in VERSIONED},
             },
+        }
+
+    def _bytes(self) -> dict[str, Any]:
+        """What the run has read on BigQuery in total, and by owner and step."""
+        told = {
+            owner: {step: result.get("bytes_processed") for step, result in steps.items()}
+            for owner, steps in self.steps.items()
+        }
+        unknown = sum(
+            result.get("jobs_without_bytes", 0)
+            for steps in self.steps.values()
+            for result in steps.values()
+        )
+        total = add_up(value for steps in told.values() for value in steps.values())
+        return {
+            "bytes_processed": total["bytes_processed"],
+            "jobs_without_bytes": unknown,
+            "bytes_processed_by_step": told,
         }
 
     def _summarize(self, source: str) -> dict[str, Any]:

@@ -103,6 +103,7 @@ class Run:
             "attempt": self.attempt,
             **facts,
             "effects": self.effects.as_dicts(),
+            **self.effects.jobs_as_dicts(),
             "seconds": round(time.monotonic() - self.started, 3),
         }
         path = Path(result_path) if result_path else self.source_folder / f"{step}.json"

@@ -1,0 +1,1 @@
+"""Measures and models of the product; nothing in here is part of it."""

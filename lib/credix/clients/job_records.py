@@ -1,0 +1,106 @@
+"""What the jobs of one process cost on BigQuery, as far as BigQuery says."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from google.api_core import exceptions as google
+
+from credix.errors import CostError
+from credix.settings import Settings
+
+if TYPE_CHECKING:
+    from google.cloud import bigquery
+
+# How BigQuery refuses a query that would read more than `maximum_bytes_billed`.
+LIMIT_REASON = "bytesBilledLimitExceeded"
+LIMIT_WORDS = "exceeded limit for bytes billed"
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One finished job: bytes are None where the server does not know them.
+
+    `bytes_processed` and `bytes_billed` are of queries; a load is free and has `bytes_written`.
+    """
+
+    kind: str
+    name: str
+    target: str
+    job_id: str | None = None
+    bytes_processed: int | None = None
+    bytes_billed: int | None = None
+    bytes_written: int | None = None
+
+
+def query_record(
+    job: "bigquery.QueryJob", name: str, target: str, *, is_measured: bool
+) -> JobRecord:
+    return JobRecord(
+        kind="query",
+        name=name,
+        target=target,
+        job_id=job.job_id,
+        bytes_processed=known(job.total_bytes_processed, is_measured=is_measured),
+        bytes_billed=known(job.total_bytes_billed, is_measured=is_measured),
+    )
+
+
+def load_record(job: "bigquery.LoadJob", name: str, target: str, *, is_measured: bool) -> JobRecord:
+    return JobRecord(
+        kind="load",
+        name=name,
+        target=target,
+        job_id=job.job_id,
+        bytes_written=known(job.output_bytes, is_measured=is_measured),
+    )
+
+
+def is_measured_by(settings: Settings) -> bool:
+    """False for a named server: the local one has no measure and says 0 of every job."""
+    return settings.bigquery_endpoint is None
+
+
+def known(value: Any, *, is_measured: bool) -> int | None:
+    """The bytes a server told; a 0 of a server that does not measure tells nothing."""
+    if value is None or (not is_measured and int(value) == 0):
+        return None
+    return int(value)
+
+
+def summarize(jobs: Iterable[JobRecord]) -> dict[str, int | None]:
+    """`bytes_processed` of the queries that are known, None when none is; and how many are not."""
+    told = [job.bytes_processed for job in jobs if job.kind != "load"]
+    return add_up(told)
+
+
+def add_up(told: Iterable[int | None]) -> dict[str, int | None]:
+    values = list(told)
+    found = [value for value in values if value is not None]
+    return {
+        "bytes_processed": sum(found) if found else None,
+        "jobs_without_bytes": len(values) - len(found),
+    }
+
+
+def is_over_limit(error: google.GoogleAPICallError) -> bool:
+    """True when BigQuery refused a query for its bytes.
+
+    The client library does not know the reason and raises it as a fault of the server, which would
+    be tried again.
+    """
+    reasons = {str(detail.get("reason")) for detail in error.errors if isinstance(detail, dict)}
+    return LIMIT_REASON in reasons or names_limit(str(error.message))
+
+
+def names_limit(message: str) -> bool:
+    return LIMIT_REASON in message or LIMIT_WORDS in message
+
+
+def limit_error(settings: Settings, target: str, message: str) -> CostError:
+    return CostError(
+        f"{target}: the query would read more than CREDIX_MAXIMUM_BYTES_BILLED allows "
+        f"({settings.maximum_bytes_billed:,} bytes): {message.strip().rstrip('.')}. Nothing was "
+        "billed. Raise the setting if this size is expected (docs/cost.md says what each step "
+        "reads), else build less often."
+    )
