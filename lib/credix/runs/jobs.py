@@ -1,12 +1,24 @@
-"""The jobs by name: which sources they carry and whether they end with the report."""
+"""The jobs by name: which notebooks they run, and what those import."""
 
+import ast
+import json
 from dataclasses import dataclass
 
 from credix.errors import SettingsError
+from credix.settings import PROJECT_DIR
+
+NOTEBOOKS = PROJECT_DIR / "notebooks"
 
 SOURCE_STEPS = ("01_extract", "02_land", "03_load", "04_transform")
 GOLD_STEP = "04_transform"
 REPORT_STEP = "05_report"
+# What the steps of a notebook import only when a cell comes to need it.
+IMPORTED_LATER = {
+    "02_land": ("credix.clients.lake",),
+    "03_load": ("credix.clients.lake", "credix.clients.warehouse"),
+    "04_transform": ("credix.clients.warehouse", "dbt.cli.main", "dbt.adapters.bigquery"),
+    "05_report": ("credix.clients.warehouse", "credix.steps.plots"),
+}
 
 
 @dataclass(frozen=True)
@@ -39,3 +51,25 @@ def find_job(name: str) -> Job:
     if name not in JOBS:
         raise SettingsError(f"There is no job '{name}': choose one of {', '.join(JOBS)}.")
     return JOBS[name]
+
+
+def modules_of(notebook: str) -> tuple[str, ...]:
+    """What the notebook's cells import, then what its steps import later."""
+    content = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8"))
+    cells = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
+    named = [module for cell in cells for module in imports_of(cell)]
+    return (*named, *IMPORTED_LATER.get(notebook, ()))
+
+
+def imports_of(cell: str) -> list[str]:
+    """The modules and names that a cell imports `from` somewhere; none where it is not Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(cell)))
+    except SyntaxError:
+        return []
+    return [
+        f"{node.module}.{alias.name}"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]

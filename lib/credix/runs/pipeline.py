@@ -19,6 +19,7 @@ from credix.parts import full_disk_named
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run
 from credix.runs.jobs import GOLD_STEP, REPORT_STEP, SOURCE_STEPS, Job
+from credix.runs.kernels import Kernels
 from credix.runs.manifest import Manifest
 from credix.runs.notebook import NotebookJob
 from credix.runs.redact import Redactor
@@ -62,8 +63,15 @@ class Request:
 class Pipeline:
     """One run of one job. Every path out of `run` gives the leases free and leaves a manifest."""
 
-    def __init__(self, settings: Settings, request: Request, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        request: Request,
+        reporter: Reporter,
+        kernels: Kernels | None = None,
+    ) -> None:
         self.settings, self.request, self.reporter = settings, request, reporter
+        self.kernels = kernels or Kernels()
         self.effects = Effects(settings.retry_seconds, settings.die_at)
         self.lake = Lake(settings, self.effects)
         self.states = StateStore(settings, self.lake)
@@ -87,7 +95,7 @@ class Pipeline:
         """
         for bucket in (self.settings.lake_bucket, self.settings.archive_bucket):
             self.lake.require_bucket(bucket)
-        with self._sources_held() as states:
+        with self.kernels, self._sources_held() as states:
             try:
                 with full_disk_named(self.folder):
                     self.reporter.run_started(self.run_id, self.request.job.name)
@@ -159,15 +167,34 @@ class Pipeline:
             **parameters,
         }
         notebooks.execute(
-            NotebookJob(step, self.folder / f"{name}.ipynb", known),
+            NotebookJob(
+                step, self.folder / f"{name}.ipynb", known, partial(self._foresee, step, source)
+            ),
             self.redactor,
             self.reporter,
+            self.kernels,
             self.settings.notebook_timeout_seconds,
         )
         result = read_result(result_path, step)
         self.manifest.add(owner, step, self.redactor.value(result))
         self.reporter.step_finished(step, owner, result)
         return result
+
+    def _foresee(self, step: str, source: str | None) -> str | None:
+        """The notebook that will follow while this one runs; None when perhaps none will."""
+        sources = self.request.job.sources
+        report = REPORT_STEP if self.request.job.has_report and step != REPORT_STEP else None
+        if source is None:
+            return report
+        is_last = source == sources[-1]
+        if step == SOURCE_STEPS[0]:
+            has_rows = any((self.folder / source / "parts").glob("*.parquet"))
+            return SOURCE_STEPS[1] if has_rows else None if is_last else SOURCE_STEPS[0]
+        if step != SOURCE_STEPS[-1]:
+            return SOURCE_STEPS[SOURCE_STEPS.index(step) + 1]
+        if not is_last:
+            return SOURCE_STEPS[0]
+        return GOLD_STEP if len(sources) > 1 and "gold" in self.layers else report
 
     def _open(self, source: str | None, attempt: int, watermark: Watermark | None) -> Run:
         return build_run(
