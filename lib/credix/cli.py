@@ -17,7 +17,7 @@ import click
 
 from credix import cli_recovery, environment, terminal
 from credix.errors import CredixError
-from credix.quick_imports import skip_uri_grammar
+from credix.quick_imports import skip_schema_formats
 from credix.runs.jobs import JOBS, find_job
 
 ENV_OPTION = click.option(
@@ -86,7 +86,7 @@ def run(
     found = find_job(job)
     begin_at = parse_watermarks(watermarks, found.sources)
     settings = environment.enter(env, terminal.tell)
-    skip_uri_grammar()
+    skip_schema_formats()
     from credix.runs.kernels import Kernels
 
     with Kernels() as kernels:

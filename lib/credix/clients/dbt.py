@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from credix.clients.effects import Effects
 from credix.errors import DataError, SettingsError
-from credix.quick_imports import skip_uri_grammar
+from credix.quick_imports import skip_schema_formats
 from credix.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Dbt:
             self.settings.env,
             *options,
         ]
-        skip_uri_grammar()
+        skip_schema_formats()
         from dbt.cli.main import dbtRunner
 
         with environment({**self.settings.variables(), **values}):

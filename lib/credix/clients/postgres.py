@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg2
 import psycopg2.errors
 import pyarrow as pa
@@ -67,6 +66,9 @@ class SourceConnection:
 
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The result as Arrow batches over a second connection that sees the same snapshot."""
+        # It imports pandas, which the process that holds a run together never needs.
+        import adbc_driver_postgresql.dbapi as adbc
+
         with (
             self._translated(),
             adbc.connect(make_dsn(**self._arguments()), autocommit=True) as reader,

@@ -14,6 +14,7 @@ GOLD_STEP = "04_transform"
 REPORT_STEP = "05_report"
 # What the steps of a notebook import only when a cell comes to need it.
 IMPORTED_LATER = {
+    "01_extract": ("adbc_driver_postgresql.dbapi", "credix.clients.lake"),
     "02_land": ("credix.clients.lake",),
     "03_load": ("credix.clients.lake", "credix.clients.warehouse"),
     "04_transform": ("credix.clients.warehouse", "dbt.cli.main", "dbt.adapters.bigquery"),

@@ -5,7 +5,7 @@ import importlib
 import os
 from collections.abc import Iterable
 
-from credix.quick_imports import skip_uri_grammar
+from credix.quick_imports import skip_schema_formats
 
 
 def preload(modules: Iterable[str], parent: int) -> None:
@@ -16,7 +16,7 @@ def preload(modules: Iterable[str], parent: int) -> None:
     """
     if os.getppid() != parent:
         os._exit(1)
-    skip_uri_grammar()
+    skip_schema_formats()
     for module in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
