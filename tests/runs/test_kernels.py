@@ -16,7 +16,7 @@ from jupyter_core.utils import run_sync
 
 from credix.clients.warehouse import Warehouse
 from credix.errors import StepError
-from credix.runs.jobs import modules_of
+from credix.runs.jobs import find_job, modules_of
 from credix.runs.kernels import Kernels
 from credix.settings import Settings
 from tests.runs.test_pipeline import Silent, run, run_with, start, wait_until, waits_for_lock
@@ -65,6 +65,21 @@ def test_a_spare_has_its_imports_done_and_an_empty_namespace() -> None:
         kernels.prepare("02_land")
         assert evaluate(kernels.take(), "", "'left' in globals()") == "False"
     assert kernels_of(os.getpid()) == []
+
+
+def test_a_job_knows_what_follows_as_soon_as_something_does() -> None:
+    def following(job: str, step: str, source: str | None, *, has_rows: bool = True) -> str | None:
+        return find_job(job).following(step, source, has_rows, has_gold=True)
+
+    assert following("cnpj", "01_extract", "cnpj_ws", has_rows=False) is None
+    assert following("cnpj", "01_extract", "cnpj_ws") == "02_land"
+    assert following("cnpj", "03_load", "cnpj_ws") == "04_transform"
+    assert following("cnpj", "04_transform", "cnpj_ws") is None
+    assert following("full", "01_extract", "cnpj_ws", has_rows=False) == "01_extract"
+    assert following("full", "04_transform", "cnpj_ws") == "01_extract"
+    assert following("full", "04_transform", "installments") == "04_transform"
+    assert following("full", "04_transform", None) == "05_report"
+    assert following("full", "05_report", None) is None
 
 
 def test_a_kernel_whose_run_died_before_it_looked_ends_by_itself() -> None:

@@ -35,6 +35,23 @@ class Job:
         steps = SOURCE_STEPS if self.sources else ()
         return steps + ((REPORT_STEP,) if self.has_report else ())
 
+    def following(
+        self, step: str, source: str | None, has_rows: bool, has_gold: bool
+    ) -> str | None:
+        """The step after this one, as far as it can be known while this one runs.
+
+        `has_rows` tells whether 01 has found something to carry so far.
+        """
+        report = REPORT_STEP if self.has_report and step != REPORT_STEP else None
+        if source is None:
+            return report
+        next_source = None if source == self.sources[-1] else SOURCE_STEPS[0]
+        if step == SOURCE_STEPS[0]:
+            return SOURCE_STEPS[1] if has_rows else next_source
+        if step != SOURCE_STEPS[-1]:
+            return SOURCE_STEPS[SOURCE_STEPS.index(step) + 1]
+        return next_source or (GOLD_STEP if has_gold and len(self.sources) > 1 else report)
+
 
 JOBS = {
     job.name: job

@@ -182,19 +182,8 @@ class Pipeline:
 
     def _foresee(self, step: str, source: str | None) -> str | None:
         """The notebook that will follow while this one runs; None when perhaps none will."""
-        sources = self.request.job.sources
-        report = REPORT_STEP if self.request.job.has_report and step != REPORT_STEP else None
-        if source is None:
-            return report
-        is_last = source == sources[-1]
-        if step == SOURCE_STEPS[0]:
-            has_rows = any((self.folder / source / "parts").glob("*.parquet"))
-            return SOURCE_STEPS[1] if has_rows else None if is_last else SOURCE_STEPS[0]
-        if step != SOURCE_STEPS[-1]:
-            return SOURCE_STEPS[SOURCE_STEPS.index(step) + 1]
-        if not is_last:
-            return SOURCE_STEPS[0]
-        return GOLD_STEP if len(sources) > 1 and "gold" in self.layers else report
+        has_rows = any((self.folder / (source or "gold") / "parts").glob("*.parquet"))
+        return self.request.job.following(step, source, has_rows, "gold" in self.layers)
 
     def _open(self, source: str | None, attempt: int, watermark: Watermark | None) -> Run:
         return build_run(
