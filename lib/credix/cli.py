@@ -17,7 +17,7 @@ import click
 
 from credix import cli_recovery, environment, terminal
 from credix.errors import CredixError
-from credix.quick_imports import skip_uri_grammar
+from credix.quick_imports import skip_schema_formats
 from credix.runs.jobs import JOBS, find_job
 
 ENV_OPTION = click.option(
@@ -80,21 +80,28 @@ def run(
     allow_deletes: bool,
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
-    skip_uri_grammar()
     from credix.orders import Orders
-    from credix.runs.pipeline import Pipeline, Request
     from credix.runs.watermarks import parse_watermarks
 
     found = find_job(job)
-    request = Request(
-        job=found,
-        business_date=f"{business_date:%Y-%m-%d}" if business_date else None,
-        watermarks=parse_watermarks(watermarks, found.sources),
-        parameters={name: parse_value(value) for name, value in parameters},
-        orders=Orders(allow_deletes=allow_deletes),
-    )
+    begin_at = parse_watermarks(watermarks, found.sources)
     settings = environment.enter(env, terminal.tell)
-    Pipeline(settings, request, terminal.TerminalReporter()).run()
+    skip_schema_formats()
+    from credix.runs.kernels import Kernels
+
+    with Kernels() as kernels:
+        # It boots while this process imports the rest.
+        kernels.prepare(found.notebooks[0])
+        from credix.runs.pipeline import Pipeline, Request
+
+        request = Request(
+            job=found,
+            business_date=f"{business_date:%Y-%m-%d}" if business_date else None,
+            watermarks=begin_at,
+            parameters={name: parse_value(value) for name, value in parameters},
+            orders=Orders(allow_deletes=allow_deletes),
+        )
+        Pipeline(settings, request, terminal.TerminalReporter(), kernels).run()
 
 
 @commands.command()

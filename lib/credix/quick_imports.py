@@ -4,15 +4,17 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
-URI_GRAMMAR = "rfc3987_syntax"
+# A parser of URIs, built for 1.4 s at its import, and one of durations.
+FORMATS = ("rfc3987_syntax", "isoduration")
 
 
-def skip_uri_grammar() -> None:
-    """Let jsonschema do without its grammar of URIs; call before papermill or dbt is imported.
+def skip_schema_formats() -> None:
+    """Let jsonschema do without two formats; call before papermill or dbt is imported.
 
-    Jupyter's packages install it, and its import builds a parser for 1.4 s. jsonschema treats it
-    as optional; neither a notebook's nor dbt's schema has a format that needs it.
+    Jupyter's packages install them. jsonschema treats them as optional; neither a notebook's nor
+    dbt's schema has a format that needs them.
     """
     # None for a module makes its import an ImportError (Python reference, the import system).
     modules: MutableMapping[str, Any] = sys.modules
-    modules.setdefault(URI_GRAMMAR, None)
+    for name in FORMATS:
+        modules.setdefault(name, None)

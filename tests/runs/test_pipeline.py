@@ -39,8 +39,18 @@ class Silent:
 def run(
     settings: Settings, job: str = "full", business_date: str | None = None, **parameters: Any
 ) -> dict[str, Any]:
+    return run_with(Silent(), settings, job, business_date, **parameters)
+
+
+def run_with(
+    reporter: Silent,
+    settings: Settings,
+    job: str,
+    business_date: str | None = None,
+    **parameters: Any,
+) -> dict[str, Any]:
     request = Request(find_job(job), business_date, {}, parameters)
-    return Pipeline(settings, request, Silent()).run()
+    return Pipeline(settings, request, reporter).run()
 
 
 @pytest.fixture

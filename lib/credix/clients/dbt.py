@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from credix.clients.effects import Effects
 from credix.clients.job_records import JobRecord, is_measured_by, known, limit_error, names_limit
 from credix.errors import DataError, SettingsError
-from credix.quick_imports import skip_uri_grammar
+from credix.quick_imports import skip_schema_formats
 from credix.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Dbt:
             self.settings.env,
             *options,
         ]
-        skip_uri_grammar()
+        skip_schema_formats()
         from dbt.cli.main import dbtRunner
 
         with environment({**self.settings.variables(), **values}):

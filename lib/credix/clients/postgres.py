@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg2
 import psycopg2.errors
 import pyarrow as pa
@@ -76,6 +75,9 @@ class SourceConnection:
 
         A statement is asked for when the result of the one before it is read.
         """
+        # It imports pandas, which the process that holds a run together never needs.
+        import adbc_driver_postgresql.dbapi as adbc
+
         with (
             self._translated(),
             adbc.connect(make_dsn(**self._arguments()), autocommit=True) as reader,

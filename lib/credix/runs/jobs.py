@@ -1,12 +1,27 @@
-"""The jobs by name: which sources they carry and whether they end with the report."""
+"""The jobs by name: which notebooks they run, and what those import."""
 
+import ast
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from credix.errors import SettingsError
+from credix.settings import PROJECT_DIR
+
+NOTEBOOKS = PROJECT_DIR / "notebooks"
 
 SOURCE_STEPS = ("01_extract", "02_land", "03_load", "04_transform")
 GOLD_STEP = "04_transform"
 REPORT_STEP = "05_report"
+LAYERS = ["bronze", "silver", "gold"]
+# What the steps of a notebook import only when a cell comes to need it.
+IMPORTED_LATER = {
+    "01_extract": ("adbc_driver_postgresql.dbapi", "credix.clients.lake"),
+    "02_land": ("credix.clients.lake",),
+    "03_load": ("credix.clients.lake", "credix.clients.warehouse"),
+    "04_transform": ("credix.clients.warehouse", "dbt.cli.main", "dbt.adapters.bigquery"),
+    "05_report": ("credix.clients.warehouse", "credix.steps.plots"),
+}
 
 
 @dataclass(frozen=True)
@@ -21,6 +36,23 @@ class Job:
     def notebooks(self) -> tuple[str, ...]:
         steps = SOURCE_STEPS if self.sources else ()
         return steps + ((REPORT_STEP,) if self.has_report else ())
+
+    def following(
+        self, step: str, source: str | None, has_rows: bool, has_gold: bool
+    ) -> str | None:
+        """The step after this one, as far as it can be known while this one runs.
+
+        `has_rows` tells whether 01 has found something to carry so far.
+        """
+        report = REPORT_STEP if self.has_report and step != REPORT_STEP else None
+        if source is None:
+            return report
+        next_source = None if source == self.sources[-1] else SOURCE_STEPS[0]
+        if step == SOURCE_STEPS[0]:
+            return SOURCE_STEPS[1] if has_rows else next_source
+        if step != SOURCE_STEPS[-1]:
+            return SOURCE_STEPS[SOURCE_STEPS.index(step) + 1]
+        return next_source or (GOLD_STEP if has_gold and len(self.sources) > 1 else report)
 
 
 JOBS = {
@@ -39,3 +71,35 @@ def find_job(name: str) -> Job:
     if name not in JOBS:
         raise SettingsError(f"There is no job '{name}': choose one of {', '.join(JOBS)}.")
     return JOBS[name]
+
+
+def parse_layers(layers: Sequence[str]) -> list[str]:
+    """`["bronze"]` or all of them; raises SettingsError on anything else."""
+    if list(layers) not in (LAYERS[:1], LAYERS):
+        raise SettingsError(
+            f"layers is {layers}: give {json.dumps(LAYERS[:1])} to stop before silver and gold, "
+            f"or {json.dumps(LAYERS)}."
+        )
+    return list(layers)
+
+
+def modules_of(notebook: str) -> tuple[str, ...]:
+    """What the notebook's cells import, then what its steps import later."""
+    content = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8"))
+    cells = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
+    named = [module for cell in cells for module in imports_of(cell)]
+    return (*named, *IMPORTED_LATER.get(notebook, ()))
+
+
+def imports_of(cell: str) -> list[str]:
+    """The modules and names that a cell imports `from` somewhere; none where it is not Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(cell)))
+    except SyntaxError:
+        return []
+    return [
+        f"{node.module}.{alias.name}"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]

@@ -1,6 +1,6 @@
 """One notebook executed by papermill: redacted before every save, truthful about how it ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,17 +8,18 @@ from typing import Any, Protocol
 import nbformat
 import papermill
 from nbclient.exceptions import CellControlSignal
+from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
+from papermill.log import logger
 
 from credix import errors
 from credix.errors import CredixError, SettingsError, StepError
 from credix.parts import full_disk_error
+from credix.runs.jobs import NOTEBOOKS
+from credix.runs.kernels import Kernels
 from credix.runs.redact import Redactor
-from credix.settings import PROJECT_DIR
 
-NOTEBOOKS = PROJECT_DIR / "notebooks"
 ENGINE = "credix"
 KERNEL_START_SECONDS = 120
 # Parameters that hold a run together: no user may set them from outside.
@@ -39,23 +40,28 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True)
 class NotebookJob:
-    """A notebook to execute, under which name, with which parameters."""
+    """A notebook to execute, under which name, with which parameters.
+
+    `foresee` is asked before each cell which notebook will follow; None while that is open.
+    """
 
     notebook: str
     output: Path
     parameters: Mapping[str, Any]
+    foresee: Callable[[], str | None]
 
 
 class AuditEngine(NBClientEngine):
-    """Papermill's own engine with a redactor and a reporter around it."""
+    """Papermill's own engine with a redactor and a reporter around it, on a kernel of the run's."""
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: NotebookExecutionManager, kernel_name: str, *arguments: Any, **options: Any
+        cls, nb_man: NotebookExecutionManager, kernel_name: str, *_: Any, **options: Any
     ) -> Any:
-        redactor: Redactor = options.pop("redactor")
-        reporter: Reporter = options.pop("reporter")
-        name: str = options.pop("notebook_name")
+        job: NotebookJob = options["job"]
+        redactor: Redactor = options["redactor"]
+        reporter: Reporter = options["reporter"]
+        kernels: Kernels = options["kernels"]
         save, cell_start = nb_man.save, nb_man.cell_start
         headings = cell_headings(nb_man.nb)
 
@@ -66,18 +72,35 @@ class AuditEngine(NBClientEngine):
         def report_and_start(cell: Any, cell_index: int | None = None, **keywords: Any) -> None:
             if cell.cell_type == "code" and cell_index is not None:
                 number, heading = headings[cell_index]
-                reporter.cell_started(name, number, len(headings), heading)
+                reporter.cell_started(job.notebook, number, len(headings), heading)
+            following = job.foresee()
+            if following:
+                kernels.prepare(following)
             cell_start(cell, cell_index, **keywords)
 
         nb_man.save, nb_man.cell_start = redact_and_save, report_and_start
+        kernel = kernels.take()
         try:
-            return super().execute_managed_notebook(nb_man, kernel_name, *arguments, **options)
+            client = PapermillNotebookClient(
+                nb_man,
+                km=kernel,
+                kernel_name=kernel_name,
+                timeout=options["execution_timeout"],
+                startup_timeout=options["start_timeout"],
+                shutdown_kernel="immediate",
+                log=logger,
+            )
+            return client.execute(cleanup_kc=True)
         except BaseException as error:
             mark_unfinished_cell(nb_man.nb, error, redactor)
             raise
+        finally:
+            kernels.end(kernel)
 
 
-def execute(job: NotebookJob, redactor: Redactor, reporter: Reporter, cell_timeout: int) -> None:
+def execute(
+    job: NotebookJob, redactor: Redactor, reporter: Reporter, kernels: Kernels, cell_timeout: int
+) -> None:
     """Execute a notebook to its end.
 
     Raises the error of this product that a cell raised, as the class it was, else StepError.
@@ -94,11 +117,10 @@ def execute(job: NotebookJob, redactor: Redactor, reporter: Reporter, cell_timeo
             cwd=NOTEBOOKS,
             start_timeout=KERNEL_START_SECONDS,
             execution_timeout=cell_timeout,
-            shutdown_kernel="immediate",
-            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+            job=job,
             redactor=redactor,
             reporter=reporter,
-            notebook_name=job.notebook,
+            kernels=kernels,
         )
     except PapermillExecutionError as error:
         raise as_own_error(job.notebook, error.ename, redactor.text(error.evalue)) from None

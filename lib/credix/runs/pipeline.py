@@ -1,7 +1,6 @@
 """A job from fence to archive: which notebook runs when, and what is true at the end."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,16 +11,18 @@ from typing import Any, Protocol
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.errors import CredixError, FenceError, SettingsError, StepError
+from credix.errors import CredixError
 from credix.leases import is_abandoned, new_lease
 from credix.orders import Orders
 from credix.parts import full_disk_named
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run
-from credix.runs.jobs import GOLD_STEP, REPORT_STEP, SOURCE_STEPS, Job
+from credix.runs.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
+from credix.runs.kernels import Kernels
 from credix.runs.manifest import Manifest
 from credix.runs.notebook import NotebookJob
 from credix.runs.redact import Redactor
+from credix.runs.results import describe_error, read_result
 from credix.settings import Settings
 from credix.sources import load_source, source_names
 from credix.state import LastRun, RunStatus, SourceState, Watermark
@@ -36,8 +37,6 @@ from credix.steps.context import (
     write_text,
 )
 from credix.steps.lease_keeper import LeaseKeeper
-
-LAYERS = ["bronze", "silver", "gold"]
 
 
 class Reporter(notebooks.Reporter, Protocol):
@@ -62,8 +61,15 @@ class Request:
 class Pipeline:
     """One run of one job. Every path out of `run` gives the leases free and leaves a manifest."""
 
-    def __init__(self, settings: Settings, request: Request, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        request: Request,
+        reporter: Reporter,
+        kernels: Kernels | None = None,
+    ) -> None:
         self.settings, self.request, self.reporter = settings, request, reporter
+        self.kernels = kernels or Kernels()
         self.effects = Effects(settings.retry_seconds, settings.die_at)
         self.lake = Lake(settings, self.effects)
         self.states = StateStore(settings, self.lake)
@@ -88,7 +94,7 @@ class Pipeline:
         """
         for bucket in (self.settings.lake_bucket, self.settings.archive_bucket):
             self.lake.require_bucket(bucket)
-        with self._sources_held() as states:
+        with self.kernels, self._sources_held() as states:
             try:
                 with full_disk_named(self.folder):
                     self.reporter.run_started(self.run_id, self.request.job.name)
@@ -177,15 +183,26 @@ class Pipeline:
             **parameters,
         }
         notebooks.execute(
-            NotebookJob(step, self.folder / f"{name}{suffix}.ipynb", known),
+            NotebookJob(
+                step,
+                self.folder / f"{name}{suffix}.ipynb",
+                known,
+                partial(self._foresee, step, source, folder / owner / "parts"),
+            ),
             self.redactor,
             self.reporter,
+            self.kernels,
             self.settings.notebook_timeout_seconds,
         )
         result = read_result(result_path, step)
         self.manifest.add(owner, f"{step}{suffix}", self.redactor.value(result))
         self.reporter.step_finished(step, owner, result)
         return result
+
+    def _foresee(self, step: str, source: str | None, parts: Path) -> str | None:
+        """The notebook that will follow while this one runs; None when perhaps none will."""
+        has_rows = any(parts.glob("*.parquet"))
+        return self.request.job.following(step, source, has_rows, "gold" in self.layers)
 
     def _open(self, source: str | None, attempt: int, watermark: Watermark | None) -> Run:
         return build_run(
@@ -259,36 +276,3 @@ class Pipeline:
             if self.manifest.status != "failed":
                 raise
             return manifest, f"{self.folder} (not archived: {error})"
-
-
-def parse_layers(layers: Sequence[str]) -> list[str]:
-    """`["bronze"]` or all of them; raises SettingsError on anything else."""
-    if list(layers) not in (LAYERS[:1], LAYERS):
-        raise SettingsError(
-            f"layers is {layers}: give {json.dumps(LAYERS[:1])} to stop before silver and gold, "
-            f"or {json.dumps(LAYERS)}."
-        )
-    return list(layers)
-
-
-def read_result(path: Path, step: str) -> dict[str, Any]:
-    """Raises StepError when a notebook ended without its result, whatever it says itself."""
-    try:
-        result = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        raise StepError(
-            f"{step} ended without a step result: its kernel was stopped or it left early."
-        ) from None
-    if result.get("status") not in ("done", "no_changes"):
-        raise StepError(f"{step} ended with status {result.get('status')}.")
-    return result
-
-
-def describe_error(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "Interrupted by the user or by SIGTERM."
-    if isinstance(error, FenceError):
-        return f"Overtaken: {error}"
-    if isinstance(error, CredixError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,82 @@
+"""The kernels of a run: each serves one notebook, the next one starts while that one works."""
+
+import os
+from types import TracebackType
+from typing import Self
+
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+from traitlets.config import Config
+
+from credix.runs.jobs import NOTEBOOKS, modules_of
+
+KERNEL = "python3"
+# Keys for each kernel: whoever shares the host can neither read nor send.
+CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
+
+
+class Kernels:
+    """Starts kernels and ends every one of them when it is left, whichever way.
+
+    At most one kernel is spare. It has the environment of the moment it was started in.
+    """
+
+    def __init__(self) -> None:
+        self._spare: AsyncKernelManager | None = None
+        self._living: list[AsyncKernelManager] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def prepare(self, notebook: str) -> None:
+        """Start a spare kernel that imports what this notebook needs, unless there is a spare."""
+        if self._spare is None:
+            self._spare = self._start(modules_of(notebook))
+
+    def take(self) -> AsyncKernelManager:
+        """The spare kernel, or a new one where there is none or it has died.
+
+        A new one imports nothing ahead: an import that kills a kernel then kills it in its cell.
+        """
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            if run_sync(spare.is_alive)():
+                return spare
+            self.end(spare)
+        return self._start(())
+
+    def end(self, kernel: AsyncKernelManager) -> None:
+        """Kill a kernel; nothing happens when it has ended."""
+        if kernel.has_kernel:
+            run_sync(kernel.shutdown_kernel)(now=True)
+        else:
+            run_sync(kernel.cleanup_resources)()
+        if kernel in self._living:
+            self._living.remove(kernel)
+
+    def close(self) -> None:
+        self._spare = None
+        for kernel in list(self._living):
+            self.end(kernel)
+
+    def _start(self, modules: tuple[str, ...]) -> AsyncKernelManager:
+        kernel = AsyncKernelManager(kernel_name=KERNEL, config=CONFIG)
+        self._living.append(kernel)
+        arguments = ["--HistoryManager.hist_file=:memory:"]
+        if modules:
+            # An expression, so that the notebook's namespace stays empty.
+            code = (
+                "__import__('credix.runs.preload', fromlist=['preload'])"
+                f".preload({modules!r}, {os.getpid()})"
+            )
+            arguments.append(f"--IPKernelApp.exec_lines={[code]!r}")
+        run_sync(kernel.start_kernel)(extra_arguments=arguments, cwd=str(NOTEBOOKS))
+        return kernel

@@ -1,0 +1,22 @@
+"""The imports of a notebook, done in its kernel while the kernel still waits for its turn."""
+
+import contextlib
+import importlib
+import os
+from collections.abc import Iterable
+
+from credix.quick_imports import skip_schema_formats
+
+
+def preload(modules: Iterable[str], parent: int) -> None:
+    """Import what can be imported; an import that fails is left to the notebook to raise.
+
+    `parent` is the process id of the run. ipykernel's poller ends a kernel whose parent dies, but
+    not where the run died before the poller looked and another process than 1 took the orphan.
+    """
+    if os.getppid() != parent:
+        os._exit(1)
+    skip_schema_formats()
+    for module in modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)

@@ -1,0 +1,30 @@
+"""How a step and a run ended: the step's result, the run's error in words."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from credix.errors import CredixError, FenceError, StepError
+
+
+def read_result(path: Path, step: str) -> dict[str, Any]:
+    """Raises StepError when a notebook ended without its result, whatever it says itself."""
+    try:
+        result = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        raise StepError(
+            f"{step} ended without a step result: its kernel was stopped or it left early."
+        ) from None
+    if result.get("status") not in ("done", "no_changes"):
+        raise StepError(f"{step} ended with status {result.get('status')}.")
+    return result
+
+
+def describe_error(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted by the user or by SIGTERM."
+    if isinstance(error, FenceError):
+        return f"Overtaken: {error}"
+    if isinstance(error, CredixError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
