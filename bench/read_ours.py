@@ -1,0 +1,64 @@
+"""One reading of the installments by this product, in a process of its own: `ours` or `copy`.
+
+Prints JSON: seconds without imports, rows, bytes of Parquet, peak memory of the process in MB.
+"""
+
+import io
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import psycopg2
+
+from bench.stage import INSTALLMENTS, WORK, clear_folder, connect_arguments
+from credix.settings import Settings
+from credix.source_sql import quote, table_sql
+from credix.state import SourceState
+from credix.steps import cycle
+from credix.steps.context import build_run, write_text
+
+
+class Nothing(io.RawIOBase):
+    """Takes bytes and forgets them."""
+
+    def write(self, content: bytes) -> int:
+        return len(content)
+
+
+def copy(settings: Settings) -> dict[str, int]:
+    """The wire's limit: the contract's columns over one connection, to nothing."""
+    columns = ", ".join(quote(name) for name in INSTALLMENTS.column_names)
+    table = table_sql(INSTALLMENTS, settings.postgres_schema)
+    with (
+        psycopg2.connect(**connect_arguments(settings)) as connection,
+        connection.cursor() as cursor,
+    ):
+        sql = f"COPY (SELECT {columns} FROM {table}) TO STDOUT (FORMAT binary)"
+        cursor.copy_expert(sql, Nothing())
+        return {"rows": cursor.rowcount, "bytes": 0}
+
+
+def ours(settings: Settings) -> dict[str, int]:
+    """What 01 does in a first load: snapshot, checks, hashes, Parquet, digest, step result."""
+    folder = clear_folder(WORK / "extracted")
+    run = build_run(settings, "bench", folder, "installments", 1, None, "2026-01-01")
+    state = SourceState(source="installments", attempt=1)
+    write_text(run.source_folder / "state.json", state.to_json())
+    extracted = cycle.extract(run)
+    return {"rows": extracted["rows"], "bytes": extracted["size_bytes"]}
+
+
+def main() -> None:
+    reader = {"copy": copy, "ours": ours}[sys.argv[1]]
+    settings = Settings.parse(json.loads(Path(sys.argv[2]).read_text("utf-8")))
+    started = time.perf_counter()
+    found = reader(settings)
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps({**found, "seconds": seconds, "peak_mb": peak}))
+
+
+if __name__ == "__main__":
+    main()
