@@ -1,11 +1,14 @@
 """The kernels of a run: each serves one notebook, the next one starts while that one works."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
+from nbclient import NotebookClient
 from traitlets.config import Config
 
 from credix.runs.jobs import NOTEBOOKS, modules_of
@@ -52,6 +55,24 @@ class Kernels:
                 return spare
             self.end(spare)
         return self._start(())
+
+    @contextmanager
+    def serving(self, client: NotebookClient) -> Iterator[None]:
+        """Connect the client of one notebook to a kernel, and end that kernel behind it.
+
+        A kernel that dies before it answers is replaced once: a spare may die as it is taken.
+        """
+        client.km = kernel = self.take()
+        try:
+            try:
+                client.start_new_kernel_client()
+            except RuntimeError:
+                self.end(kernel)
+                client.km = kernel = self.take()
+                client.start_new_kernel_client()
+            yield
+        finally:
+            self.end(kernel)
 
     def end(self, kernel: AsyncKernelManager) -> None:
         """Kill a kernel; nothing happens when it has ended."""

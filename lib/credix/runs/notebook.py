@@ -79,23 +79,20 @@ class AuditEngine(NBClientEngine):
             cell_start(cell, cell_index, **keywords)
 
         nb_man.save, nb_man.cell_start = redact_and_save, report_and_start
-        kernel = kernels.take()
+        client = PapermillNotebookClient(
+            nb_man,
+            kernel_name=kernel_name,
+            timeout=options["execution_timeout"],
+            startup_timeout=options["start_timeout"],
+            shutdown_kernel="immediate",
+            log=logger,
+        )
         try:
-            client = PapermillNotebookClient(
-                nb_man,
-                km=kernel,
-                kernel_name=kernel_name,
-                timeout=options["execution_timeout"],
-                startup_timeout=options["start_timeout"],
-                shutdown_kernel="immediate",
-                log=logger,
-            )
-            return client.execute(cleanup_kc=True)
+            with kernels.serving(client):
+                return client.execute(cleanup_kc=True)
         except BaseException as error:
             mark_unfinished_cell(nb_man.nb, error, redactor)
             raise
-        finally:
-            kernels.end(kernel)
 
 
 def execute(
