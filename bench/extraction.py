@@ -77,9 +77,7 @@ def peer_python() -> str:
         return str(python)
     print("Installing the peers ...", flush=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "-r", str(wanted)], check=True
-    )
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", "-r", str(wanted)], check=True)
     shutil.copyfile(wanted, marker)
     return str(python)
 

@@ -84,7 +84,9 @@ def spent(manifest: dict[str, Any], folder: Path, seconds: float) -> dict[str, f
             grouped = dict.fromkeys(shares, 0.0)
             for effect, took in effects.items():
                 room = effect.partition(".")[0]
-                grouped[GROUPS.get(room, "dbt" if room in ("bronze", "silver", "gold") else "steps")] += took
+                grouped[
+                    GROUPS.get(room, "dbt" if room in ("bronze", "silver", "gold") else "steps")
+                ] += took
             rest = max(0.0, result["seconds"] - sum(grouped.values()))
             grouped["PostgreSQL" if name.startswith("01") else "steps"] += rest
             in_steps += result["seconds"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def dlt_backend(backend, table, folder):
-    """dlt's own SQL source up to the Parquet files of its working folder: no load behind it."""
+    """The SQL source of dlt up to the Parquet files of its working folder: no load behind it."""
     import dlt
     from dlt.sources.sql_database import sql_table
 

@@ -25,7 +25,8 @@ class Snapshot:
     `oldest_open_at` is a lower bound of the start of every transaction whose rows the snapshot
     cannot see; None when the role may not know it. `relation_marks` change, one by relation, when
     it is rewritten or attached again. For capture by log `log_gap` says why the replication slot
-    does not hold all changes since the watermark, and `publication` is its version.
+    does not hold all changes since the watermark, `log_gap_of_slices` the same of the first
+    snapshot of a read in slices, and `publication` is its version.
     """
 
     taken_at: datetime
@@ -39,6 +40,7 @@ class Snapshot:
     has_prepared_transactions: bool
     relation_marks: tuple[str, ...] = ()
     log_gap: str | None = None
+    log_gap_of_slices: str | None = None
     publication: str | None = None
 
 

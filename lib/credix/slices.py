@@ -36,7 +36,7 @@ def find_slices(
         and first.column_numbers == snapshot.column_numbers
         and row_version <= snapshot.row_version
         and snapshot.next_row_version - row_version < XID_HORIZON
-        and not snapshot.log_gap
+        and not snapshot.log_gap_of_slices
         and all(known_marks.get(oid) == mark for oid, mark in marks)
     )
     return slices if goes_on else None

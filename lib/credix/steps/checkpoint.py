@@ -29,7 +29,8 @@ def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) ->
     )
     for forgotten in before.reread_files - after.reread_files:
         run.lake.delete("state.forget_rereads", run.settings.lake_bucket, forgotten)
-    release_log(run, before, after)
+    if slices is None:
+        release_log(run, before, after)
     return after
 
 

@@ -47,7 +47,12 @@ def take_snapshot(run: Run, connection: SourceConnection) -> Snapshot:
         return inspect_source.take_snapshot(connection, run.source, schema)
     log = read_log.open_log(run, connection, read_state(run))
     snapshot = inspect_source.take_snapshot(connection, run.source, schema)
-    return replace(snapshot, log_gap=log.gap, publication=log.publication)
+    return replace(
+        snapshot,
+        log_gap=log.gap,
+        log_gap_of_slices=log.gap_of_slices,
+        publication=log.publication,
+    )
 
 
 def describe_snapshot(snapshot: Snapshot) -> pd.DataFrame:

@@ -31,31 +31,34 @@ MOST_KEYS = 200_000
 
 @dataclass(frozen=True)
 class Log:
-    """A slot and a publication that are ready; `gap` says why the slot had to be made anew."""
+    """A slot and a publication that are ready.
+
+    `gap` says why they do not tell everything since the watermark, `gap_of_slices` the same of the
+    first snapshot of a read in slices.
+    """
 
     publication: str
     gap: str | None
+    gap_of_slices: str | None
 
 
 def open_log(run: Run, connection: SourceConnection, state: SourceState) -> Log:
     """Make sure, before the snapshot, that the slot tells all changes from now on.
 
-    A read in slices relies on the slot from the snapshot of its first slice on.
-
-    Raises SourceError when server, table or role do not allow it.
+    A full read in slices relies on the slot from the snapshot of its first slice on: the slot is
+    made anew only where it serves neither that nor the watermark. Raises SourceError when server, table or role do not allow it.
     """
     require_log(connection, run.source, run.settings.postgres_schema)
     with Replication(run.settings, run.source) as replication:
         status = replication.status()
-        begun = state.slices.first.watermark if state.slices else None
-        relied_on = {state.watermark, begun} - {None} or {None}
         known = replication.find_publication()
-        gaps = [find_gap(since, known, status, replication.name) for since in relied_on]
-        gap = next(filter(None, gaps), None)
+        first = state.slices.first.watermark if state.slices else None
+        gap = find_gap(state.watermark, known, status, replication.name)
+        gap_of_slices = find_gap(first, known, status, replication.name)
         publication = replication.ensure_publication()
-        if gap:
+        if gap and gap_of_slices:
             run.effects.perform("source.create_slot", replication.name, replication.recreate_slot)
-    return Log(publication, gap)
+    return Log(publication, gap, gap_of_slices)
 
 
 def find_gap(
