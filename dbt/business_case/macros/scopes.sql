@@ -21,11 +21,11 @@
 {%- endmacro -%}
 
 {#-
-  A condition on a column of keys in silver. Without an end: silver is what these keys are made
-  equal to, whichever version of them it holds.
+  A condition on a key of silver. Without an end: silver is what these keys are made equal to,
+  whichever version of them it holds.
 -#}
-{%- macro is_key_of_change(source, key, column) -%}
-    {{ column }} in (select {{ key }} from {{ ref(source) }} where _seq > {{ changes()[source].seen if execute }})
+{%- macro is_key_of_change(source, key) -%}
+    {{ key }} in (select {{ key }} from {{ ref(source) }} where _seq > {{ changes()[source].seen if execute }})
 {%- endmacro -%}
 
 {#- A condition on a column of companies. -#}
@@ -41,25 +41,33 @@
     {%- if not execute -%}{%- do ref('touched_companies') -%}{%- endif -%}
 {%- endmacro -%}
 
-{#- The scope of each maintained table: a condition on its own rows. -#}
+{#- The scope of each maintained table: the keys that leave it unless its SQL yields them. -#}
 
 {%- macro scope_of_cnpj_ws_clean() -%}
-    cnpj in (select cnpj from {{ ref('cnpj_ws') }} where {{ is_changed('cnpj_ws') }})
+select cnpj from {{ ref('cnpj_ws') }} where {{ is_changed('cnpj_ws') }}
 {%- endmacro -%}
 
 {%- macro scope_of_installments_clean() -%}
-    asset_id in (select asset_id from {{ ref('installments') }} where {{ is_changed('installments') }})
+select asset_id from {{ ref('installments') }} where {{ is_changed('installments') }}
 {%- endmacro -%}
 
 {%- macro scope_of_quarantine() -%}
-    (source = 'cnpj_ws' and {{ is_key_of_change('cnpj_ws', 'cnpj', 'key_value') }})
-        or (source = 'installments' and {{ is_key_of_change('installments', 'asset_id', 'key_value') }})
+{%- set sources = [
+    ('cnpj_ws', 'cnpj', company_faults()), ('installments', 'asset_id', installment_faults())
+] -%}
+{%- for source, key, faults in sources -%}
+select '{{ source }}' as source, {{ key }} as key_value, reason
+        from {{ ref(source) }}
+        cross join unnest(['{{ faults | map(attribute=0) | join("', '") }}']) as reason
+        where _seq > {{ changes()[source].seen }}
+        {{ 'union all' if not loop.last }}
+        {% endfor -%}
 {%- endmacro -%}
 
 {%- macro scope_of_company_payment_summary() -%}
-    {{ is_touched('buyer_tax_id') }}
+select cnpj as buyer_tax_id from {{ ref('touched_companies') }}
 {%- endmacro -%}
 
 {%- macro scope_of_payment_analytics_detailed() -%}
-    {{ is_touched('buyer_tax_id') }}
+select asset_id from {{ ref('installments') }} where _seq > {{ changes()['installments'].seen }}
 {%- endmacro -%}

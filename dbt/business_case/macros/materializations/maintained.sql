@@ -1,8 +1,8 @@
 {#-
   A table that a build either makes whole, by dbt's own table materialization, or brings up to date
-  by one MERGE: within the model's scope (macros/scopes.sql) the table becomes what the model's SQL
-  says. A row that differs is updated, a new one inserted, one that the SQL does not yield leaves;
-  equal rows are not written. A second execution changes nothing.
+  by one MERGE of what the model's SQL says of changes. A row that differs is updated, a new one
+  inserted; a key of the model's scope (macros/scopes.sql) that the SQL does not yield leaves. Equal
+  rows are not written, a second execution changes nothing.
 -#}
 {% materialization maintained, adapter='bigquery' %}
     {%- if not builds_changes() -%}
@@ -20,8 +20,9 @@
 {% endmaterialization %}
 
 {#-
-  `scope` is a condition on columns of the table. A key that the table holds within the scope and
-  the SQL does not yield arrives with NULL in its own column, which no row of the SQL has.
+  `scope` is a query of keys. One that the SQL does not yield arrives with NULL in its own column,
+  which no row of the SQL has. Neither may read the table itself: the local BigQuery does not keep
+  what a MERGE reads apart from what it has already written.
 -#}
 {%- macro maintaining_merge_sql(table, sql, scope, unique_key, columns) -%}
 {%- set keys = [unique_key] if unique_key is string else unique_key -%}
@@ -33,22 +34,20 @@ using (
 
     ),
 
-    held as (
+    scope as (
 
-        select {{ keys | join(', ') }}
-        from {{ table }}
-        where {{ scope }}
+        {{ scope }}
 
     )
 
     select
         {%- for key in keys %}
-        coalesce(fresh.{{ key }}, held.{{ key }}) as _key_{{ key }},
+        coalesce(fresh.{{ key }}, scope.{{ key }}) as _key_{{ key }},
         {%- endfor %}
         fresh.*
     from fresh
-    full outer join held
-        on {% for key in keys %}fresh.{{ key }} = held.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
+    full outer join scope
+        on {% for key in keys %}fresh.{{ key }} = scope.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
 ) as build
 on {% for key in keys %}kept.{{ key }} = build._key_{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
 when matched and build.{{ keys[0] }} is null then delete
@@ -60,7 +59,7 @@ when matched and (
     {%- for column in columns if column not in keys %}
     {{ adapter.quote(column) }} = build.{{ adapter.quote(column) }}{{ ',' if not loop.last }}
     {%- endfor %}
-when not matched then insert (
+when not matched and build.{{ keys[0] }} is not null then insert (
     {%- for column in columns %}
     {{ adapter.quote(column) }}{{ ',' if not loop.last }}
     {%- endfor %}

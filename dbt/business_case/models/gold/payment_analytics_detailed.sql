@@ -12,7 +12,10 @@ installments as (
     where
         data_quality_flag = 'VALID'
         {%- if builds_changes() %}
-        and {{ is_touched('buyer_tax_id') }}
+        and (
+            {{ is_touched('buyer_tax_id') }}
+            or {{ is_key_of_change('installments', 'asset_id') }}
+        )
         {%- endif %}
 
 ),

@@ -6,7 +6,7 @@ companies as (
 
     select * from {{ ref('cnpj_ws_clean') }}
     {%- if builds_changes() %}
-    where {{ is_key_of_change('cnpj_ws', 'cnpj', 'cnpj') }}
+    where {{ is_key_of_change('cnpj_ws', 'cnpj') }}
     {%- endif %}
 
 ),
@@ -15,7 +15,7 @@ installments as (
 
     select * from {{ ref('installments_clean') }}
     {%- if builds_changes() %}
-    where {{ is_key_of_change('installments', 'asset_id', 'asset_id') }}
+    where {{ is_key_of_change('installments', 'asset_id') }}
     {%- endif %}
 
 )

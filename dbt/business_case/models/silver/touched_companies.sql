@@ -21,7 +21,7 @@ found as (
     -- Former buyers: silver as the last build left it.
     select buyer_tax_id as cnpj
     from {{ this.incorporate(path={'identifier': 'installments_clean'}) }}
-    where {{ scope_of_installments_clean() }}
+    where asset_id in ({{ scope_of_installments_clean() }})
 
 )
 
