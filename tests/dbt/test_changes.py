@@ -100,9 +100,7 @@ class History:
         self.seen = dict.fromkeys(self.seen, self.seq)
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        return {
-            name: self.medallion.rows(layer, name, "1, 2, 3") for name, layer in TABLES.items()
-        }
+        return {name: self.medallion.rows(layer, name, "1, 2, 3") for name, layer in TABLES.items()}
 
     def require_whole(self) -> None:
         """Fails the test where a table is not what a build of everything makes of this bronze."""
