@@ -145,6 +145,7 @@ def test_a_buyer_that_lost_an_invalid_installment_is_found_though_two_builds_die
     history.change(
         "installments",
         installment("moves", history.seq, buyer_tax_id=first, expected_amount_in_cents=-1),
+        installment("stays", history.seq, buyer_tax_id=first),
     )
     history.follow("silver", "gold")
     history.commit()
