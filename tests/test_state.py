@@ -165,6 +165,26 @@ class TestGold:
     def test_a_gold_that_was_never_built_is_not_current(self) -> None:
         assert not GoldState().is_current("2026-03-31", {"a": 0})
 
+    @pytest.mark.parametrize(
+        ("day", "committed", "fingerprint", "expected"),
+        [
+            ("2026-03-31", {"a": 3, "b": 5}, "f", True),
+            ("2026-03-31", {"a": 9, "b": 5}, "f", True),
+            ("2026-04-01", {"a": 3, "b": 5}, "f", False),
+            ("2026-03-31", {"a": 2, "b": 5}, "f", False),
+            ("2026-03-31", {"a": 3, "b": 5, "c": 1}, "f", False),
+            ("2026-03-31", {"a": 3, "b": 5}, "g", False),
+        ],
+        ids=["nothing new", "newer bronze", "a day", "older bronze", "a source", "a project"],
+    )
+    def test_it_can_follow_newer_bronze_and_nothing_else(
+        self, day: str, committed: dict[str, int], fingerprint: str, *, expected: bool
+    ) -> None:
+        state = GoldState().commit(0, "2026-03-31", {"a": 3, "b": 5}, "f")
+        assert state.can_follow(day, committed, fingerprint) == expected
+        for untrusted in (state.forget(), state.distrust(), GoldState()):
+            assert not untrusted.can_follow(day, committed, fingerprint)
+
     def test_a_late_commit_is_refused(self) -> None:
         with pytest.raises(FenceError):
             GoldState(attempt=2).commit(1, "2026-03-31", {})

@@ -246,21 +246,45 @@ class SourceState(FencedState):
 
 
 class GoldState(FencedState):
-    """`state/gold.json`: the business day gold was built for and the bronze it has seen."""
+    """`state/gold.json`: the business day gold was built for and the bronze it has seen.
+
+    `fingerprint` is that of the dbt project that built it. Whoever makes gold whole forgets all
+    three first: what is written here is true of the tables at any moment.
+    """
 
     business_date: str | None = None
     seen: dict[str, int] = {}
+    fingerprint: str | None = None
 
     def is_current(self, business_date: str, committed: dict[str, int]) -> bool:
         """True when gold was built for this day from exactly the bronze that is committed."""
         return self.business_date == business_date and self.seen == committed
 
-    def commit(self, attempt: int, business_date: str, seen: dict[str, int]) -> Self:
+    def can_follow(self, business_date: str, committed: dict[str, int], fingerprint: str) -> bool:
+        """True when what bronze has gained since makes this gold that of `committed`.
+
+        Else it has to be made whole: each day moves the unpaid rows, each change of the dbt project
+        may move any, and what a new source or a state that was set back moves is not known.
+        """
+        return (
+            self.business_date == business_date
+            and self.fingerprint == fingerprint
+            and self.seen.keys() == committed.keys()
+            and all(seen <= committed[source] for source, seen in self.seen.items())
+        )
+
+    def commit(
+        self, attempt: int, business_date: str, seen: dict[str, int], fingerprint: str | None = None
+    ) -> Self:
         self.require(attempt)
-        return self.model_copy(update={"business_date": business_date, "seen": seen})
+        return self.model_copy(
+            update={"business_date": business_date, "seen": seen, "fingerprint": fingerprint}
+        )
+
+    def forget(self) -> Self:
+        """The state of a gold that has to be made whole."""
+        return self.model_copy(update={"business_date": None, "seen": {}, "fingerprint": None})
 
     def distrust(self) -> Self:
         """The state of a gold that nobody vouches for; who builds it right now is late, too."""
-        return self.model_copy(
-            update={"attempt": self.attempt + 1, "business_date": None, "seen": {}}
-        )
+        return self.forget().model_copy(update={"attempt": self.attempt + 1})

@@ -16,7 +16,12 @@ from credix.sources import load_source, source_names
 
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
 LAYERS = ("temp", "bronze", "silver", "gold")
-RUN_VALUES = ("CREDIX_DBT_TEMP_TABLE", "CREDIX_DBT_BUSINESS_DATE", "CREDIX_DBT_RECONCILED_SEQ")
+RUN_VALUES = (
+    "CREDIX_DBT_TEMP_TABLE",
+    "CREDIX_DBT_BUSINESS_DATE",
+    "CREDIX_DBT_RECONCILED_SEQ",
+    "CREDIX_DBT_CHANGES",
+)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import pytest
 
 from credix.clients.warehouse import Warehouse
-from credix.errors import FenceError
+from credix.errors import DataError, FenceError
 from credix.settings import Settings
 from credix.state import GoldState
 from credix.steps import transform
@@ -73,3 +73,33 @@ def test_who_builds_while_a_late_run_gives_up_does_not_count(both: tuple[Run, Ru
     with pytest.raises(FenceError):
         transform.commit_gold(new, current)
     assert new.states.read_gold().business_date is None
+
+
+def test_only_the_next_build_of_the_same_day_follows_changes(both: tuple[Run, Run]) -> None:
+    old, new = both
+    build(new)
+
+    claim = transform.claim_gold(new)
+    assert claim.changes == "cnpj_ws=1..1 installments=1..1"
+    transform.commit_gold(new, claim)
+
+    other_day = transform.claim_gold(old)
+    other_day.keeper.stop()
+    assert other_day.changes == ""
+    assert old.states.read_gold().seen == {}
+
+
+def test_changes_that_fail_their_tests_are_followed_by_a_build_of_everything(
+    both: tuple[Run, Run],
+) -> None:
+    _, run = both
+    build(run)
+    table = run.warehouse.table_id("silver", "installments_clean")
+    run.warehouse.execute("lose", table, f"DELETE FROM `{table}` WHERE true")
+
+    claim = transform.claim_gold(run)
+    with pytest.raises(DataError, match="every_live_row_of_bronze_is_in_silver"):
+        transform.build_layer(run, "silver", claim)
+    claim.keeper.stop()
+
+    assert build(run).seen == {"cnpj_ws": 1, "installments": 1}

@@ -31,3 +31,8 @@ case
         else 'VALID'
     end
 {%- endmacro -%}
+
+{#- The buyer of a row of bronze: trimmed, and NULL when blank. -#}
+{%- macro buyer_tax_id() -%}
+nullif(trim(buyer_tax_id), '')
+{%- endmacro -%}

@@ -6,6 +6,8 @@
   temp_table      CREDIX_DBT_TEMP_TABLE         hashed temp tables of the run, one per source, blank separated
   business_date   CREDIX_DBT_BUSINESS_DATE      YYYY-MM-DD the statuses are computed for; today in CREDIX_TIMEZONE
   reconciled_seq  CREDIX_DBT_RECONCILED_SEQ     fence token of a run that has captured the deletes; empty otherwise
+  changes         CREDIX_DBT_CHANGES            per source the _seq that gold has seen and the committed one, as
+                                                installments=40..42, blank separated; empty: build everything
 -#}
 
 {#- The day of the run as a DATE literal. -#}
@@ -19,6 +21,29 @@
         ) -%}
     {%- endif -%}
     date '{{ value }}'
+{%- endmacro -%}
+
+{#- Per source the range of `_seq` that silver and gold have not seen yet; empty: build everything. -#}
+{%- macro changes() -%}
+    {%- set ranges = {} -%}
+    {%- for part in (var('changes', env_var('CREDIX_DBT_CHANGES', '')) | string).split() -%}
+        {%- set found = modules.re.fullmatch('([a-z][a-z0-9_]*)=([0-9]{1,18})[.]{2}([0-9]{1,18})', part) -%}
+        {%- if not found -%}
+            {%- do exceptions.raise_compiler_error(
+                "CREDIX_DBT_CHANGES says '" ~ part ~ "': write <source>=<seen>..<committed> for every"
+                ~ " source, or nothing to build everything."
+            ) -%}
+        {%- endif -%}
+        {%- do ranges.update({found.group(1): {'seen': found.group(2), 'committed': found.group(3)}}) -%}
+    {%- endfor -%}
+    {{- return(ranges) -}}
+{%- endmacro -%}
+
+{#- What gold has seen, as one text. -#}
+{%- macro seen_by_gold() -%}
+    {%- for source, range in changes().items() -%}
+        {{ source }}={{ range.seen }}{{ ' ' if not loop.last }}
+    {%- endfor -%}
 {%- endmacro -%}
 
 {#- A table of the temp dataset as a relation. -#}

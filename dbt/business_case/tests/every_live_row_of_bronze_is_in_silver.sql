@@ -1,12 +1,21 @@
--- Fails if a row of bronze that is not deleted is missing in silver, or silver holds any other row.
--- Severity: error. A lost row is lost money.
+-- Fails if silver lacks a live row of bronze, holds an older version of it, or holds any other row.
+-- Severity: error. A lost row is lost money. A build of changes does not look at rows that a merge
+-- has brought since the build began: the next one does.
 {% for bronze, silver, key in [
     ('cnpj_ws', 'cnpj_ws_clean', 'cnpj'),
     ('installments', 'installments_clean', 'asset_id'),
 ] %}
 select '{{ bronze }}' as source, coalesce(bronze.{{ key }}, silver.{{ key }}) as key_value
-from (select {{ key }} from {{ ref(bronze) }} where not _is_deleted) as bronze
+from {{ ref(bronze) }} as bronze
 full outer join {{ ref(silver) }} as silver on bronze.{{ key }} = silver.{{ key }}
-where bronze.{{ key }} is null or silver.{{ key }} is null
+where
+    (
+        bronze.{{ key }} is null
+        or (bronze._is_deleted and silver.{{ key }} is not null)
+        or (not bronze._is_deleted and silver._seq is distinct from bronze._seq)
+    )
+    {%- if execute and changes() %}
+    and coalesce(bronze._seq, 0) <= {{ changes()[bronze].committed }}
+    {%- endif %}
 {{ 'union all' if not loop.last }}
 {% endfor %}

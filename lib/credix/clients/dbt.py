@@ -1,5 +1,6 @@
 """dbt, in process: the same project that `dbt build` runs by hand with the same variables."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,6 +111,24 @@ class Dbt:
             beside = self.cache.with_suffix(f".{os.getpid()}")
             shutil.copyfile(fresh, beside)
             beside.replace(self.cache)
+
+
+def project_fingerprint() -> str:
+    """What decides the rows of silver and gold, as a hash: the project's models and macros."""
+    files = [PROJECT / "dbt_project.yml"]
+    for folder in ("models", "macros"):
+        files += sorted(path for path in (PROJECT / folder).rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(PROJECT).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def model_names(layer: str) -> set[str]:
+    """The tables of a layer."""
+    return {path.stem for path in (PROJECT / "models" / layer).glob("*.sql")}
 
 
 def read_nodes(result: "dbtRunnerResult", *, is_measured: bool) -> list[DbtNode]:

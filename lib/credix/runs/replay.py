@@ -13,7 +13,7 @@ from credix.clients.lake import Lake
 from credix.errors import DataError
 from credix.paths import hashed_table, paths_of
 from credix.sources import Source
-from credix.state import Digest
+from credix.state import Digest, GoldState
 from credix.steps.bronze import build_dbt
 from credix.steps.context import Run
 from credix.steps.deletes import bronze_digest
@@ -86,6 +86,8 @@ def replay(run: Run, attempts: Sequence[ArchivedAttempt], into: str | None) -> D
     is_empty = bronze_digest(target).rows == 0
     if is_empty:
         forget_guard(target)
+        # Its rows come back below what gold has seen.
+        target.states.change_gold("gold.distrust", GoldState.distrust)
     for attempt in attempts:
         merge_attempt(target, attempt, raises_guard=is_empty)
     held = bronze_digest(target)

@@ -46,7 +46,8 @@ def open_log(run: Run, connection: SourceConnection, state: SourceState) -> Log:
     """Make sure, before the snapshot, that the slot tells all changes from now on.
 
     A full read in slices relies on the slot from the snapshot of its first slice on: the slot is
-    made anew only where it serves neither that nor the watermark. Raises SourceError when server, table or role do not allow it.
+    made anew only where it serves neither that nor the watermark. Raises SourceError when server,
+    table or role do not allow it.
     """
     require_log(connection, run.source, run.settings.postgres_schema)
     with Replication(run.settings, run.source) as replication:

@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 
 import pandas as pd
 
-from credix.clients.dbt import DbtNode
-from credix.errors import BusyError, FenceError
+from credix.clients.dbt import DbtNode, model_names, project_fingerprint
+from credix.errors import BusyError, DataError, FenceError
 from credix.leases import is_abandoned, new_lease
 from credix.paths import is_hashed_table
-from credix.sources import source_names
+from credix.sources import load_source, source_names
 from credix.state import GoldState, LastRun, Progress, SourceState
 from credix.steps import checkpoint
 from credix.steps.bronze import (
@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 POLL_SECONDS = 2.0
+GOLD_LAYERS = ("silver", "gold")
 
 
 def commit_watermark(run: Run) -> SourceState:
@@ -71,20 +72,27 @@ def drop_temp_tables(run: Run) -> list[str]:
 
 @dataclass
 class GoldClaim:
-    """Gold's fence token, and the committed `_seq` of each source that this gold will have seen."""
+    """Gold's fence token, and the committed `_seq` of each source that this gold will have seen.
+
+    `changes` has the range of `_seq` that is new, as dbt is told; empty when all is built whole.
+    """
 
     attempt: int
     seen: dict[str, int]
     keeper: LeaseKeeper
+    changes: str
+    fingerprint: str
     has_written: bool = False
 
 
 def claim_gold(run: Run) -> GoldClaim:
     """Raise gold's fence and keep its lease alive until `commit_gold`.
 
-    Waits for the run that holds it; raises BusyError after CREDIX_GOLD_WAIT_SECONDS.
+    Waits for the run that holds it; raises BusyError after CREDIX_GOLD_WAIT_SECONDS. Where gold
+    has to be made whole, the state says from here on that nobody vouches for it.
     """
     lease = new_lease(run.run_id, timedelta(seconds=run.settings.lease_seconds))
+    fingerprint = project_fingerprint()
     deadline = time.monotonic() + run.settings.gold_wait_seconds
     while True:
         try:
@@ -100,7 +108,13 @@ def claim_gold(run: Run) -> GoldClaim:
                 raise
             time.sleep(POLL_SECONDS)
     seen = {name: run.states.read_source(name).committed_seq for name in source_names()}
-    attempt = state.attempt
+    attempt, changes = state.attempt, ""
+    if state.can_follow(run.business_date, seen, fingerprint) and can_tell_changes(run):
+        changes = " ".join(f"{name}={state.seen[name]}..{seq}" for name, seq in seen.items())
+    else:
+        run.states.change_gold(
+            "gold.forget", lambda held: held.forget() if held.attempt == attempt else held
+        )
     keeper = LeaseKeeper(
         lambda now, term: run.states.change_gold(
             "gold.renew", lambda held: held.renew(run.run_id, now, term)
@@ -108,20 +122,34 @@ def claim_gold(run: Run) -> GoldClaim:
         timedelta(seconds=run.settings.lease_seconds),
     )
     keeper.start()
-    return GoldClaim(attempt, seen, keeper)
+    return GoldClaim(attempt, seen, keeper, changes, fingerprint)
+
+
+def can_tell_changes(run: Run) -> bool:
+    """True when every table is there, and no row can have entered bronze below what was seen.
+
+    The guard that keeps late rows out is raised only for sources whose deletes are captured.
+    """
+    return all(load_source(name).captures_deletes for name in source_names()) and all(
+        model_names(layer) <= set(run.warehouse.tables(layer, "")) for layer in GOLD_LAYERS
+    )
 
 
 def build_layer(run: Run, layer: str, claim: GoldClaim) -> list[DbtNode]:
     """Build and test every model of a layer as of the run's business day.
 
-    Raises FenceError when a newer run builds gold.
+    Raises FenceError when a newer run builds gold. Where what changed does not build or pass its
+    tests, the next run makes everything whole.
     """
     if run.states.read_gold().attempt != claim.attempt:
         give_up_gold(run, claim)
     claim.has_written = True
-    return build_dbt(run).build(
-        f"{layer}.build", [layer], {"CREDIX_DBT_BUSINESS_DATE": run.business_date}
-    )
+    values = {"CREDIX_DBT_BUSINESS_DATE": run.business_date, "CREDIX_DBT_CHANGES": claim.changes}
+    try:
+        return build_dbt(run).build(f"{layer}.build", [layer], values)
+    except DataError:
+        run.states.change_gold("gold.distrust", GoldState.distrust)
+        raise
 
 
 def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
@@ -137,7 +165,9 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
     try:
         return run.states.change_gold(
             "gold.commit",
-            lambda state: state.commit(claim.attempt, run.business_date, claim.seen).release(last),
+            lambda state: state.commit(
+                claim.attempt, run.business_date, claim.seen, claim.fingerprint
+            ).release(last),
         )
     except FenceError:
         give_up_gold(run, claim)

@@ -1,10 +1,15 @@
-{{ config(cluster_by=['buyer_tax_id']) }}
+{{ config(unique_key='buyer_tax_id', cluster_by=['buyer_tax_id']) }}
 
 with
 
 companies as (
 
-    select * from {{ ref('cnpj_ws_clean') }} where data_quality_flag = 'VALID'
+    select * from {{ ref('cnpj_ws_clean') }}
+    where
+        data_quality_flag = 'VALID'
+        {%- if builds_changes() %}
+        and {{ is_touched('cnpj') }}
+        {%- endif %}
 
 ),
 
@@ -14,7 +19,11 @@ installments as (
         *,
         data_quality_flag = 'VALID' as is_valid
     from {{ ref('installments_clean') }}
-    where buyer_tax_id is not null
+    where
+        buyer_tax_id is not null
+        {%- if builds_changes() %}
+        and {{ is_touched('buyer_tax_id') }}
+        {%- endif %}
 
 ),
 

@@ -1,4 +1,5 @@
 {{ config(
+    unique_key='asset_id',
     partition_by={'field': 'due_date', 'data_type': 'date', 'granularity': 'month'},
     cluster_by=['buyer_tax_id']
 ) }}
@@ -7,7 +8,15 @@ with
 
 installments as (
 
-    select * from {{ ref('installments_clean') }} where data_quality_flag = 'VALID'
+    select * from {{ ref('installments_clean') }}
+    where
+        data_quality_flag = 'VALID'
+        {%- if builds_changes() %}
+        and (
+            {{ is_touched('buyer_tax_id') }}
+            or {{ is_key_of_change('installments', 'asset_id') }}
+        )
+        {%- endif %}
 
 ),
 

@@ -1,10 +1,16 @@
-{{ config(cluster_by=['cnpj']) }}
+{{ config(unique_key='cnpj', cluster_by=['cnpj']) }}
+{{- build_behind_touched_companies() }}
 
 with
 
 bronze as (
 
-    select * from {{ ref('cnpj_ws') }} where not _is_deleted
+    select * from {{ ref('cnpj_ws') }}
+    where
+        not _is_deleted
+        {%- if builds_changes() %}
+        and {{ is_changed('cnpj_ws') }}
+        {%- endif %}
 
 )
 

@@ -1,10 +1,16 @@
-{{ config(cluster_by=['buyer_tax_id']) }}
+{{ config(unique_key='asset_id', cluster_by=['buyer_tax_id']) }}
+{{- build_behind_touched_companies() }}
 
 with
 
 bronze as (
 
-    select * from {{ ref('installments') }} where not _is_deleted
+    select * from {{ ref('installments') }}
+    where
+        not _is_deleted
+        {%- if builds_changes() %}
+        and {{ is_changed('installments') }}
+        {%- endif %}
 
 ),
 
@@ -13,7 +19,7 @@ renamed as (
     select
         asset_id,
         invoice_id,
-        nullif(trim(buyer_tax_id), '') as buyer_tax_id,
+        {{ buyer_tax_id() }} as buyer_tax_id,
         installment_number,
         installment_count,
         payment_method,

@@ -1,14 +1,22 @@
+{{ config(unique_key=['source', 'key_value', 'reason']) }}
+
 with
 
 companies as (
 
     select * from {{ ref('cnpj_ws_clean') }}
+    {%- if builds_changes() %}
+    where {{ is_key_of_change('cnpj_ws', 'cnpj') }}
+    {%- endif %}
 
 ),
 
 installments as (
 
     select * from {{ ref('installments_clean') }}
+    {%- if builds_changes() %}
+    where {{ is_key_of_change('installments', 'asset_id') }}
+    {%- endif %}
 
 )
 
