@@ -7,13 +7,16 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$python && break; done)
 
-.PHONY: run test cost oracle oracle-notebooks oracle-deaths lint install lock clean
+.PHONY: run test bench cost oracle oracle-notebooks oracle-deaths lint install lock clean
 
 run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
 	./run_pipeline.py run full
 
 test: $(INSTALLED) ## All tests, against real local servers
 	$(VENV)/bin/python -m pytest -n 3
+
+bench: $(INSTALLED) ## Speed, ours and others' by turns: docs/benchmarks.md (an hour; parts: make bench PART=extraction)
+	$(VENV)/bin/python -m bench $(PART)
 
 cost: $(INSTALLED) ## The tables of docs/cost.md from what the last two runs of the local stack sent
 	$(VENV)/bin/python -m bench.cost --record

@@ -5,13 +5,13 @@ Prints JSON: seconds without imports, rows, bytes of Parquet, peak memory of the
 
 import io
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 
 import psycopg2
 
+from bench.peers.read_peer import peak_mb
 from bench.stage import INSTALLMENTS, WORK, clear_folder, connect_arguments
 from credix.settings import Settings
 from credix.source_sql import quote, table_sql
@@ -56,8 +56,7 @@ def main() -> None:
     started = time.perf_counter()
     found = reader(settings)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({**found, "seconds": seconds, "peak_mb": peak}))
+    print(json.dumps({**found, "seconds": seconds, "peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,11 @@ COMMAND = PROJECT_DIR / "run_pipeline.py"
 BRONZE = ("-p", "layers", '["bronze"]')
 DELTA_ROWS = 1_000
 # Effects by what they wait for.
-GROUPS = {"lake": "storage", "state": "storage", "archive": "storage", "warehouse": "load"}
+GROUPS = {
+    **dict.fromkeys(("lake", "state", "archive"), "storage"),
+    **dict.fromkeys(("bronze", "silver", "gold"), "dbt"),
+    "warehouse": "load",
+}
 
 
 def measure_runs(stage: Stage, pairs: int) -> dict[str, Any]:
@@ -71,27 +75,20 @@ def run_job(
 def spent(manifest: dict[str, Any], folder: Path, seconds: float) -> dict[str, float]:
     """Seconds by what they went into; `command` is the process around the notebooks.
 
-    A step counts its own time from its first cell's import on; what a notebook takes beyond that is
-    its kernel and its imports.
+    A step counts its time from when it opens its run; what its notebook takes beyond that is its
+    kernel and its imports.
     """
-    shares = {"PostgreSQL": 0.0, "storage": 0.0, "load": 0.0, "dbt": 0.0, "steps": 0.0}
-    in_steps = 0.0
-    for steps in manifest["steps"].values():
-        for name, result in steps.items():
-            effects = {e["name"]: 0.0 for e in result["effects"]}
-            for effect in result["effects"]:
-                effects[effect["name"]] += effect["seconds"]
-            grouped = dict.fromkeys(shares, 0.0)
-            for effect, took in effects.items():
-                room = effect.partition(".")[0]
-                grouped[
-                    GROUPS.get(room, "dbt" if room in ("bronze", "silver", "gold") else "steps")
-                ] += took
-            rest = max(0.0, result["seconds"] - sum(grouped.values()))
-            grouped["PostgreSQL" if name.startswith("01") else "steps"] += rest
-            in_steps += result["seconds"]
-            shares = {key: shares[key] + grouped[key] for key in shares}
+    shares = dict.fromkeys(("PostgreSQL", "storage", "load", "dbt", "other steps"), 0.0)
+    steps = [(name, step) for owned in manifest["steps"].values() for name, step in owned.items()]
+    for name, step in steps:
+        rest = step["seconds"]
+        for effect in step["effects"]:
+            room = GROUPS.get(effect["name"].partition(".")[0], "other steps")
+            shares[room] += effect["seconds"]
+            rest -= effect["seconds"]
+        shares["PostgreSQL" if name.startswith("01") else "other steps"] += max(0.0, rest)
     notebooks = sum(duration(path) for path in folder.glob("*.ipynb"))
+    in_steps = sum(step["seconds"] for _, step in steps)
     shares["kernels and imports"] = max(0.0, notebooks - in_steps)
     shares["command"] = max(0.0, seconds - notebooks)
     return shares
