@@ -52,16 +52,31 @@ def variables(stack_folder: Path) -> dict[str, str]:
     return stack.variables(stack_folder)
 
 
+@pytest.fixture(scope="session")
+def prefix() -> str:
+    """The prefix of a worker: dbt parses its project anew for each other one, for seconds."""
+    return f"t_{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a worker's run folders lie; dbt's parse is kept beside them."""
+    return tmp_path_factory.mktemp("runs")
+
+
 @pytest.fixture
 def settings(
-    variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], prefix: str, runs_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Settings]:
-    """Settings whose schema, prefix and run folder are this test's alone, also in its children."""
+    """Settings whose schema and run folder are this test's alone, also in its children.
+
+    The prefix is the worker's, whose servers no other uses, and it is emptied behind each test.
+    """
     name = f"t_{uuid4().hex[:12]}"
     own = {
         "POSTGRES_SCHEMA": name,
-        "CREDIX_PREFIX": name,
-        "CREDIX_RUN_DIR": str(tmp_path / "runs"),
+        "CREDIX_PREFIX": prefix,
+        "CREDIX_RUN_DIR": str(runs_folder / name),
         "CREDIX_RETRY_SECONDS": "5",
     }
     made = Settings.parse({**variables, **own})
@@ -70,6 +85,19 @@ def settings(
     yield made
     with connected(made) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+    empty(made)
+
+
+def empty(settings: Settings) -> None:
+    """Delete all files and datasets whose names hold the prefix, a sandbox's too."""
+    lake, warehouse = Lake(settings, Effects()), Warehouse(settings, Effects())
+    for bucket in (settings.lake_bucket, settings.archive_bucket):
+        for blob in lake.blobs(bucket, ""):
+            if settings.prefix in blob.name:
+                blob.delete()
+    for dataset in warehouse._client.list_datasets():
+        if settings.prefix in dataset.dataset_id:
+            warehouse._client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def carry(
         columns = [convert(read[column.name], column, contract) for column in COLUMNS]
         file = tmp_path / "a_values.parquet"
         pq.write_table(pa.table(columns, schema=arrow_schema(COLUMNS)), file)
-        loads.append(f"a_values_{len(loads)}_{settings.prefix}")
+        loads.append(f"a_values_{len(loads)}_{settings.postgres_schema}")
         path = f"{loads[-1]}.parquet"
         lake.upload("lake.upload", settings.lake_bucket, path, file)
         uri = f"gs://{settings.lake_bucket}/{path}"
@@ -179,7 +179,7 @@ class TestText:
     def test_a_date_is_iso_whatever_style_the_role_prefers(
         self, settings: Settings, tables: dict[str, Table]
     ) -> None:
-        role = settings.prefix
+        role = settings.postgres_schema
         as_role = {"POSTGRES_USER": role, "POSTGRES_PASSWORD": "a password"}
         sql = f"SELECT {canonical.postgres_text(Column('d', 'DATE'))} AS d FROM (SELECT %s) AS t(d)"
         with tables["installments"].connection.cursor() as cursor:

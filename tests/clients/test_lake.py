@@ -227,7 +227,7 @@ class TestFaults:
         assert lake.read_bytes(bucket, path) == CONTENT
 
     def test_buckets_are_made_once(self, lake: Lake, settings: Settings) -> None:
-        name = settings.prefix.replace("_", "-")
+        name = settings.postgres_schema.replace("_", "-")
         for _ in range(2):
             lake.create_bucket(name)
         assert lake.blobs(name, "") == []

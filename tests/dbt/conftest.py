@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -15,11 +14,6 @@ from tests.dbt.medallion import Medallion
 def dbt_target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One target folder and one prefix a worker, so that dbt parses the project only once."""
     return tmp_path_factory.mktemp("dbt-target")
-
-
-@pytest.fixture(scope="session")
-def prefix() -> str:
-    return f"t_{uuid4().hex[:12]}"
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def local_folder(
         if not variable.startswith("POSTGRES"):
             monkeypatch.delenv(variable)
     monkeypatch.setenv("CREDIX_LOCAL_DIR", str(own_folder))
-    monkeypatch.setenv("CREDIX_LAKE_BUCKET", f"lake-{settings.prefix}".replace("_", "-"))
+    monkeypatch.setenv("CREDIX_LAKE_BUCKET", f"lake-{settings.postgres_schema}".replace("_", "-"))
     yield own_folder
     (own_folder / environment.PROVISIONED).unlink(missing_ok=True)
 

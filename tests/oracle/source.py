@@ -64,8 +64,7 @@ class SourceTable:
         return "paid_date = current_date"
 
     def insert_sql(self, key: str, text: str) -> str:
-        # With its blanks a row is as long as a block may be filled: each lies in one of its own.
-        row = {**ROWS[self.source.name], self.key: key, self.text_column: f"{text:<800}"}
+        row = {**ROWS[self.source.name], self.key: key, self.text_column: text}
         values = {
             name: f"'{value}'" if value is not None else "NULL" for name, value in row.items()
         }
