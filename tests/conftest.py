@@ -70,7 +70,7 @@ def settings(
 ) -> Iterator[Settings]:
     """Settings whose schema and run folder are this test's alone, also in its children.
 
-    The prefix is the worker's, whose servers no other uses, and it is emptied behind each test.
+    The prefix is the worker's, whose servers no other uses, and it is emptied before each test.
     """
     name = f"t_{uuid4().hex[:12]}"
     own = {
@@ -80,12 +80,12 @@ def settings(
         "CREDIX_RETRY_SECONDS": "5",
     }
     made = Settings.parse({**variables, **own})
+    empty(made)
     for variable, value in made.variables().items():
         monkeypatch.setenv(variable, value)
     yield made
     with connected(made) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
-    empty(made)
 
 
 def empty(settings: Settings) -> None:
