@@ -55,6 +55,8 @@ def summarize(result: dict[str, Any]) -> str:
     if "dbt" in result:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(result["dbt"].items()))
         return f"dbt: {counts}"
+    if result.get("slice"):
+        return f"{result['rows']:,} rows, slice {result['slice']['number']}"
     return f"{result['rows']:,} rows" if "rows" in result else "done"
 
 
