@@ -16,7 +16,7 @@ from tests.oracle.child import Outcome, Stop, Task, prepare, serve
 
 FORKED = multiprocessing.get_context("forkserver")
 PRELOADED = ["tests.oracle.child", "dbt.cli.main", "dbt.adapters.bigquery"]
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 class Runner:
@@ -38,7 +38,7 @@ class Runner:
         """The next thing the run says; `died` when it can say nothing any more."""
         if not self.line.poll(PATIENCE_SECONDS):
             self.kill()
-            raise TimeoutError("A run said nothing for two minutes.")
+            raise TimeoutError("A run said nothing for five minutes.")
         try:
             outcome: Outcome = self.line.recv()
         except (EOFError, ConnectionResetError):

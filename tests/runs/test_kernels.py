@@ -154,6 +154,8 @@ def waiting(settings: Settings, tables: dict[str, Table]) -> Iterator[subprocess
     table = tables["cnpj_ws"]
     table.connection.autocommit = False
     table.execute("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    # Tests that run in the background may ignore it, and what they start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = start(settings, "full", CREDIX_RETRY_SECONDS="120")
     with closing(table.connection):
         wait_until(lambda: waits_for_lock(table))
