@@ -59,7 +59,7 @@ def choose_predicate(
     source: Source, state: SourceState, snapshot: Snapshot, next_watermark: Watermark
 ) -> Predicate:
     """The rows changed since the state's watermark; everything when the watermark is worthless."""
-    rereads = rereads_sql(source, next_watermark)
+    rereads = rereads_sql(source, next_watermark, snapshot)
     reason = reload_reason(source, state, snapshot)
     if reason:
         return Predicate("TRUE", rereads, f"full read: {reason}", is_full=True)
@@ -128,13 +128,17 @@ def changed_sql(source: Source, watermark: Watermark) -> str:
     return since_row_version(watermark.row_version or 0)
 
 
-def rereads_sql(source: Source, watermark: Watermark) -> str:
-    """True for rows of this snapshot that the next run will read again, changed or not."""
+def rereads_sql(source: Source, watermark: Watermark, snapshot: Snapshot) -> str:
+    """True for rows of this snapshot that the next run will read again, changed or not.
+
+    Where no transaction was open at the snapshot, none of its rows is at or after the watermark.
+    """
     if source.capture == "cursor":
         return since_cursor(source, watermark.cursor) if watermark.cursor else "TRUE"
-    if watermark.follows_log:
+    row_version = watermark.row_version or 0
+    if watermark.follows_log or row_version >= snapshot.next_row_version:
         return "FALSE"
-    return since_row_version(watermark.row_version or 0)
+    return since_row_version(row_version)
 
 
 def since_row_version(row_version: int) -> str:

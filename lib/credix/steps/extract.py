@@ -99,7 +99,8 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
     slices = find_slices(run.source, state, snapshot, predicate, run.orders)
     if slices:
         watermark = slices.first.watermark
-        predicate = replace(predicate, rereads_sql=capture.rereads_sql(run.source, watermark))
+        rereads = capture.rereads_sql(run.source, watermark, snapshot)
+        predicate = replace(predicate, rereads_sql=rereads)
     is_large = predicate.is_full or slices is not None
     checks = inspect_source.check_columns(connection, run.source, schema)
     return DeltaPlan(
