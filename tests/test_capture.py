@@ -57,6 +57,17 @@ def chosen(state: SourceState, snapshot: Snapshot = SNAPSHOT, source: Source = S
     return choose_predicate(source, state, snapshot, Watermark(row_version=1_000, cursor="x"))
 
 
+class TestRereads:
+    """Rows of this snapshot that the next run meets again."""
+
+    def test_are_those_of_transactions_that_were_open(self) -> None:
+        assert "1000" in chosen(STATE).rereads_sql
+
+    def test_are_none_where_no_transaction_was_open(self) -> None:
+        quiet = replace(SNAPSHOT, next_row_version=SNAPSHOT.row_version)
+        assert chosen(STATE, quiet).rereads_sql == "FALSE"
+
+
 def reached(
     source: Source,
     greatest: date | datetime | None,

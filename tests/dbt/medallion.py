@@ -90,11 +90,13 @@ class Medallion:
         self.deltas += 1
         name = f"{source}_{self.deltas:012x}"
         self.create_table(name, source)
+        shapes: dict[tuple[str, ...], list[str]] = {}
         for row in rows:
             values = ", ".join(literal(value) for value in row.values())
-            self.query(
-                f"insert into {self.table('temp', name)} ({', '.join(row)}) values ({values})"
-            )
+            shapes.setdefault(tuple(row), []).append(f"({values})")
+        for columns, values in shapes.items():
+            target = f"{self.table('temp', name)} ({', '.join(columns)})"
+            self.query(f"insert into {target} values {', '.join(values)}")
         return name
 
     def dbt(self, *arguments: str, **values: str) -> Outcome:

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgpack
 import pytest
 import yaml
 
 from credix.sources import load_source, source_names
-from tests.dbt.medallion import PROJECT, Medallion
+from tests.dbt.medallion import PROJECT, RUN_VALUES, Medallion
 from tests.dbt.rows import company, installment
 from tests.dbt.sql_lint import find_unportable
 
@@ -75,6 +76,16 @@ def test_unit_tests_of_the_business_rules_pass(medallion: Medallion) -> None:
 
     assert len(outcome.statuses) >= 13
     assert {name: status for name, status in outcome.statuses.items() if status != "pass"} == {}
+
+
+def test_what_a_run_tells_dbt_leaves_its_parse_cache_alone(medallion: Medallion) -> None:
+    medallion.refresh("2025-03-10")
+
+    cache = (medallion.target / "partial_parse.msgpack").read_bytes()
+
+    known = msgpack.unpackb(cache, strict_map_key=False)["env_vars"]
+    assert "CREDIX_PREFIX" in known
+    assert not set(RUN_VALUES) & set(known)
 
 
 def test_nothing_that_is_sent_needs_more_than_the_local_server_vouches_for(

@@ -19,7 +19,7 @@ options (description = 'One row per source: no key is inserted into bronze at or
 
 {#- After a merge: raise the guard, if this run says that it has captured the deletes. -#}
 {%- macro raise_reconciled_seq() -%}
-    {%- set value = var('reconciled_seq', env_var('CREDIX_DBT_RECONCILED_SEQ', '')) | string -%}
+    {%- set value = run_value('reconciled_seq') -%}
     {%- if value -%}
         {%- if not modules.re.fullmatch('[0-9]{1,18}', value) -%}
             {%- do exceptions.raise_compiler_error(

@@ -10,11 +10,22 @@
                                                 installments=40..42, blank separated; empty: build everything
 -#}
 
+{#-
+  One of these values; empty while parsing. A value that dbt met while it parsed makes the next run,
+  which has another one, parse every file anew that asks for it.
+-#}
+{%- macro run_value(name) -%}
+    {%- if execute -%}
+        {{- return(var(name, env_var('CREDIX_DBT_' ~ name | upper, '')) | string) -}}
+    {%- endif -%}
+    {{- return('') -}}
+{%- endmacro -%}
+
 {#- The day of the run as a DATE literal. -#}
 {%- macro business_date() -%}
     {%- set zone = modules.pytz.timezone(env_var('CREDIX_TIMEZONE', 'America/Sao_Paulo')) -%}
     {%- set today = run_started_at.astimezone(zone).strftime('%Y-%m-%d') -%}
-    {%- set value = (var('business_date', env_var('CREDIX_DBT_BUSINESS_DATE', '')) or today) | string -%}
+    {%- set value = run_value('business_date') or today -%}
     {%- if not modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}', value) -%}
         {%- do exceptions.raise_compiler_error(
             "CREDIX_DBT_BUSINESS_DATE is '" ~ value ~ "': write the business day as YYYY-MM-DD."
@@ -26,7 +37,7 @@
 {#- Per source the range of `_seq` that silver and gold have not seen yet; empty: build everything. -#}
 {%- macro changes() -%}
     {%- set ranges = {} -%}
-    {%- for part in (var('changes', env_var('CREDIX_DBT_CHANGES', '')) | string).split() -%}
+    {%- for part in run_value('changes').split() -%}
         {%- set found = modules.re.fullmatch('([a-z][a-z0-9_]*)=([0-9]{1,18})[.]{2}([0-9]{1,18})', part) -%}
         {%- if not found -%}
             {%- do exceptions.raise_compiler_error(
@@ -60,7 +71,7 @@
   table of this source merges the empty reference table, that is, nothing.
 -#}
 {%- macro run_delta() -%}
-    {%- set tables = var('temp_table', env_var('CREDIX_DBT_TEMP_TABLE', '')).split() -%}
+    {%- set tables = run_value('temp_table').split() -%}
     {%- set own = [] -%}
     {%- for table in tables -%}
         {%- set name = modules.re.fullmatch('([a-z][a-z0-9_]*)_[0-9a-f]{12}', table) -%}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from credix.clients.effects import Effects
@@ -70,6 +71,10 @@ class Dbt:
             raise SettingsError(f"dbt selected nothing with {' '.join(selectors)}.")
         return nodes
 
+    def parse(self) -> None:
+        """Read the project and keep what was read for the next build."""
+        self._invoke(["parse"], {})
+
     def executed_sql(self, model: str) -> str:
         """The statement that the last build sent for a model."""
         found = sorted(self.target.glob(f"run/*/models/**/{model}.sql"))
@@ -111,6 +116,13 @@ class Dbt:
             beside = self.cache.with_suffix(f".{os.getpid()}")
             shutil.copyfile(fresh, beside)
             beside.replace(self.cache)
+
+
+def warm_up() -> None:
+    """Let dbt read its project once in this process: the first time costs it a second more."""
+    settings = Settings.load()
+    with TemporaryDirectory() as folder:
+        Dbt(settings, Effects(), Path(folder)).parse()
 
 
 def project_fingerprint() -> str:

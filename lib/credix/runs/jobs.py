@@ -19,7 +19,12 @@ IMPORTED_LATER = {
     "01_extract": ("adbc_driver_postgresql.dbapi", "credix.clients.lake"),
     "02_land": ("credix.clients.lake",),
     "03_load": ("credix.clients.lake", "credix.clients.warehouse"),
-    "04_transform": ("credix.clients.warehouse", "dbt.cli.main", "dbt.adapters.bigquery"),
+    "04_transform": (
+        "credix.clients.warehouse",
+        "dbt.cli.main",
+        "dbt.adapters.bigquery",
+        "credix.clients.dbt",
+    ),
     "05_report": ("credix.clients.warehouse", "credix.steps.plots"),
 }
 
@@ -39,20 +44,22 @@ class Job:
 
     def following(
         self, step: str, source: str | None, has_rows: bool, has_gold: bool
-    ) -> str | None:
+    ) -> tuple[str, ...]:
         """The step after this one, as far as it can be known while this one runs.
 
+        Where rows are carried 04 as well: dbt needs longer to start than 02 and 03 to end.
         `has_rows` tells whether 01 has found something to carry so far.
         """
-        report = REPORT_STEP if self.has_report and step != REPORT_STEP else None
+        report = (REPORT_STEP,) if self.has_report and step != REPORT_STEP else ()
         if source is None:
             return report
-        next_source = None if source == self.sources[-1] else SOURCE_STEPS[0]
-        if step == SOURCE_STEPS[0]:
-            return SOURCE_STEPS[1] if has_rows else next_source
+        next_source = () if source == self.sources[-1] else SOURCE_STEPS[:1]
+        if step == SOURCE_STEPS[0] and not has_rows:
+            return next_source
         if step != SOURCE_STEPS[-1]:
-            return SOURCE_STEPS[SOURCE_STEPS.index(step) + 1]
-        return next_source or (GOLD_STEP if has_gold and len(self.sources) > 1 else report)
+            next_step = SOURCE_STEPS[SOURCE_STEPS.index(step) + 1]
+            return tuple(dict.fromkeys((next_step, SOURCE_STEPS[-1])))
+        return next_source or ((GOLD_STEP,) if has_gold and len(self.sources) > 1 else report)
 
 
 JOBS = {

@@ -1,4 +1,4 @@
-"""The kernels of a run: each serves one notebook, the next one starts while that one works."""
+"""The kernels of a run: each serves one notebook, those of the next start while that one works."""
 
 import os
 from collections.abc import Iterator
@@ -21,11 +21,12 @@ CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
 class Kernels:
     """Starts kernels and ends every one of them when it is left, whichever way.
 
-    At most one kernel is spare. It has the environment of the moment it was started in.
+    There is at most one spare kernel for a notebook. It has the environment of the moment it was
+    started in.
     """
 
     def __init__(self) -> None:
-        self._spare: AsyncKernelManager | None = None
+        self._spares: dict[str, AsyncKernelManager] = {}
         self._living: list[AsyncKernelManager] = []
 
     def __enter__(self) -> Self:
@@ -39,17 +40,18 @@ class Kernels:
     ) -> None:
         self.close()
 
-    def prepare(self, notebook: str) -> None:
-        """Start a spare kernel that imports what this notebook needs, unless there is a spare."""
-        if self._spare is None:
-            self._spare = self._start(modules_of(notebook))
+    def prepare(self, *notebooks: str) -> None:
+        """Start a spare kernel for each of these that has none; it imports what they need."""
+        for notebook in notebooks:
+            if notebook not in self._spares:
+                self._spares[notebook] = self._start(modules_of(notebook))
 
-    def take(self) -> AsyncKernelManager:
-        """The spare kernel, or a new one where there is none or it has died.
+    def take(self, notebook: str) -> AsyncKernelManager:
+        """The spare kernel of a notebook, or a new one where there is none or it has died.
 
         A new one imports nothing ahead: an import that kills a kernel then kills it in its cell.
         """
-        spare, self._spare = self._spare, None
+        spare = self._spares.pop(notebook, None)
         if spare is not None:
             if run_sync(spare.is_alive)():
                 return spare
@@ -57,18 +59,18 @@ class Kernels:
         return self._start(())
 
     @contextmanager
-    def serving(self, client: NotebookClient) -> Iterator[None]:
-        """Connect the client of one notebook to a kernel, and end that kernel behind it.
+    def serving(self, notebook: str, client: NotebookClient) -> Iterator[None]:
+        """Connect the client of a notebook to a kernel, and end that kernel behind it.
 
         A kernel that dies before it answers is replaced once: a spare may die as it is taken.
         """
-        client.km = kernel = self.take()
+        client.km = kernel = self.take(notebook)
         try:
             try:
                 client.start_new_kernel_client()
             except RuntimeError:
                 self.end(kernel)
-                client.km = kernel = self.take()
+                client.km = kernel = self.take(notebook)
                 client.start_new_kernel_client()
             yield
         finally:
@@ -84,7 +86,7 @@ class Kernels:
             self._living.remove(kernel)
 
     def close(self) -> None:
-        self._spare = None
+        self._spares.clear()
         for kernel in list(self._living):
             self.end(kernel)
 

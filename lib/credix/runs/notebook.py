@@ -42,13 +42,13 @@ class Reporter(Protocol):
 class NotebookJob:
     """A notebook to execute, under which name, with which parameters.
 
-    `foresee` is asked before each cell which notebook will follow; None while that is open.
+    `foresee` is asked before each cell which notebooks will follow; none while that is open.
     """
 
     notebook: str
     output: Path
     parameters: Mapping[str, Any]
-    foresee: Callable[[], str | None]
+    foresee: Callable[[], Sequence[str]]
 
 
 class AuditEngine(NBClientEngine):
@@ -73,9 +73,7 @@ class AuditEngine(NBClientEngine):
             if cell.cell_type == "code" and cell_index is not None:
                 number, heading = headings[cell_index]
                 reporter.cell_started(job.notebook, number, len(headings), heading)
-            following = job.foresee()
-            if following:
-                kernels.prepare(following)
+            kernels.prepare(*job.foresee())
             cell_start(cell, cell_index, **keywords)
 
         nb_man.save, nb_man.cell_start = redact_and_save, report_and_start
@@ -88,7 +86,7 @@ class AuditEngine(NBClientEngine):
             log=logger,
         )
         try:
-            with kernels.serving(client):
+            with kernels.serving(job.notebook, client):
                 return client.execute(cleanup_kc=True)
         except BaseException as error:
             mark_unfinished_cell(nb_man.nb, error, redactor)

@@ -199,8 +199,8 @@ class Pipeline:
         self.reporter.step_finished(step, owner, result)
         return result
 
-    def _foresee(self, step: str, source: str | None, parts: Path) -> str | None:
-        """The notebook that will follow while this one runs; None when perhaps none will."""
+    def _foresee(self, step: str, source: str | None, parts: Path) -> tuple[str, ...]:
+        """The notebooks whose kernels should start while this one runs."""
         has_rows = any(parts.glob("*.parquet"))
         return self.request.job.following(step, source, has_rows, "gold" in self.layers)
 

@@ -1,4 +1,4 @@
-"""The imports of a notebook, done in its kernel while the kernel still waits for its turn."""
+"""What a notebook needs, made ready in its kernel while the kernel still waits for its turn."""
 
 import contextlib
 import importlib
@@ -9,7 +9,9 @@ from credix.quick_imports import skip_schema_formats
 
 
 def preload(modules: Iterable[str], parent: int) -> None:
-    """Import what can be imported; an import that fails is left to the notebook to raise.
+    """Import what can be imported, and call a module's `warm_up` where it has one.
+
+    What fails is left to the notebook to raise.
 
     `parent` is the process id of the run. ipykernel's poller ends a kernel whose parent dies, but
     not where the run died before the poller looked and another process than 1 took the orphan.
@@ -19,4 +21,6 @@ def preload(modules: Iterable[str], parent: int) -> None:
     skip_schema_formats()
     for module in modules:
         with contextlib.suppress(Exception):
-            importlib.import_module(module)
+            warm_up = getattr(importlib.import_module(module), "warm_up", None)
+            if warm_up:
+                warm_up()
