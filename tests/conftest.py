@@ -91,7 +91,7 @@ def settings(
 def empty(settings: Settings) -> None:
     """Delete all files and datasets whose names hold the prefix, a sandbox's too."""
     lake, warehouse = Lake(settings, Effects()), Warehouse(settings, Effects())
-    for bucket in (settings.lake_bucket, settings.archive_bucket):
+    for bucket in (settings.lake_bucket, settings.archive_bucket, settings.runs_bucket):
         for blob in lake.blobs(bucket, ""):
             if settings.prefix in blob.name:
                 blob.delete()
@@ -102,7 +102,7 @@ def empty(settings: Settings) -> None:
 
 @pytest.fixture
 def warehouse(settings: Settings) -> Warehouse:
-    """Datasets and reference tables of the test's own prefix."""
+    """Datasets and reference tables, empty."""
     made = Warehouse(settings, Effects(settings.retry_seconds))
     provision_warehouse(made)
     return made

@@ -187,11 +187,20 @@ def status(env: str | None, as_json: bool) -> None:
 @ENV_OPTION
 @JSON_OPTION
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
-def runs(env: str | None, as_json: bool, limit: int) -> None:
-    """List the last runs with status, duration, rows and error."""
+@click.option("--open", "is_opened", is_flag=True, help="Show the page of all runs in a browser.")
+@click.option("--rebuild", "is_rebuilt", is_flag=True, help="Make that page anew first.")
+def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebuilt: bool) -> None:
+    """List the last runs with status, duration, rows and error; or open the page of all runs."""
     from credix.runs.history import recent_runs
 
-    lines = recent_runs(environment.enter(env, terminal.tell), limit)
+    settings = environment.enter(env, terminal.tell)
+    if is_opened or is_rebuilt:
+        from credix.runs.publish import show_history
+
+        address = show_history(settings, is_rebuilt=is_rebuilt, is_opened=is_opened)
+        terminal.console.print(f"The page of all runs: {address}", markup=False)
+        return
+    lines = recent_runs(settings, limit)
     if as_json:
         terminal.print_json(lines)
         return

@@ -38,6 +38,11 @@ class LakePaths:
     def runs(self) -> str:
         return f"{self.prefix}/runs/"
 
+    @property
+    def history(self) -> str:
+        """In the bucket of run pages: the history of all runs."""
+        return f"{self.prefix}/index.html"
+
     def run(self, run_id: str) -> str:
         """The folder of a run in the archive bucket; the id begins with its day."""
         day = f"{run_id[0:4]}-{run_id[4:6]}-{run_id[6:8]}"

@@ -41,6 +41,9 @@ class TerminalReporter:
         for message in result.get("messages") or []:
             console.print(f"    {message}", style="yellow", markup=False)
 
+    def warned(self, message: str) -> None:
+        console.print(f"  {message}", style="yellow", markup=False)
+
     def run_finished(self, manifest: dict[str, Any], location: str) -> None:
         if self._status:
             self._status.stop()

@@ -62,7 +62,15 @@ class Lake:
                 raise StateError(f"{location} is gone, though the state names it.") from None
 
     def write_if_unchanged(
-        self, effect: str, bucket: str, path: str, text: str, generation: int
+        self,
+        effect: str,
+        bucket: str,
+        path: str,
+        text: str,
+        generation: int,
+        *,
+        content_type: str = "application/json",
+        cache_control: str | None = None,
     ) -> bool:
         """Write a small object over exactly this generation (0: it must not exist yet).
 
@@ -70,12 +78,13 @@ class Lake:
         """
         location = f"gs://{bucket}/{path}"
         blob = self._client.bucket(bucket).blob(path)
+        blob.cache_control = cache_control
 
         def upload() -> bool:
             try:
                 blob.upload_from_string(
                     text.encode(),
-                    content_type="application/json",
+                    content_type=content_type,
                     if_generation_match=generation,
                     **self._once,
                 )

@@ -37,8 +37,11 @@ CONTENT_TYPES = {
 def archive_run(lake: Lake, run_id: str, folder: Path, manifest: dict[str, Any]) -> str:
     """Upload the run's notebooks, their HTML pages and its manifest; the folder's address.
 
-    Beside each notebook its page is kept on disk too. A full disk costs that copy only.
+    The manifest gains the names of the pages, and which page and cell a run failed at. Beside each
+    notebook its page is kept on disk too. A full disk costs that copy only.
     """
+    pages: list[str] = []
+    failed_at: str | None = None
     for notebook in sorted(folder.glob("*.ipynb")):
         content = notebook.read_bytes()
         upload(lake, run_id, notebook.name, content)
@@ -46,8 +49,13 @@ def archive_run(lake: Lake, run_id: str, folder: Path, manifest: dict[str, Any])
         html = render_page(content.decode())
         if html is not None:
             upload(lake, run_id, page.name, html.encode())
+            pages.append(page.name)
+            failed_cell = find_failed_cell(content.decode())
+            if failed_cell:
+                failed_at = f"{page.name}#cell-id={failed_cell}"
             with contextlib.suppress(OSError):
                 page.write_text(html, "utf-8")
+    manifest |= {"pages": pages, "failed_at": failed_at}
     text = json.dumps(manifest, indent=2, default=str) + "\n"
     with contextlib.suppress(OSError):
         (folder / MANIFEST).write_text(text, "utf-8")
@@ -95,6 +103,14 @@ def render_page(notebook: str) -> str | None:
     return body
 
 
+def find_failed_cell(notebook: str) -> str | None:
+    """The id of the cell that raised; on its page the element `cell-id=<id>`."""
+    for cell in nbformat.reads(notebook, as_version=4).cells:
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            return str(cell.id)
+    return None
+
+
 def clean_html(element: str) -> str:
     """An output's HTML with safe tags only; nbconvert's list has no table heads."""
     return bleach.clean(
@@ -110,14 +126,21 @@ def read_manifests(lake: Lake, limit: int) -> list[dict[str, Any]]:
         for run in reversed(lake.folders(bucket, day)):
             if len(manifests) == limit:
                 return manifests
-            found = lake.read_text(bucket, run + MANIFEST)
+            found = read_manifest(lake, run)
             if found is not None:
-                manifests.append(parse_manifest(found[0], f"gs://{bucket}/{run}{MANIFEST}"))
+                manifests.append(found)
     return manifests
 
 
-def parse_manifest(text: str, location: str) -> dict[str, Any]:
+def read_manifest(lake: Lake, folder: str) -> dict[str, Any] | None:
+    """The manifest in a run's folder; None when it has none, StateError when it is damaged."""
+    bucket = lake.settings.archive_bucket
+    found = lake.read_text(bucket, folder + MANIFEST)
+    if found is None:
+        return None
     try:
-        return json.loads(text)
+        return json.loads(found[0])
     except json.JSONDecodeError as error:
-        raise StateError(f"The manifest {location} cannot be read: {error}.") from None
+        raise StateError(
+            f"The manifest gs://{bucket}/{folder}{MANIFEST} cannot be read: {error}."
+        ) from None

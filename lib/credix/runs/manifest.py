@@ -24,6 +24,7 @@ class Manifest:
 
     run_id: str
     job: str
+    trigger: str
     env: str
     business_date: str
     parameters: dict[str, Any]
@@ -49,6 +50,7 @@ class Manifest:
         return {
             "run_id": self.run_id,
             "job": self.job,
+            "trigger": self.trigger,
             "env": self.env,
             "status": self.status,
             "error": self.error,

@@ -21,6 +21,7 @@ from credix.runs.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, 
 from credix.runs.kernels import Kernels
 from credix.runs.manifest import Manifest
 from credix.runs.notebook import NotebookJob
+from credix.runs.publish import publish_history
 from credix.runs.redact import Redactor
 from credix.runs.results import describe_error, read_result
 from credix.settings import Settings
@@ -45,6 +46,7 @@ class Reporter(notebooks.Reporter, Protocol):
     def run_started(self, run_id: str, job: str) -> None: ...
     def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None: ...
     def run_finished(self, manifest: dict[str, Any], location: str) -> None: ...
+    def warned(self, message: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Pipeline:
         self.manifest = Manifest(
             run_id=self.run_id,
             job=request.job.name,
+            trigger=settings.trigger,
             env=settings.env,
             business_date=request.business_date or today(settings),
             parameters=dict(request.parameters),
@@ -271,8 +274,17 @@ class Pipeline:
         """The manifest and its address. The error of a failed run outweighs one in here."""
         manifest = self.redactor.value(self.manifest.as_dict())
         try:
-            return manifest, archive_run(self.lake, self.run_id, self.folder, manifest)
+            location = archive_run(self.lake, self.run_id, self.folder, manifest)
+            self._publish()
+            return manifest, location
         except (CredixError, OSError) as error:
             if self.manifest.status != "failed":
                 raise
             return manifest, f"{self.folder} (not archived: {error})"
+
+    def _publish(self) -> None:
+        """The run onto the history page; where that fails the next run does it for both."""
+        try:
+            publish_history(self.lake)
+        except CredixError as error:
+            self.reporter.warned(f"The history page was not written: {error}")

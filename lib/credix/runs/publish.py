@@ -1,0 +1,118 @@
+"""The history page into its bucket: what the archive has gained since the page was written."""
+
+import posixpath
+import webbrowser
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from credix.clients.effects import Effects
+from credix.clients.lake import Lake
+from credix.errors import StateError
+from credix.paths import paths_of
+from credix.runs.archive import read_manifest
+from credix.runs.history_page import Days, add_lines, decode_day, read_days, render_page
+from credix.runs.run_line import describe_run
+from credix.settings import Settings
+
+# Runs that end at the same moment write the page one after another.
+ATTEMPTS = 10
+# A page that is missing is made of so many runs; `runs --rebuild` makes it of all.
+MOST_AT_ONCE = 1_000
+GOOGLE = "https://storage.cloud.google.com"
+
+
+def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
+    """Write the page with every archived run that it lacks, and nothing when it lacks none.
+
+    The page is derived from the archive alone, so whatever a run that died left out, the next one
+    adds. `is_rebuilt` makes it anew from the whole archive.
+    """
+    settings = lake.settings
+    bucket, path = settings.runs_bucket, paths_of(settings).history
+    for _ in range(ATTEMPTS):
+        page, generation = lake.read_text(bucket, path) or ("", 0)
+        days = {} if is_rebuilt else read_days(page)
+        most = None if is_rebuilt else MOST_AT_ONCE
+        lines = [describe_run(manifest) for manifest in missing_manifests(lake, days, most)]
+        if page and not lines and not is_rebuilt:
+            return
+        written = lake.write_if_unchanged(
+            "history.publish",
+            bucket,
+            path,
+            render_page(
+                add_lines(days, lines),
+                prefix=settings.prefix,
+                env=settings.env,
+                archive=archive_address(settings),
+            ),
+            generation,
+            content_type="text/html; charset=utf-8",
+            cache_control="no-cache",
+        )
+        if written:
+            return
+    raise StateError(f"gs://{bucket}/{path} changes too often to be written.")
+
+
+def missing_manifests(lake: Lake, days: Days, most: int | None) -> Iterator[dict[str, Any]]:
+    """The manifests of archived runs that are not on the page, back to the page's newest day.
+
+    A day whose block is damaged is dropped from `days` and read again.
+    """
+    bucket, root = lake.settings.archive_bucket, paths_of(lake.settings).runs
+    newest = max(days, default="")
+    known = known_runs(days, newest)
+    found = 0
+    for folder in reversed(lake.folders(bucket, root)):
+        if folder.rstrip("/").rpartition("dt=")[2] < newest:
+            return
+        for run in reversed(lake.folders(bucket, folder)):
+            if found == most:
+                return
+            if run.rstrip("/").rpartition("/")[2] in known:
+                continue
+            # A run that is at work, or died, has none; one that cannot be read stays out.
+            with suppress(StateError):
+                manifest = read_manifest(lake, run)
+                if manifest is not None:
+                    found += 1
+                    yield manifest
+
+
+def known_runs(days: Days, day: str) -> set[str]:
+    """The ids of the runs of a day."""
+    if day not in days:
+        return set()
+    try:
+        return {line["id"] for line in decode_day(days[day])}
+    except StateError:
+        del days[day]
+        return set()
+
+
+def archive_address(settings: Settings) -> str:
+    """The archive's folder of runs as seen from the page.
+
+    It holds wherever buckets are folders of one place: Google's address for people, the local
+    server, a copy of both buckets on a disk.
+    """
+    paths = paths_of(settings)
+    page = posixpath.dirname(f"{settings.runs_bucket}/{paths.history}")
+    return posixpath.relpath(f"{settings.archive_bucket}/{paths.runs}", page) + "/"
+
+
+def history_address(settings: Settings) -> str:
+    """Where a browser finds the page."""
+    server = settings.storage_endpoint or GOOGLE
+    return f"{server}/{settings.runs_bucket}/{paths_of(settings).history}"
+
+
+def show_history(settings: Settings, *, is_rebuilt: bool, is_opened: bool) -> str:
+    """Write the page where it lacks a run, and open it in this machine's browser; its address."""
+    publish_history(Lake(settings, Effects(settings.retry_seconds)), is_rebuilt=is_rebuilt)
+    address = history_address(settings)
+    if is_opened:
+        webbrowser.open(address)
+    return address

@@ -1,0 +1,148 @@
+"""The history page in its bucket: derived from the archive, whoever died and whatever was lost."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credix.clients.lake import Lake
+from credix.errors import StateError
+from credix.paths import paths_of
+from credix.runs import publish
+from credix.runs.archive import archive_run
+from credix.runs.history_page import decode_day, read_days
+from credix.runs.publish import archive_address, history_address, publish_history
+from credix.settings import Settings
+from tests.runs.manifests import manifest
+
+A_DAY = 24 * 60
+
+
+@pytest.fixture
+def archived(lake: Lake, tmp_path: Path) -> Any:
+    """Archives runs by number, without publishing them; their ids."""
+
+    def archive(*numbers: int) -> list[str]:
+        made = [manifest(number) for number in numbers]
+        for one in made:
+            archive_run(lake, one["run_id"], tmp_path, one)
+        return [one["run_id"] for one in made]
+
+    return archive
+
+
+def page_of(lake: Lake) -> str:
+    found = lake.read_text(lake.settings.runs_bucket, paths_of(lake.settings).history)
+    assert found is not None
+    return found[0]
+
+
+def shown(lake: Lake) -> list[str]:
+    days = read_days(page_of(lake))
+    return sorted(line["id"] for block in days.values() for line in decode_day(block))
+
+
+def test_the_page_has_every_archived_run_once(lake: Lake, archived: Any) -> None:
+    first = archived(0, 5)
+    publish_history(lake)
+    second = archived(7, A_DAY)
+    publish_history(lake)
+    assert shown(lake) == sorted(first + second)
+
+
+def test_nothing_is_written_where_the_page_lacks_nothing(lake: Lake, archived: Any) -> None:
+    archived(0)
+    publish_history(lake)
+    before = len(lake.effects.records)
+    publish_history(lake)
+    assert len(lake.effects.records) == before
+
+
+def test_a_run_that_died_before_it_published_is_added_by_the_next(
+    lake: Lake, archived: Any
+) -> None:
+    left_out, last = archived(0, 5)
+    publish_history(lake)
+    assert shown(lake) == [left_out, last]
+
+
+def test_a_damaged_day_is_made_again_from_the_archive(lake: Lake, archived: Any) -> None:
+    runs = archived(0, 5)
+    publish_history(lake)
+    damage(lake, lambda page: page.replace("H4sI", "AAAA"))
+    publish_history(lake)
+    assert shown(lake) == runs
+
+
+def test_a_page_that_is_garbage_is_made_again(lake: Lake, archived: Any) -> None:
+    runs = archived(0, A_DAY)
+    publish_history(lake)
+    damage(lake, lambda _: "garbage")
+    publish_history(lake)
+    assert shown(lake) == sorted(runs)
+
+
+def test_only_the_newest_runs_make_a_missing_page_and_a_rebuild_makes_it_of_all(
+    lake: Lake, archived: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "MOST_AT_ONCE", 2)
+    runs = archived(0, 5, A_DAY, A_DAY + 5)
+    publish_history(lake)
+    assert shown(lake) == runs[2:]
+    publish_history(lake, is_rebuilt=True)
+    assert shown(lake) == runs
+
+
+def test_runs_without_a_readable_manifest_stay_out(lake: Lake, archived: Any) -> None:
+    [run] = archived(0)
+    folder = paths_of(lake.settings).runs + "dt=2026-03-31/20260331T101600Z-full-"
+    for name, content in {"aaaaaa/01_extract.html": b"x", "bbbbbb/manifest.json": b"{"}.items():
+        lake.upload("archive.upload", lake.settings.archive_bucket, folder + name, content)
+    publish_history(lake)
+    assert shown(lake) == [run]
+
+
+def test_two_runs_that_end_together_are_both_on_the_page(
+    lake: Lake, archived: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first] = archived(0)
+    write = lake.write_if_unchanged
+    second: list[str] = []
+
+    def overtaken(*arguments: Any, **options: Any) -> bool:
+        if not second:
+            second.extend(archived(5))
+            publish_history(Lake(lake.settings, lake.effects))
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(lake, "write_if_unchanged", overtaken)
+    publish_history(lake)
+    assert shown(lake) == [first, *second]
+
+
+def test_a_page_that_never_holds_still_is_told(
+    lake: Lake, archived: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archived(0)
+    monkeypatch.setattr(lake, "write_if_unchanged", lambda *_, **__: False)
+    with pytest.raises(StateError, match="changes too often"):
+        publish_history(lake)
+
+
+def test_links_lead_from_the_page_to_the_archive_wherever_buckets_are_folders(
+    settings: Settings,
+) -> None:
+    page = f"{settings.runs_bucket}/{settings.prefix}/index.html"
+    assert history_address(settings).endswith(page)
+    assert archive_address(settings) == (f"../../{settings.archive_bucket}/{settings.prefix}/runs/")
+    on_google = settings.model_copy(update={"storage_endpoint": None})
+    assert history_address(on_google) == f"https://storage.cloud.google.com/{page}"
+
+
+def damage(lake: Lake, change: Any) -> None:
+    """Write the page as somebody else would."""
+    bucket, path = lake.settings.runs_bucket, paths_of(lake.settings).history
+    page, generation = lake.read_text(bucket, path) or ("", 0)
+    assert lake.write_if_unchanged("test.damage", bucket, path, change(page), generation)
+    assert json.dumps(change(page)) != json.dumps(page)
