@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 the run failed, 2 wrong usage or settings, 3 another run h
 """
 
 import json
+import logging
 import os
 import shlex
 import signal
@@ -235,6 +236,8 @@ def main() -> None:
         terminal.print_error(str(error))
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        # It would tell of the tasks that the interrupt has left unfinished.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         terminal.print_error("Interrupted.")
         sys.exit(1)
 

@@ -18,6 +18,7 @@ from credix.errors import CredixError, SettingsError, StepError
 from credix.parts import full_disk_error
 from credix.runs.jobs import NOTEBOOKS
 from credix.runs.kernels import Kernels
+from credix.runs.mark_end import mark_end
 from credix.runs.redact import Redactor
 
 ENGINE = "credix"
@@ -66,7 +67,7 @@ class AuditEngine(NBClientEngine):
         headings = cell_headings(nb_man.nb)
 
         def redact_and_save(**keywords: Any) -> None:
-            redact_outputs(nb_man.nb, redactor)
+            redact_cells(nb_man.nb, redactor)
             save(**keywords)
 
         def report_and_start(cell: Any, cell_index: int | None = None, **keywords: Any) -> None:
@@ -87,10 +88,12 @@ class AuditEngine(NBClientEngine):
         )
         try:
             with kernels.serving(job.notebook, client):
-                return client.execute(cleanup_kc=True)
+                executed = client.execute(cleanup_kc=True)
         except BaseException as error:
-            mark_unfinished_cell(nb_man.nb, error, redactor)
+            mark_end(nb_man.nb, error)
             raise
+        mark_end(nb_man.nb)
+        return executed
 
 
 def execute(
@@ -173,33 +176,11 @@ def cell_headings(notebook: nbformat.NotebookNode) -> dict[int, tuple[int, str]]
     return headings
 
 
-def redact_outputs(notebook: nbformat.NotebookNode, redactor: Redactor) -> None:
+def redact_cells(notebook: nbformat.NotebookNode, redactor: Redactor) -> None:
+    """Outputs, and sources too: they hold the run's parameters and how it ended."""
     for cell in notebook.cells:
+        cell.source = redactor.text(cell.source)
         if cell.get("outputs"):
             cell.outputs = [
                 nbformat.from_dict(redactor.value(dict(output))) for output in cell.outputs
             ]
-
-
-def mark_unfinished_cell(
-    notebook: nbformat.NotebookNode, error: BaseException, redactor: Redactor
-) -> None:
-    """Papermill marks the cell of a dead kernel or a timeout as completed: say what happened."""
-    started = [
-        cell
-        for cell in notebook.cells
-        if cell.metadata.get("papermill", {}).get("start_time")
-        and not any(output.output_type == "error" for output in cell.get("outputs", []))
-    ]
-    if not started or any(
-        output.output_type == "error"
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-    ):
-        return
-    cell = started[-1]
-    cell.metadata.papermill.update(status="failed", exception=True)
-    text = redactor.text(str(error))[:500]
-    cell.outputs.append(
-        nbformat.v4.new_output("error", ename=type(error).__name__, evalue=text, traceback=[text])
-    )

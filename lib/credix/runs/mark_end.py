@@ -1,0 +1,86 @@
+"""A notebook that did not reach its end says so: at its top, at the cell, at the cells never run.
+
+papermill does the first two where a cell raised. It knows nothing of a kernel that died, a timeout,
+an interrupt or `sys.exit(0)`, and calls the cells behind them completed.
+"""
+
+from html import escape
+
+import nbformat
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+TAG = "did-not-finish"
+NOT_RUN = "Not run: the notebook ended before this cell.\n"
+BANNER = (
+    '<span style="color:red; font-size:1.3em;">This notebook did not reach its end: {cause} '
+    '<a href="#cell-id={cell}">Where it ended</a></span>'
+)
+LONGEST_CAUSE = 500
+
+
+def mark_end(notebook: NotebookNode, error: BaseException | None = None) -> None:
+    """Mark an executed notebook whose cells did not all run; a whole one is left alone.
+
+    `error` is what ended it from outside; None where its own cell did.
+    """
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    ended_at = next((cell for cell in cells if find_error(cell)), None)
+    if ended_at is None and error is not None:
+        ended_at = next((cell for cell in reversed(cells) if was_started(cell)), None)
+        if ended_at is not None:
+            add_error(ended_at, error)
+    if ended_at is None:
+        return
+    for cell in cells[cells.index(ended_at) + 1 :]:
+        cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text=NOT_RUN)]
+        mark(cell, "not run")
+    cause = describe_error(error) if error else describe_exit(ended_at)
+    if cause:
+        text = BANNER.format(cause=escape(cause), cell=ended_at.id)
+        banner = nbformat.v4.new_markdown_cell(text)
+        mark(banner, "completed")
+        notebook.cells.insert(0, banner)
+
+
+def find_error(cell: NotebookNode) -> NotebookNode | None:
+    return next((one for one in cell.get("outputs", []) if one.output_type == "error"), None)
+
+
+def was_started(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.get("papermill", {}).get("start_time"))
+
+
+def add_error(cell: NotebookNode, error: BaseException) -> None:
+    cause = describe_error(error)
+    kind = type(error).__name__
+    cell.outputs.append(
+        nbformat.v4.new_output("error", ename=kind, evalue=cause, traceback=[cause])
+    )
+    cell.metadata.papermill.update(status="failed", exception=True)
+
+
+def mark(cell: NotebookNode, status: str) -> None:
+    known = {"exception": False, **cell.metadata.get("papermill", {}), "status": status}
+    cell.metadata["papermill"] = NotebookNode(known)
+    cell.metadata["tags"] = [*cell.metadata.get("tags", []), TAG]
+
+
+def describe_error(error: BaseException) -> str:
+    """What ended a notebook from outside, in one sentence."""
+    if isinstance(error, DeadKernelError):
+        return "Its kernel died: it was killed, by somebody or for want of memory."
+    if isinstance(error, CellTimeoutError):
+        return "A cell took longer than CREDIX_NOTEBOOK_TIMEOUT_SECONDS allows."
+    if isinstance(error, KeyboardInterrupt):
+        return "It was interrupted by the user or by SIGTERM."
+    first_line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first_line}"[:LONGEST_CAUSE]
+
+
+def describe_exit(cell: NotebookNode) -> str | None:
+    """Why a cell ended the notebook where papermill takes that for an end; else None."""
+    error = find_error(cell)
+    if error is not None and error.ename == "SystemExit" and error.evalue in ("", "0"):
+        return "A cell left it early by SystemExit."
+    return None
