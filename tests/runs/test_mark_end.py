@@ -38,7 +38,7 @@ def raised(name: str, value: str) -> NotebookNode:
         (DeadKernelError("Kernel died"), "Its kernel died"),
         (CellTimeoutError("A cell timed out\nwhile"), "CREDIX_NOTEBOOK_TIMEOUT_SECONDS"),
         (KeyboardInterrupt(), "interrupted by the user or by SIGTERM"),
-        (OSError("no <space>\nmore"), "OSError: no &lt;space&gt; <a"),
+        (OSError("no <space>\nmore"), "**OSError: no &lt;space&gt;** ["),
     ],
 )
 def test_what_ended_it_from_outside_is_named_at_the_top_at_the_cell_and_behind_it(

@@ -12,10 +12,10 @@ from nbformat import NotebookNode
 
 TAG = "did-not-finish"
 NOT_RUN = "Not run: the notebook ended before this cell.\n"
-BANNER = (
-    '<span style="color:red; font-size:1.3em;">This notebook did not reach its end: {cause} '
-    '<a href="#cell-id={cell}">Where it ended</a></span>'
-)
+BANNER = """## ✗ This notebook did not reach its end
+
+**{cause}** [Go to the cell where it ended.](#cell-id={cell})
+"""
 LONGEST_CAUSE = 500
 
 

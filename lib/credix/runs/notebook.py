@@ -18,7 +18,7 @@ from credix.errors import CredixError, SettingsError, StepError
 from credix.parts import full_disk_error
 from credix.runs.jobs import NOTEBOOKS
 from credix.runs.kernels import Kernels
-from credix.runs.mark_end import mark_end
+from credix.runs.mark_end import describe_error, mark_end
 from credix.runs.redact import Redactor
 
 ENGINE = "credix"
@@ -126,9 +126,8 @@ def execute(
         full_disk = full_disk_error(error, job.output.parent)
         if full_disk:
             raise full_disk from None
-        cause = redactor.text(str(error)).strip().splitlines()[:1]
         raise StepError(
-            f"{job.notebook} did not finish: {type(error).__name__}: {''.join(cause)}. "
+            f"{job.notebook} did not finish. {redactor.text(describe_error(error))} "
             f"The executed part is in {job.output.name}."
         ) from None
 
