@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracle.child import SNAPSHOT, Stop
+from tests.oracle.source import TODAY
 from tests.oracle.world import DELETES, World
 
 
@@ -60,8 +61,7 @@ def paid_before_it_is_due(world: World) -> None:
     world.insert("k01", "k02")
     world.run()
     world.write(
-        "UPDATE {table} SET paid_date = current_date, due_date = current_date - 40 "
-        "WHERE {key} = 'k01'"
+        f"UPDATE {{table}} SET paid_date = {TODAY}, due_date = {TODAY} - 40 WHERE {{key}} = 'k01'"
     )
 
 

@@ -11,6 +11,8 @@ from tests.tables import ROWS
 
 # Keys of a history: few, so that they meet again and again.
 KEYS = [f"k{number:02}" for number in range(24)]
+# The business day: the server's own day is another one for some hours.
+TODAY = "(now() AT TIME ZONE 'America/Sao_Paulo')::date"
 Write = Callable[..., bool]
 
 
@@ -61,7 +63,7 @@ class SourceTable:
         """What an application sets when it changes a row."""
         if self.source.name == "cnpj_ws":
             return "updated_at = now()"
-        return "paid_date = current_date"
+        return f"paid_date = {TODAY}"
 
     def insert_sql(self, key: str, text: str) -> str:
         row = {**ROWS[self.source.name], self.key: key, self.text_column: text}
@@ -71,7 +73,7 @@ class SourceTable:
         if self.source.name == "cnpj_ws":
             values |= {"created_at": "now()", "updated_at": "NULL"}
         else:
-            values |= {"invoice_issue_date": "current_date", "due_date": "current_date + 20"}
+            values |= {"invoice_issue_date": TODAY, "due_date": f"{TODAY} + 20"}
         names = ", ".join(values)
         return f"INSERT INTO {{table}} ({names}) VALUES ({', '.join(values.values())})"
 
