@@ -3,6 +3,7 @@
 Prints JSON: seconds without imports, rows, bytes of Parquet, peak memory of the process in MB.
 """
 
+import importlib
 import io
 import json
 import sys
@@ -13,6 +14,7 @@ import psycopg2
 
 from bench.peers.read_peer import peak_mb
 from bench.stage import INSTALLMENTS, WORK, clear_folder, connect_arguments
+from credix.runs.jobs import IMPORTED_LATER
 from credix.settings import Settings
 from credix.source_sql import quote, table_sql
 from credix.state import SourceState
@@ -53,6 +55,8 @@ def ours(settings: Settings) -> dict[str, int]:
 def main() -> None:
     reader = {"copy": copy, "ours": ours}[sys.argv[1]]
     settings = Settings.parse(json.loads(Path(sys.argv[2]).read_text("utf-8")))
+    for module in IMPORTED_LATER["01_extract"]:
+        importlib.import_module(module)
     started = time.perf_counter()
     found = reader(settings)
     seconds = time.perf_counter() - started
