@@ -51,5 +51,13 @@ class StepError(CredixError):
     """A notebook failed; the message names the step and the cause."""
 
 
+class UnexpectedError(StepError):
+    """A notebook raised what nobody foresaw; the message may quote what the notebook worked on."""
+
+    def __init__(self, notebook: str, kind: str, message: str) -> None:
+        super().__init__(f"{notebook} failed: {kind}: {message}")
+        self.summary = f"{notebook} failed with {kind}."
+
+
 class StackError(CredixError):
     """A server of the embedded stack does not start or answer."""

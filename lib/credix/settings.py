@@ -73,6 +73,12 @@ class Settings(BaseModel):
     temp_table_hours: int = Field(24, alias="CREDIX_TEMP_TABLE_HOURS", ge=1)
     maximum_bytes_billed: int = Field(TEBIBYTE, alias="CREDIX_MAXIMUM_BYTES_BILLED", ge=1)
     slot_warn_mb: int = Field(1024, alias="CREDIX_SLOT_WARN_MB", ge=1)
+    late_minutes: int = Field(60, alias="CREDIX_LATE_MINUTES", ge=1)
+    alert_urls: SecretStr | None = Field(None, alias="CREDIX_ALERT_URLS")
+    alert_topic: str | None = Field(
+        None, alias="CREDIX_ALERT_TOPIC", pattern=r"^projects/[^/\s]+/topics/[^/\s]+$"
+    )
+    pubsub_endpoint: str | None = Field(None, alias="PUBSUB_EMULATOR_HOST")
     die_at: str | None = Field(
         None, alias="CREDIX_DIE_AT", pattern=r"^[a-z_.]+(#\d+)?:(before|after)$"
     )
@@ -130,7 +136,12 @@ class Settings(BaseModel):
 
     def secrets(self) -> list[str]:
         """Values that must never be written anywhere."""
-        return [self.postgres_password.get_secret_value()]
+        return [self.postgres_password.get_secret_value(), *self.alert_addresses]
+
+    @property
+    def alert_addresses(self) -> list[str]:
+        """Apprise's addresses; they hold tokens and passwords."""
+        return self.alert_urls.get_secret_value().split() if self.alert_urls else []
 
     def with_prefix(self, prefix: str) -> Self:
         """The same settings for other datasets, lake folders and state."""

@@ -13,6 +13,8 @@ from credix.runs.archive import read_manifests
 from credix.settings import MEBIBYTE, Settings
 from credix.sources import Source, load_source, source_names
 
+SLOT_WARNING = "WARNING:"
+
 
 def source_statuses(settings: Settings) -> list[dict[str, Any]]:
     """One entry per source: watermark, attempt, last run, rows in bronze, lag in seconds.
@@ -58,8 +60,8 @@ def describe_slot(settings: Settings, source: Source) -> str:
     if retained <= settings.slot_warn_mb:
         return text
     return (
-        f"{text}. WARNING: that is more than CREDIX_SLOT_WARN_MB, {settings.slot_warn_mb}: run the "
-        f"source, or drop the slot: SELECT pg_drop_replication_slot('{name}')"
+        f"{text}. {SLOT_WARNING} that is more than CREDIX_SLOT_WARN_MB, {settings.slot_warn_mb}: "
+        f"run the source, or drop the slot: SELECT pg_drop_replication_slot('{name}')"
     )
 
 

@@ -14,7 +14,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
 from credix import errors
-from credix.errors import CredixError, SettingsError, StepError
+from credix.errors import CredixError, SettingsError, StepError, UnexpectedError
 from credix.parts import full_disk_error
 from credix.runs.jobs import NOTEBOOKS
 from credix.runs.kernels import Kernels
@@ -159,7 +159,7 @@ def as_own_error(notebook: str, ename: str, evalue: str) -> CredixError:
     kind = getattr(errors, ename, None)
     if isinstance(kind, type) and issubclass(kind, CredixError):
         return kind(evalue)
-    return StepError(f"{notebook} failed: {ename}: {evalue}")
+    return UnexpectedError(notebook, ename, evalue)
 
 
 def cell_headings(notebook: nbformat.NotebookNode) -> dict[int, tuple[int, str]]:

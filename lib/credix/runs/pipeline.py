@@ -17,13 +17,13 @@ from credix.orders import Orders
 from credix.parts import full_disk_named
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run
+from credix.runs.follow_up import follow_up
 from credix.runs.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
 from credix.runs.kernels import Kernels
 from credix.runs.manifest import Manifest
 from credix.runs.notebook import NotebookJob
-from credix.runs.publish import publish_history
 from credix.runs.redact import Redactor
-from credix.runs.results import describe_error, read_result
+from credix.runs.results import describe_error, read_result, summarize_error
 from credix.settings import Settings
 from credix.sources import load_source, source_names
 from credix.state import LastRun, RunStatus, SourceState, Watermark
@@ -102,14 +102,12 @@ class Pipeline:
                 with full_disk_named(self.folder):
                     self.reporter.run_started(self.run_id, self.request.job.name)
                     self.manifest.status = self._run_job(states)
-                manifest, location = self._archive()
+                return self._end(None)
             except BaseException as error:
                 self.manifest.status = "failed"
                 self.manifest.error = self.redactor.text(describe_error(error))
-                self.reporter.run_finished(*self._archive())
+                self._end(error)
                 raise
-            self.reporter.run_finished(manifest, location)
-            return manifest
 
     def _run_job(self, states: Mapping[str, SourceState]) -> RunStatus:
         write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
@@ -270,21 +268,21 @@ class Pipeline:
                 partial(SourceState.release, last_run=last),
             )
 
+    def _end(self, error: BaseException | None) -> dict[str, Any]:
+        """Archive the run, tell of it, and return its manifest."""
+        manifest, location = self._archive()
+        summary = self.redactor.text(summarize_error(error)) if error else ""
+        for warning in follow_up(self.states, manifest, error, summary):
+            self.reporter.warned(warning)
+        self.reporter.run_finished(manifest, location)
+        return manifest
+
     def _archive(self) -> tuple[dict[str, Any], str]:
         """The manifest and its address. The error of a failed run outweighs one in here."""
         manifest = self.redactor.value(self.manifest.as_dict())
         try:
-            location = archive_run(self.lake, self.run_id, self.folder, manifest)
-            self._publish()
-            return manifest, location
+            return manifest, archive_run(self.lake, self.run_id, self.folder, manifest)
         except (CredixError, OSError) as error:
             if self.manifest.status != "failed":
                 raise
             return manifest, f"{self.folder} (not archived: {error})"
-
-    def _publish(self) -> None:
-        """The run onto the history page; where that fails the next run does it for both."""
-        try:
-            publish_history(self.lake)
-        except CredixError as error:
-            self.reporter.warned(f"The history page was not written: {error}")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from credix.errors import CredixError, FenceError, StepError
+from credix.errors import CredixError, FenceError, StepError, UnexpectedError
 
 
 def read_result(path: Path, step: str) -> dict[str, Any]:
@@ -28,3 +28,12 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, CredixError):
         return str(error)
     return f"{type(error).__name__}: {error}"
+
+
+def summarize_error(error: BaseException) -> str:
+    """The error for people who may not see rows: an error of this product quotes none."""
+    if isinstance(error, UnexpectedError):
+        return error.summary
+    if isinstance(error, CredixError | KeyboardInterrupt):
+        return describe_error(error)
+    return f"The run failed with {type(error).__name__}."

@@ -1,0 +1,76 @@
+"""Where alerts go: any service that Apprise knows, and a Pub/Sub topic for machines."""
+
+import json
+import logging
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from credix.clients.lake import google_credentials
+from credix.errors import TransientError
+from credix.settings import Settings
+
+PUBSUB = "https://pubsub.googleapis.com"
+SCOPES = ("https://www.googleapis.com/auth/pubsub",)
+
+
+class Channels:
+    """Sends one message to every channel of the settings; a message has neither secret nor row."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def are_configured(self) -> bool:
+        return bool(self.settings.alert_addresses or self.settings.alert_topic)
+
+    def send(self, title: str, text: str, attributes: Mapping[str, str]) -> list[str]:
+        """Which channels have not taken the message; raises TransientError when none has.
+
+        A channel is named by its setting and place: an address holds tokens.
+        """
+        taken = self._notify(title, text, attributes) if self.settings.alert_addresses else {}
+        if self.settings.alert_topic:
+            taken["CREDIX_ALERT_TOPIC"] = self._publish(title, text, attributes)
+        refused = [channel for channel, is_taken in taken.items() if not is_taken]
+        if len(refused) == len(taken):
+            raise TransientError(f"No channel has taken it: {', '.join(refused)}.")
+        return refused
+
+    def _notify(self, title: str, text: str, attributes: Mapping[str, str]) -> dict[str, bool]:
+        # It is imported where there is something to tell: quiet runs have no time for it.
+        from apprise import Apprise, NotifyType
+
+        # Its messages name the addresses.
+        logging.getLogger("apprise").setLevel(logging.CRITICAL)
+        is_over = attributes["event"] == "all_clear"
+        kind = NotifyType.SUCCESS if is_over else NotifyType.FAILURE
+        taken = {}
+        for number, address in enumerate(self.settings.alert_addresses, 1):
+            service = Apprise()
+            is_known = service.add(address)
+            taken[f"CREDIX_ALERT_URLS, address {number}"] = is_known and bool(
+                service.notify(title=title, body=text, notify_type=kind)
+            )
+        return taken
+
+    def _publish(self, title: str, text: str, attributes: Mapping[str, str]) -> bool:
+        from google.auth import default
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.requests import AuthorizedSession
+        from requests.exceptions import RequestException
+
+        message = json.dumps({"title": title, "text": text}).encode()
+        content: dict[str, Any] = {"data": b64encode(message).decode()}
+        content["attributes"] = dict(attributes)
+        server = self.settings.pubsub_endpoint or PUBSUB
+        try:
+            credentials = google_credentials(self.settings) or default(scopes=SCOPES)[0]
+            answer = AuthorizedSession(credentials).post(
+                f"{server}/v1/{self.settings.alert_topic}:publish",
+                json={"messages": [content]},
+                timeout=self.settings.google_timeout_seconds,
+            )
+        except (GoogleAuthError, RequestException):
+            return False
+        return bool(answer.ok)

@@ -1,0 +1,82 @@
+"""Incidents: what people are told of once when it begins and once when it is over.
+
+Each run finds what is wrong as far as it can see, and names what it can judge: an incident that it
+judges and does not find is over.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from pydantic import Field, ValidationError
+
+from credix.errors import StateError
+from credix.state import Value
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run found wrong, text by key, and the keys that it can judge.
+
+    A key says what and where: `run installments`, `late cnpj_ws`, `drift cnpj_ws`, `slot cnpj_ws`.
+    """
+
+    wrong: Mapping[str, str] = field(default_factory=dict)
+    judged: frozenset[str] = frozenset()
+
+
+class Incident(Value):
+    """One that is open. `is_told` once its alert went out; `is_over` until its all-clear did."""
+
+    text: str
+    since: str
+    run_id: str
+    is_told: bool = False
+    is_over: bool = False
+
+
+class Incidents(Value):
+    """`state/incidents.json`: the open incidents by key."""
+
+    open: dict[str, Incident] = Field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: str, location: str) -> Self:
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            raise StateError(
+                f"{location} cannot be read. Delete it: open incidents are then told once more."
+            ) from None
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+    def judge(self, findings: Findings, now: str, run_id: str) -> Self:
+        """The incidents after a run. One that begins anew before its all-clear goes on."""
+        after = dict(self.open)
+        for key, text in findings.wrong.items():
+            known = after.get(key)
+            if known is None:
+                after[key] = Incident(text=text, since=now, run_id=run_id)
+            elif known.is_over:
+                after[key] = known.model_copy(update={"is_over": False})
+        for key in findings.judged - set(findings.wrong):
+            if key in after:
+                after[key] = after[key].model_copy(update={"is_over": True})
+        # Nobody has heard of it: there is nothing to take back.
+        heard = {key: one for key, one in after.items() if one.is_told or not one.is_over}
+        return self.model_copy(update={"open": heard})
+
+    def untold(self) -> dict[str, Incident]:
+        """What has begun or is over, and has not been told yet."""
+        return {key: one for key, one in self.open.items() if one.is_over or not one.is_told}
+
+    def tell(self, key: str, told: Incident) -> Self:
+        """The incidents after this alert or all-clear went out."""
+        after = dict(self.open)
+        if key in after and told.is_over:
+            del after[key]
+        elif key in after:
+            after[key] = after[key].model_copy(update={"is_told": True})
+        return self.model_copy(update={"open": after})

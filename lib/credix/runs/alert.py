@@ -1,0 +1,114 @@
+"""Behind a run: find what is wrong, tell each incident once, and once when it is over."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from credix.clients.channels import Channels
+from credix.clients.lake import Lake
+from credix.clients.state_store import StateStore
+from credix.errors import StateError
+from credix.incidents import Findings, Incident, Incidents
+from credix.paths import paths_of
+from credix.runs.publish import history_address
+from credix.settings import Settings
+from credix.sources import load_source
+from credix.state import SourceState
+
+ATTEMPTS = 10
+
+
+def alert(lake: Lake, run_id: str, findings: Findings) -> list[str]:
+    """Tell what has begun and what is over; the channels that have not taken something.
+
+    An incident is noted before it is told, and noted as told behind that: a run that dies between
+    the two leaves it to be told twice, never to be lost. Raises TransientError where no channel
+    takes a message: the next run tells it.
+    """
+    channels = Channels(lake.settings)
+    if not channels.are_configured:
+        return []
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    incidents = change(lake, lambda known: known.judge(findings, now, run_id))
+    refused: set[str] = set()
+    for key, incident in incidents.untold().items():
+        title, text = describe(lake.settings, key, incident)
+        event = "all_clear" if incident.is_over else "alert"
+        attributes = {"event": event, "incident": key, "env": lake.settings.env}
+        refused.update(channels.send(title, text, attributes))
+        change(lake, partial(Incidents.tell, key=key, told=incident))
+    return sorted(refused)
+
+
+def change(lake: Lake, change_to: Callable[[Incidents], Incidents]) -> Incidents:
+    """Apply a change to the state of the incidents; it may be repeated on a newer one."""
+    bucket, path = lake.settings.lake_bucket, paths_of(lake.settings).incidents
+    location = f"gs://{bucket}/{path}"
+    for _ in range(ATTEMPTS):
+        text, generation = lake.read_text(bucket, path) or ("{}", 0)
+        known = Incidents.from_json(text, location)
+        changed = change_to(known)
+        if changed == known or lake.write_if_unchanged(
+            "alert.note", bucket, path, changed.to_json(), generation
+        ):
+            return changed
+    raise StateError(f"{location} changes too often to be written.")
+
+
+def describe(settings: Settings, key: str, incident: Incident) -> tuple[str, str]:
+    """Title and text of an alert or an all-clear."""
+    what = f"{settings.prefix} ({settings.env}): {key}"
+    page = f"{history_address(settings)}#{incident.run_id}"
+    if incident.is_over:
+        return f"Over: {what}", f"This is over; it began at {incident.since}: {incident.text}"
+    return f"Alert: {what}", f"{incident.text}\nSince {incident.since}, run {page}"
+
+
+def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findings:
+    """What is wrong behind this run; `summary` is why it failed, without any value of a row."""
+    settings = states.settings
+    run = f"run {manifest['job']}"
+    wrong = {run: summary} if manifest["status"] == "failed" else {}
+    judged = {run}
+    for source, steps in manifest["steps"].items():
+        extracted = steps.get("01_extract")
+        if extracted is None:
+            continue
+        judged.add(f"drift {source}")
+        if extracted.get("messages"):
+            wrong[f"drift {source}"] = " ".join(extracted["messages"])
+    for source in manifest["sources"]:
+        judged.add(f"late {source}")
+        late = find_lateness(states.read_source(source), settings)
+        if late:
+            wrong[f"late {source}"] = late
+        warning = find_slot_warning(source, settings)
+        judged.add(f"slot {source}")
+        if warning:
+            wrong[f"slot {source}"] = warning
+    return Findings(wrong, frozenset(judged))
+
+
+def find_slot_warning(name: str, settings: Settings) -> str | None:
+    """What `status` warns of where the source's slot makes its server keep much log."""
+    source = load_source(name)
+    if source.capture != "log":
+        return None
+    # It imports the warehouse's client, which a run has no other use for.
+    from credix.runs.history import SLOT_WARNING, describe_slot
+
+    text = describe_slot(settings, source)
+    return text if SLOT_WARNING in text else None
+
+
+def find_lateness(state: SourceState, settings: Settings) -> str | None:
+    """How far bronze is behind the source, in words, where that is beyond the bound."""
+    read_at = state.watermark.snapshot_at if state.watermark else None
+    bound = timedelta(minutes=settings.late_minutes)
+    if read_at is None or datetime.now(UTC) - datetime.fromisoformat(read_at) <= bound:
+        return None
+    return (
+        f"Bronze holds {state.source} as of {read_at[:16]} UTC, which is more than "
+        f"CREDIX_LATE_MINUTES ({settings.late_minutes}) ago."
+    )
