@@ -18,6 +18,7 @@ import click
 
 from credix import cli_recovery, environment, terminal
 from credix.errors import CredixError
+from credix.json_log import reporter_for
 from credix.quick_imports import skip_schema_formats
 from credix.runs.jobs import JOBS, find_job
 
@@ -102,7 +103,7 @@ def run(
             parameters={name: parse_value(value) for name, value in parameters},
             orders=Orders(allow_deletes=allow_deletes),
         )
-        Pipeline(settings, request, terminal.TerminalReporter(), kernels).run()
+        Pipeline(settings, request, reporter_for(settings), kernels).run()
 
 
 @commands.command()

@@ -8,6 +8,7 @@ import click
 
 from credix import environment, terminal
 from credix.errors import SettingsError
+from credix.json_log import reporter_for
 from credix.sources import load_source, source_names
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def run_source(settings: "Settings", source: str, job: str, orders: "Orders") ->
     from credix.runs.pipeline import Pipeline, Request
 
     request = Request(Job(job, (source,), has_report=False), None, {}, {}, orders)
-    Pipeline(settings, request, terminal.TerminalReporter()).run()
+    Pipeline(settings, request, reporter_for(settings)).run()
 
 
 def confirmed(yes: bool, what: str) -> bool:

@@ -52,6 +52,7 @@ class Settings(BaseModel):
     report_bucket: str = Field("credix-elementary-report", alias="CREDIX_REPORT_BUCKET")
     runs_bucket: str = Field("credix-runs", alias="CREDIX_RUNS_BUCKET")
 
+    log_format: Literal["text", "json"] = Field("text", alias="CREDIX_LOG_FORMAT")
     trigger: str = Field("command", alias="CREDIX_TRIGGER", pattern=r"^[a-z_]{1,20}$")
     local_dir: Path = Field(Path(".local"), alias="CREDIX_LOCAL_DIR")
     run_dir: Path = Field(Path(".local/runs"), alias="CREDIX_RUN_DIR")

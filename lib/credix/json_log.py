@@ -1,0 +1,87 @@
+"""The progress of a run as JSON lines, one per effect, as log services take them.
+
+`severity`, `time`, `message` and the `logging.googleapis.com/…` fields are those of Cloud Logging's
+structured logs; the trace holds all lines of a run together.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from credix.settings import Settings
+from credix.terminal import TerminalReporter
+
+# Facts of a step result that a log service can count with.
+COUNTED = ("rows", "deleted_rows", "size_bytes", "bytes_processed", "jobs_without_bytes")
+
+
+class JsonReporter:
+    """Writes a line for every effect, step, warning and end of a run."""
+
+    def __init__(self, settings: Settings, stream: TextIO | None = None) -> None:
+        self.settings, self.stream = settings, stream or sys.stdout
+        self.run: dict[str, Any] = {}
+
+    def run_started(self, run_id: str, job: str) -> None:
+        trace = hashlib.sha256(run_id.encode()).hexdigest()[:32]
+        self.run = {
+            "logging.googleapis.com/trace": f"projects/{self.settings.gcp_project}/traces/{trace}",
+            "logging.googleapis.com/labels": {"env": self.settings.env, "job": job},
+            "run_id": run_id,
+        }
+        self._write("INFO", "The run starts", {"event": "run_started"})
+
+    def cell_started(self, notebook: str, number: int, count: int, heading: str) -> None: ...
+
+    def step_finished(self, notebook: str, source: str, result: Mapping[str, Any]) -> None:
+        """The step's effects, then the step; the time of a line is not that of its effect."""
+        place = {"step": notebook, "source": source}
+        for effect in result.get("effects", []):
+            facts = {
+                "event": "effect",
+                "effect": effect["name"],
+                "target": effect["target"],
+                "tries": effect["tries"],
+                "milliseconds": milliseconds(effect["seconds"]),
+            }
+            self._write("INFO", f"{effect['name']} {effect['target']}", {**place, **facts})
+        counts = {name: result[name] for name in COUNTED if result.get(name) is not None}
+        facts = {
+            "event": "step_finished",
+            "milliseconds": milliseconds(result["seconds"]),
+            **counts,
+        }
+        self._write("INFO", f"{notebook} {source}: {result['status']}", {**place, **facts})
+        for message in result.get("messages") or []:
+            self._write("WARNING", message, {**place, "event": "message"})
+
+    def warned(self, message: str) -> None:
+        self._write("WARNING", message, {"event": "warning"})
+
+    def run_finished(self, manifest: Mapping[str, Any], location: str) -> None:
+        is_failed = manifest["status"] == "failed"
+        facts = {
+            "event": "run_finished",
+            "status": manifest["status"],
+            "milliseconds": milliseconds(manifest["seconds"]),
+            "archive": location,
+        }
+        message = manifest["error"] if is_failed else f"The run ended: {manifest['status']}"
+        self._write("ERROR" if is_failed else "INFO", message, facts)
+
+    def _write(self, severity: str, message: str, facts: Mapping[str, Any]) -> None:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"severity": severity, "time": time, "message": message, **self.run, **facts}
+        print(json.dumps(line, default=str), file=self.stream, flush=True)
+
+
+def reporter_for(settings: Settings) -> JsonReporter | TerminalReporter:
+    """Who tells of a run, as CREDIX_LOG_FORMAT says."""
+    return JsonReporter(settings) if settings.log_format == "json" else TerminalReporter()
+
+
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,87 @@
+"""The lines of a run that log services read."""
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from credix.json_log import JsonReporter
+from credix.settings import Settings
+
+EFFECT = {"name": "warehouse.load_hashed", "target": "temp.x", "tries": 2, "seconds": 1.2345}
+STEP = {
+    "status": "done",
+    "seconds": 2.5,
+    "rows": 1_000,
+    "size_bytes": 4_096,
+    "bytes_processed": None,
+    "effects": [EFFECT],
+    "messages": ["Column fee is new."],
+}
+MANIFEST = {"status": "done", "error": None, "seconds": 3.0}
+
+
+@pytest.fixture
+def stream() -> StringIO:
+    return StringIO()
+
+
+@pytest.fixture
+def reporter(stream: StringIO) -> JsonReporter:
+    given = {
+        "POSTGRES_HOST": "h",
+        "POSTGRES_DB": "d",
+        "POSTGRES_USER": "u",
+        "POSTGRES_PASSWORD": "p4ssword",
+        "GCP_PROJECT": "proj",
+    }
+    made = JsonReporter(Settings.parse(given), stream)
+    made.run_started("20260331T101500Z-full-1f2e3d", "full")
+    return made
+
+
+def lines(stream: StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_each_effect_is_a_line_with_its_run_step_source_and_milliseconds(
+    reporter: JsonReporter, stream: StringIO
+) -> None:
+    reporter.step_finished("03_load", "installments", STEP)
+
+    _, effect, step, message = lines(stream)
+    assert (effect["run_id"], effect["step"]) == ("20260331T101500Z-full-1f2e3d", "03_load")
+    assert (effect["source"], effect["effect"]) == ("installments", "warehouse.load_hashed")
+    assert (effect["milliseconds"], effect["tries"]) == (1234, 2)
+    assert (step["rows"], step["size_bytes"], step["milliseconds"]) == (1_000, 4_096, 2_500)
+    assert "bytes_processed" not in step
+    assert (message["severity"], message["message"]) == ("WARNING", "Column fee is new.")
+
+
+def test_all_lines_of_a_run_share_a_trace_of_the_project(
+    reporter: JsonReporter, stream: StringIO
+) -> None:
+    reporter.step_finished("03_load", "installments", STEP)
+    reporter.warned("late")
+    reporter.run_finished(MANIFEST, "gs://archive/run/")
+
+    [trace] = {line["logging.googleapis.com/trace"] for line in lines(stream)}
+    project, number = trace.split("/traces/")
+    assert project == "projects/proj"
+    assert len(number) == 32
+    assert int(number, 16)
+    assert {line["logging.googleapis.com/labels"]["job"] for line in lines(stream)} == {"full"}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "severity"),
+    [("done", None, "INFO"), ("no_changes", None, "INFO"), ("failed", "01 failed.", "ERROR")],
+)
+def test_a_run_that_failed_ends_with_an_error(
+    reporter: JsonReporter, stream: StringIO, status: str, error: str | None, severity: str
+) -> None:
+    reporter.run_finished({"status": status, "error": error, "seconds": 1.0}, "gs://archive/run/")
+    last = lines(stream)[-1]
+    assert (last["severity"], last["status"]) == (severity, status)
+    assert error is None or last["message"] == error
