@@ -14,7 +14,7 @@ from credix.clients.warehouse import Warehouse
 from credix.errors import CredixError, TransientError
 from credix.incidents import Findings
 from credix.paths import paths_of
-from credix.runs.alert import alert, find
+from credix.runs.alert import alert, find, tell
 from credix.settings import Settings
 from credix.state import Watermark
 from tests.receiver import Receiver, receiving
@@ -53,7 +53,7 @@ def test_an_incident_of_three_runs_is_one_alert_and_one_all_clear(
     alerting: Settings, receiver: Receiver
 ) -> None:
     for number, findings in enumerate((BROKEN, BROKEN, BROKEN, WHOLE, WHOLE)):
-        assert alert(lake_of(alerting), f"r{number}", findings) == []
+        assert tell(lake_of(alerting), f"r{number}", findings) == []
     name = f"{alerting.prefix} (local): run full"
     assert receiver.titles == [f"Alert: {name}", f"Over: {name}"]
     assert "index.html#r0" in receiver.messages[0][1]["message"]
@@ -64,14 +64,15 @@ def test_what_no_channel_took_is_told_by_the_next_run(
 ) -> None:
     receiver.status = 500
     with pytest.raises(TransientError):
-        alert(lake_of(alerting), "r1", BROKEN)
+        tell(lake_of(alerting), "r1", BROKEN)
     receiver.status, receiver.messages = 200, []
-    alert(lake_of(alerting), "r2", BROKEN)
+    tell(lake_of(alerting), "r2", BROKEN)
     assert [title[:6] for title in receiver.titles] == ["Alert:"]
 
 
 def test_without_a_channel_nothing_is_noted(settings: Settings, lake: Lake) -> None:
-    assert alert(lake, "r1", BROKEN) == []
+    failed = manifest(status="failed", error="03_load failed.")
+    assert alert(states_of(settings), failed, "03_load failed.") == []
     assert lake.read_text(settings.lake_bucket, paths_of(settings).incidents) is None
 
 

@@ -19,7 +19,14 @@ from credix.state import SourceState
 ATTEMPTS = 10
 
 
-def alert(lake: Lake, run_id: str, findings: Findings) -> list[str]:
+def alert(states: StateStore, manifest: Mapping[str, Any], summary: str) -> list[str]:
+    """Judge a run and tell of it where there is a channel; those that have not taken something."""
+    if not Channels(states.settings).are_configured:
+        return []
+    return tell(states.lake, manifest["run_id"], find(manifest, summary, states))
+
+
+def tell(lake: Lake, run_id: str, findings: Findings) -> list[str]:
     """Tell what has begun and what is over; the channels that have not taken something.
 
     An incident is noted before it is told, and noted as told behind that: a run that dies between
@@ -27,8 +34,6 @@ def alert(lake: Lake, run_id: str, findings: Findings) -> list[str]:
     takes a message: the next run tells it.
     """
     channels = Channels(lake.settings)
-    if not channels.are_configured:
-        return []
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     incidents = change(lake, lambda known: known.judge(findings, now, run_id))
     refused: set[str] = set()

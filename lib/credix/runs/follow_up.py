@@ -5,7 +5,7 @@ from typing import Any
 
 from credix.clients.state_store import StateStore
 from credix.errors import CredixError
-from credix.runs.alert import alert, find
+from credix.runs.alert import alert
 from credix.runs.publish import publish_history
 
 
@@ -24,7 +24,7 @@ def follow_up(
     if isinstance(error, KeyboardInterrupt):
         return
     try:
-        for channel in alert(states.lake, manifest["run_id"], find(manifest, summary, states)):
+        for channel in alert(states, manifest, summary):
             yield f"An alert was not taken by {channel}."
     except CredixError as fault:
         yield f"An alert was not sent: {fault}"
