@@ -12,7 +12,10 @@ from google.auth.credentials import AnonymousCredentials
 
 from credix.clients.effects import Effects
 from credix.errors import CredixError, SettingsError, StateError, TransientError
-from credix.settings import Settings
+from credix.settings import MEBIBYTE, Settings
+
+# A file travels in chunks of this size; Google's default holds 100 MiB of it in memory.
+CHUNK_BYTES = 16 * MEBIBYTE
 
 
 class Lake:
@@ -122,6 +125,7 @@ class Lake:
             }
             try:
                 if isinstance(content, Path):
+                    blob.chunk_size = CHUNK_BYTES
                     blob.upload_from_filename(str(content), checksum="crc32c", **options)
                 else:
                     blob.upload_from_string(content, checksum="crc32c", **options)
