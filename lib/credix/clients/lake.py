@@ -15,7 +15,7 @@ from credix.errors import CredixError, SettingsError, StateError, TransientError
 from credix.settings import MEBIBYTE, Settings
 
 # A file travels in chunks of this size; Google's default holds 100 MiB of it in memory.
-CHUNK_BYTES = 16 * MEBIBYTE
+CHUNK_BYTES = 8 * MEBIBYTE
 
 
 class Lake:
