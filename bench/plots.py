@@ -35,7 +35,7 @@ def stacks(name: str, parts: Mapping[str, Mapping[str, float]], title: str, unit
         left = {entry: left[entry] + parts[entry][kind] for entry in parts}
     axes.invert_yaxis()
     axes.set_xlabel(unit)
-    axes.legend(fontsize=8, ncols=3, loc="lower right")
+    axes.legend(fontsize=8, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.3), frameon=False)
     save(axes, name)
 
 
