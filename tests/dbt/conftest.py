@@ -30,6 +30,8 @@ def medallion(
         client_options={"api_endpoint": variables["BIGQUERY_EMULATOR_HOST"]},
     )
     ours = Medallion(client, prefix, {**variables, "CREDIX_ENV": "local"}, dbt_target, monkeypatch)
+    # What another test of this worker has left goes first.
+    ours.drop()
     ours.create()
     yield ours
     ours.drop()
