@@ -143,5 +143,10 @@ class TestManifests:
         folder = folder_of(tmp_path)
         archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "folder": folder})
         text = (folder / "manifest.json").read_text()
-        assert json.loads(text) == {"run_id": RUN_ID, "folder": str(folder)}
+        assert json.loads(text) == {
+            "run_id": RUN_ID,
+            "folder": str(folder),
+            "pages": ["01_extract.html"],
+            "failed_at": None,
+        }
         assert text.startswith('{\n  "run_id"')
