@@ -256,5 +256,7 @@ def interrupt(_signal: int, _frame: FrameType | None) -> Any:
 def redacted(text: str) -> str:
     from credix.runs.redact import Redactor
 
-    secrets = [value for name, value in os.environ.items() if "PASSWORD" in name]
-    return Redactor(secrets).text(text)
+    names = ("PASSWORD", "CREDIX_ALERT_URLS")
+    secret = [value for key, value in os.environ.items() if any(name in key for name in names)]
+    words = [word for value in secret for word in value.split()]
+    return Redactor([*secret, *words]).text(text)

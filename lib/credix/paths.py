@@ -39,11 +39,6 @@ class LakePaths:
         return f"{self.prefix}/runs/"
 
     @property
-    def incidents(self) -> str:
-        """In the lake bucket: what people were told of and is not over."""
-        return f"{self.prefix}/state/incidents.json"
-
-    @property
     def history(self) -> str:
         """In the bucket of run pages: the history of all runs."""
         return f"{self.prefix}/index.html"

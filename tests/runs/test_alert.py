@@ -13,7 +13,6 @@ from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.errors import CredixError, TransientError
 from credix.incidents import Findings
-from credix.paths import paths_of
 from credix.runs.alert import alert, find, tell
 from credix.settings import Settings
 from credix.state import Watermark
@@ -41,19 +40,15 @@ def alerting(settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyP
     return settings.model_copy(update={"alert_urls": SecretStr(address)})
 
 
-def lake_of(settings: Settings) -> Lake:
-    return Lake(settings, Effects(settings.retry_seconds))
-
-
 def states_of(settings: Settings) -> StateStore:
-    return StateStore(settings, lake_of(settings))
+    return StateStore(settings, Lake(settings, Effects(settings.retry_seconds)))
 
 
 def test_an_incident_of_three_runs_is_one_alert_and_one_all_clear(
     alerting: Settings, receiver: Receiver
 ) -> None:
     for number, findings in enumerate((BROKEN, BROKEN, BROKEN, WHOLE, WHOLE)):
-        assert tell(lake_of(alerting), f"r{number}", findings) == []
+        assert tell(states_of(alerting), f"r{number}", findings) == []
     name = f"{alerting.prefix} (local): run full"
     assert receiver.titles == [f"Alert: {name}", f"Over: {name}"]
     assert "index.html#r0" in receiver.messages[0][1]["message"]
@@ -64,16 +59,16 @@ def test_what_no_channel_took_is_told_by_the_next_run(
 ) -> None:
     receiver.status = 500
     with pytest.raises(TransientError):
-        tell(lake_of(alerting), "r1", BROKEN)
+        tell(states_of(alerting), "r1", BROKEN)
     receiver.status, receiver.messages = 200, []
-    tell(lake_of(alerting), "r2", BROKEN)
+    tell(states_of(alerting), "r2", BROKEN)
     assert [title[:6] for title in receiver.titles] == ["Alert:"]
 
 
 def test_without_a_channel_nothing_is_noted(settings: Settings, lake: Lake) -> None:
     failed = manifest(status="failed", error="03_load failed.")
     assert alert(states_of(settings), failed, "03_load failed.") == []
-    assert lake.read_text(settings.lake_bucket, paths_of(settings).incidents) is None
+    assert lake.blobs(settings.lake_bucket, f"{settings.prefix}/state/") == []
 
 
 def test_a_source_is_late_when_its_snapshot_is_older_than_the_bound(settings: Settings) -> None:

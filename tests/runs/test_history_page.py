@@ -125,5 +125,12 @@ class TestInABrowser:
         assert document.count('<article class="run') == 100
         assert "3,000 of 3,000 runs" in document
 
+    def test_a_day_that_is_damaged_is_named_and_hides_no_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "index.html"
+        path.write_text(page_of({**days_of(0, 5), "2026-03-30": "AAAA"}), "utf-8")
+        document = shown(path)
+        assert "Cannot be read: 2026-03-30" in document
+        assert "2 of 2 runs" in document
+
     def test_a_page_without_runs_says_so(self, tmp_path: Path) -> None:
         assert "No run has ended yet." in shown(written(tmp_path, []))

@@ -1,6 +1,7 @@
 """The history page in its bucket: derived from the archive, whoever died and whatever was lost."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from credix.runs.archive import archive_run
 from credix.runs.history_page import decode_day, read_days
 from credix.runs.publish import archive_address, history_address, publish_history
 from credix.settings import Settings
-from tests.runs.manifests import manifest
+from tests.runs.manifests import STARTED_AT, manifest
 
 A_DAY = 24 * 60
 
@@ -94,10 +95,37 @@ def test_only_the_newest_runs_make_a_missing_page_and_a_rebuild_makes_it_of_all(
     assert shown(lake) == runs
 
 
+def test_a_run_that_ends_behind_runs_of_the_next_day_is_added(lake: Lake, archived: Any) -> None:
+    [next_day] = archived(A_DAY)
+    publish_history(lake)
+    [late] = archived(0)
+    publish_history(lake)
+    assert shown(lake) == [late, next_day]
+
+
+def test_a_clock_that_was_ahead_once_hides_nothing_that_comes_after(
+    lake: Lake, archived: Any
+) -> None:
+    [ahead] = archived(365 * 100 * A_DAY)
+    publish_history(lake)
+    number = int((datetime.now(UTC) - STARTED_AT).total_seconds() // 60)
+    [now] = archived(number)
+    publish_history(lake)
+    assert shown(lake) == [now, ahead]
+
+
 def test_runs_without_a_readable_manifest_stay_out(lake: Lake, archived: Any) -> None:
     [run] = archived(0)
     folder = paths_of(lake.settings).runs + "dt=2026-03-31/20260331T101600Z-full-"
-    for name, content in {"aaaaaa/01_extract.html": b"x", "bbbbbb/manifest.json": b"{"}.items():
+    planted = {
+        "aaaaaa/01_extract.html": b"x",
+        "bbbbbb/manifest.json": b"{",
+        "cccccc/manifest.json": b"{}",
+        "dddddd/manifest.json": b"[]",
+        "eeeeee/manifest.json": b'{"steps": {}, "error": 1}',
+        "ffffff/manifest.json": json.dumps(manifest(started_at="9999-99-99T")).encode(),
+    }
+    for name, content in planted.items():
         lake.upload("archive.upload", lake.settings.archive_bucket, folder + name, content)
     publish_history(lake)
     assert shown(lake) == [run]
@@ -144,5 +172,5 @@ def damage(lake: Lake, change: Any) -> None:
     """Write the page as somebody else would."""
     bucket, path = lake.settings.runs_bucket, paths_of(lake.settings).history
     page, generation = lake.read_text(bucket, path) or ("", 0)
+    assert change(page) != page
     assert lake.write_if_unchanged("test.damage", bucket, path, change(page), generation)
-    assert json.dumps(change(page)) != json.dumps(page)

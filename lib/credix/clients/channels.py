@@ -4,6 +4,7 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from credix.clients.lake import google_credentials
@@ -47,11 +48,13 @@ class Channels:
         kind = NotifyType.SUCCESS if is_over else NotifyType.FAILURE
         taken = {}
         for number, address in enumerate(self.settings.alert_addresses, 1):
-            service = Apprise()
-            is_known = service.add(address)
-            taken[f"CREDIX_ALERT_URLS, address {number}"] = is_known and bool(
-                service.notify(title=title, body=text, notify_type=kind)
-            )
+            is_taken = False
+            # A hundred services, and whatever their adapters raise: none may end a run.
+            with suppress(Exception):
+                service = Apprise()
+                is_known = service.add(address)
+                is_taken = is_known and bool(service.notify(text, title, notify_type=kind))
+            taken[f"CREDIX_ALERT_URLS, address {number}"] = is_taken
         return taken
 
     def _publish(self, title: str, text: str, attributes: Mapping[str, str]) -> bool:

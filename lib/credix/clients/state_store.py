@@ -5,18 +5,20 @@ from typing import TypeVar
 
 from credix.clients.lake import Lake
 from credix.errors import StateError
+from credix.incidents import Incidents
 from credix.settings import Settings
-from credix.state import FencedState, GoldState, SourceState
+from credix.state import GoldState, SourceState
 
-S = TypeVar("S", bound=FencedState)
+S = TypeVar("S", SourceState, GoldState, Incidents)
 
 # Contention on one state file comes from a second run and a lease's renewal: a few at most.
 ATTEMPTS = 20
 GOLD = "gold"
+INCIDENTS = "incidents"
 
 
 class StateStore:
-    """State of the sources and of gold, below `<prefix>/state/` in the lake bucket."""
+    """State of the sources, gold and incidents, below `<prefix>/state/` in the lake bucket."""
 
     def __init__(self, settings: Settings, lake: Lake) -> None:
         self.settings, self.lake = settings, lake
@@ -37,6 +39,9 @@ class StateStore:
 
     def change_gold(self, effect: str, change: Callable[[GoldState], GoldState]) -> GoldState:
         return self._change(effect, GOLD, GoldState(), change)
+
+    def change_incidents(self, effect: str, change: Callable[[Incidents], Incidents]) -> Incidents:
+        return self._change(effect, INCIDENTS, Incidents(), change)
 
     def _read(self, name: str, initial: S) -> tuple[S, int]:
         found = self.lake.read_text(self.settings.lake_bucket, self.path(name))

@@ -1,64 +1,47 @@
 """Behind a run: find what is wrong, tell each incident once, and once when it is over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from credix.clients.channels import Channels
-from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.errors import StateError
 from credix.incidents import Findings, Incident, Incidents
-from credix.paths import paths_of
 from credix.runs.publish import history_address
 from credix.settings import Settings
 from credix.sources import load_source
 from credix.state import SourceState
-
-ATTEMPTS = 10
 
 
 def alert(states: StateStore, manifest: Mapping[str, Any], summary: str) -> list[str]:
     """Judge a run and tell of it where there is a channel; those that have not taken something."""
     if not Channels(states.settings).are_configured:
         return []
-    return tell(states.lake, manifest["run_id"], find(manifest, summary, states))
+    return tell(states, manifest["run_id"], find(manifest, summary, states))
 
 
-def tell(lake: Lake, run_id: str, findings: Findings) -> list[str]:
+def tell(states: StateStore, run_id: str, findings: Findings) -> list[str]:
     """Tell what has begun and what is over; the channels that have not taken something.
 
-    An incident is noted before it is told, and noted as told behind that: a run that dies between
-    the two leaves it to be told twice, never to be lost. Raises TransientError where no channel
-    takes a message: the next run tells it.
+    An incident is noted before it is told, and noted as told behind that: where a run dies or
+    another ends in between it may be told twice, it is never lost. Raises TransientError where no
+    channel takes a message: the next run tells it.
     """
-    channels = Channels(lake.settings)
+    settings = states.settings
+    channels = Channels(settings)
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    incidents = change(lake, lambda known: known.judge(findings, now, run_id))
+    incidents = states.change_incidents(
+        "alert.note", lambda known: known.judge(findings, now, run_id)
+    )
     refused: set[str] = set()
     for key, incident in incidents.untold().items():
-        title, text = describe(lake.settings, key, incident)
+        title, text = describe(settings, key, incident)
         event = "all_clear" if incident.is_over else "alert"
-        attributes = {"event": event, "incident": key, "env": lake.settings.env}
+        attributes = {"event": event, "incident": key, "env": settings.env}
         refused.update(channels.send(title, text, attributes))
-        change(lake, partial(Incidents.tell, key=key, told=incident))
+        states.change_incidents("alert.note", partial(Incidents.tell, key=key, told=incident))
     return sorted(refused)
-
-
-def change(lake: Lake, change_to: Callable[[Incidents], Incidents]) -> Incidents:
-    """Apply a change to the state of the incidents; it may be repeated on a newer one."""
-    bucket, path = lake.settings.lake_bucket, paths_of(lake.settings).incidents
-    location = f"gs://{bucket}/{path}"
-    for _ in range(ATTEMPTS):
-        text, generation = lake.read_text(bucket, path) or ("{}", 0)
-        known = Incidents.from_json(text, location)
-        changed = change_to(known)
-        if changed == known or lake.write_if_unchanged(
-            "alert.note", bucket, path, changed.to_json(), generation
-        ):
-            return changed
-    raise StateError(f"{location} changes too often to be written.")
 
 
 def describe(settings: Settings, key: str, incident: Incident) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from traitlets.config import Config
 from credix.clients.lake import Lake
 from credix.errors import StateError
 from credix.paths import paths_of
+from credix.runs.mark_end import find_error
 
 MANIFEST = "manifest.json"
 # What prose, tables and plots need; a script or a frame in an output stays text.
@@ -106,7 +107,7 @@ def render_page(notebook: str) -> str | None:
 def find_failed_cell(notebook: str) -> str | None:
     """The id of the cell that raised; on its page the element `cell-id=<id>`."""
     for cell in nbformat.reads(notebook, as_version=4).cells:
-        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+        if find_error(cell):
             return str(cell.id)
     return None
 

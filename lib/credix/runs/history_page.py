@@ -1,7 +1,7 @@
 """The run history as one HTML page that carries its own data: a block of runs for each day.
 
 A block is a script element with gzipped JSON in base64: ten thousand runs are a small file, and a
-new run decodes and encodes its own day alone.
+new run encodes its own day alone.
 """
 
 import binascii
@@ -11,6 +11,7 @@ import re
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
+from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,14 @@ Days = dict[str, str]
 
 def read_days(page: str) -> Days:
     """The encoded block of each day on a page, by day."""
-    return dict(BLOCK.findall(page))
+    return {day: block for day, block in BLOCK.findall(page) if is_day(day)}
+
+
+def is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def decode_day(block: str) -> list[dict[str, Any]]:

@@ -102,12 +102,14 @@ class Pipeline:
                 with full_disk_named(self.folder):
                     self.reporter.run_started(self.run_id, self.request.job.name)
                     self.manifest.status = self._run_job(states)
-                return self._end(None)
+                manifest, location = self._archive()
             except BaseException as error:
                 self.manifest.status = "failed"
                 self.manifest.error = self.redactor.text(describe_error(error))
-                self._end(error)
+                self._tell(*self._archive(), error)
                 raise
+            self._tell(manifest, location, None)
+            return manifest
 
     def _run_job(self, states: Mapping[str, SourceState]) -> RunStatus:
         write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
@@ -268,15 +270,6 @@ class Pipeline:
                 partial(SourceState.release, last_run=last),
             )
 
-    def _end(self, error: BaseException | None) -> dict[str, Any]:
-        """Archive the run, tell of it, and return its manifest."""
-        manifest, location = self._archive()
-        summary = self.redactor.text(summarize_error(error)) if error else ""
-        for warning in follow_up(self.states, manifest, error, summary):
-            self.reporter.warned(warning)
-        self.reporter.run_finished(manifest, location)
-        return manifest
-
     def _archive(self) -> tuple[dict[str, Any], str]:
         """The manifest and its address. The error of a failed run outweighs one in here."""
         manifest = self.redactor.value(self.manifest.as_dict())
@@ -286,3 +279,10 @@ class Pipeline:
             if self.manifest.status != "failed":
                 raise
             return manifest, f"{self.folder} (not archived: {error})"
+
+    def _tell(self, manifest: dict[str, Any], location: str, error: BaseException | None) -> None:
+        """Tell people of a run whose end is archived: nothing in here changes how it ended."""
+        summary = self.redactor.text(summarize_error(error)) if error else ""
+        for warning in follow_up(self.states, manifest, error, summary):
+            self.reporter.warned(warning)
+        self.reporter.run_finished(manifest, location)

@@ -4,6 +4,7 @@ import posixpath
 import webbrowser
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from credix.clients.effects import Effects
@@ -19,14 +20,16 @@ from credix.settings import Settings
 ATTEMPTS = 10
 # A page that is missing is made of so many runs; `runs --rebuild` makes it of all.
 MOST_AT_ONCE = 1_000
+# A run lies under the day it began, and may end behind runs of the days after it.
+LOOKS_BACK = timedelta(days=2)
 GOOGLE = "https://storage.cloud.google.com"
 
 
 def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
     """Write the page with every archived run that it lacks, and nothing when it lacks none.
 
-    The page is derived from the archive alone, so whatever a run that died left out, the next one
-    adds. `is_rebuilt` makes it anew from the whole archive.
+    The page is derived from the archive alone, so whatever a run that died left out, one of the
+    next two days adds. `is_rebuilt` makes it anew from the whole archive.
     """
     settings = lake.settings
     bucket, path = settings.runs_bucket, paths_of(settings).history
@@ -34,7 +37,7 @@ def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
         page, generation = lake.read_text(bucket, path) or ("", 0)
         days = {} if is_rebuilt else read_days(page)
         most = None if is_rebuilt else MOST_AT_ONCE
-        lines = [describe_run(manifest) for manifest in missing_manifests(lake, days, most)]
+        lines = list(missing_lines(lake, days, most))
         if page and not lines and not is_rebuilt:
             return
         written = lake.write_if_unchanged(
@@ -56,29 +59,41 @@ def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
     raise StateError(f"gs://{bucket}/{path} changes too often to be written.")
 
 
-def missing_manifests(lake: Lake, days: Days, most: int | None) -> Iterator[dict[str, Any]]:
-    """The manifests of archived runs that are not on the page, back to the page's newest day.
+def missing_lines(lake: Lake, days: Days, most: int | None) -> Iterator[dict[str, Any]]:
+    """The lines of archived runs that the page lacks, from two days before its newest one on.
 
     A day whose block is damaged is dropped from `days` and read again.
     """
     bucket, root = lake.settings.archive_bucket, paths_of(lake.settings).runs
-    newest = max(days, default="")
-    known = known_runs(days, newest)
+    # A clock that was ahead once must not hide what comes after.
+    newest = min(max(days, default=""), datetime.now(UTC).date().isoformat())
+    oldest = (date.fromisoformat(newest) - LOOKS_BACK).isoformat() if days else ""
     found = 0
     for folder in reversed(lake.folders(bucket, root)):
-        if folder.rstrip("/").rpartition("dt=")[2] < newest:
+        day = folder.rstrip("/").rpartition("dt=")[2]
+        if day < oldest:
             return
+        known = known_runs(days, day)
         for run in reversed(lake.folders(bucket, folder)):
             if found == most:
                 return
             if run.rstrip("/").rpartition("/")[2] in known:
                 continue
-            # A run that is at work, or died, has none; one that cannot be read stays out.
-            with suppress(StateError):
-                manifest = read_manifest(lake, run)
-                if manifest is not None:
-                    found += 1
-                    yield manifest
+            line = read_line(lake, run)
+            if line is not None:
+                found += 1
+                yield line
+
+
+def read_line(lake: Lake, folder: str) -> dict[str, Any] | None:
+    """None for a run that is at work or died, and for a manifest that no run has written."""
+    with suppress(StateError, AttributeError, KeyError, TypeError, ValueError):
+        manifest = read_manifest(lake, folder)
+        if manifest is not None:
+            line = describe_run(manifest)
+            datetime.fromisoformat(line["started"])
+            return line
+    return None
 
 
 def known_runs(days: Days, day: str) -> set[str]:
