@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from credix.json_log import JsonReporter
+from credix.json_log import JsonReporter, reporter_for
 from credix.settings import Settings
+from credix.terminal import TerminalReporter
 
+GIVEN = {
+    "POSTGRES_HOST": "h",
+    "POSTGRES_DB": "d",
+    "POSTGRES_USER": "u",
+    "POSTGRES_PASSWORD": "p4ssword",
+    "GCP_PROJECT": "proj",
+}
 EFFECT = {"name": "warehouse.load_hashed", "target": "temp.x", "tries": 2, "seconds": 1.2345}
 STEP = {
     "status": "done",
@@ -29,20 +37,18 @@ def stream() -> StringIO:
 
 @pytest.fixture
 def reporter(stream: StringIO) -> JsonReporter:
-    given = {
-        "POSTGRES_HOST": "h",
-        "POSTGRES_DB": "d",
-        "POSTGRES_USER": "u",
-        "POSTGRES_PASSWORD": "p4ssword",
-        "GCP_PROJECT": "proj",
-    }
-    made = JsonReporter(Settings.parse(given), stream)
+    made = JsonReporter(Settings.parse(GIVEN), stream)
     made.run_started("20260331T101500Z-full-1f2e3d", "full")
     return made
 
 
 def lines(stream: StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(("value", "kind"), [("json", JsonReporter), ("text", TerminalReporter)])
+def test_the_setting_chooses_who_tells_of_a_run(value: str, kind: type) -> None:
+    assert type(reporter_for(Settings.parse({**GIVEN, "CREDIX_LOG_FORMAT": value}))) is kind
 
 
 def test_each_effect_is_a_line_with_its_run_step_source_and_milliseconds(

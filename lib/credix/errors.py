@@ -52,11 +52,11 @@ class StepError(CredixError):
 
 
 class UnexpectedError(StepError):
-    """A notebook raised what nobody foresaw; the message may quote what the notebook worked on."""
+    """A notebook raised what nobody foresaw; only the summary is sure to quote no row."""
 
-    def __init__(self, notebook: str, kind: str, message: str) -> None:
-        super().__init__(f"{notebook} failed: {kind}: {message}")
-        self.summary = f"{notebook} failed with {kind}."
+    def __init__(self, message: str, summary: str = "A notebook failed.") -> None:
+        super().__init__(message)
+        self.summary = summary
 
 
 class StackError(CredixError):

@@ -13,7 +13,12 @@ from credix.paths import paths_of
 from credix.runs import publish
 from credix.runs.archive import archive_run
 from credix.runs.history_page import decode_day, read_days
-from credix.runs.publish import archive_address, history_address, publish_history
+from credix.runs.publish import (
+    archive_address,
+    history_address,
+    publish_history,
+    show_history,
+)
 from credix.settings import Settings
 from tests.runs.manifests import STARTED_AT, manifest
 
@@ -166,6 +171,19 @@ def test_links_lead_from_the_page_to_the_archive_wherever_buckets_are_folders(
     assert archive_address(settings) == (f"../../{settings.archive_bucket}/{settings.prefix}/runs/")
     on_google = settings.model_copy(update={"storage_endpoint": None})
     assert history_address(on_google) == f"https://storage.cloud.google.com/{page}"
+
+
+def test_the_page_that_is_opened_has_every_run(
+    lake: Lake, archived: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(publish.webbrowser, "open", opened.append)
+    runs = archived(0)
+    show_history(lake.settings, is_rebuilt=True, is_opened=False)
+    assert opened == []
+    address = show_history(lake.settings, is_rebuilt=False, is_opened=True)
+    assert opened == [address] == [history_address(lake.settings)]
+    assert shown(lake) == runs
 
 
 def damage(lake: Lake, change: Any) -> None:

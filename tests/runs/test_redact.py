@@ -4,6 +4,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from credix import cli
 from credix.runs.redact import REDACTED, Redactor
 
 SECRET = "p@ss/w0rd &<é>'\"\\x"
@@ -82,3 +83,12 @@ def test_a_password_in_a_url_is_redacted_even_when_nobody_named_it(url: str, exp
 )
 def test_ordinary_text_stays(text: str) -> None:
     assert REDACTOR.text(text) == text
+
+
+def test_a_traceback_of_the_product_itself_holds_no_secret_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", "canary-password")
+    monkeypatch.setenv("CREDIX_ALERT_URLS", "slack://canary-token/x\njson://canary-host/")
+    text = cli.redacted("canary-password at slack://canary-token/x, json://canary-host/")
+    assert "canary" not in text

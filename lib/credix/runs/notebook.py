@@ -159,7 +159,9 @@ def as_own_error(notebook: str, ename: str, evalue: str) -> CredixError:
     kind = getattr(errors, ename, None)
     if isinstance(kind, type) and issubclass(kind, CredixError):
         return kind(evalue)
-    return UnexpectedError(notebook, ename, evalue)
+    return UnexpectedError(
+        f"{notebook} failed: {ename}: {evalue}", summary=f"{notebook} failed with {ename}."
+    )
 
 
 def cell_headings(notebook: nbformat.NotebookNode) -> dict[int, tuple[int, str]]:
