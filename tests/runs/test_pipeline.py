@@ -338,6 +338,23 @@ class Failing(Silent):
 
 
 @pytest.mark.usefixtures("filled")
+def test_a_failed_run_keeps_its_parts_until_the_next_one_has_carried_them(
+    settings: Settings,
+) -> None:
+    with pytest.raises(SourceError):
+        Pipeline(
+            settings, Request(find_job("cnpj"), None, {}, {}), Failing(SourceError("gone"))
+        ).run()
+    [part] = settings.run_dir.rglob("cnpj_ws/parts/*.parquet")
+
+    manifest = run(settings, "cnpj", layers=["bronze"])
+
+    assert manifest["status"] == "done"
+    assert not part.exists()
+    assert not list(settings.run_dir.rglob("*.parquet"))
+
+
+@pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyboardInterrupt])
 def test_an_error_nobody_expected_leaves_a_manifest_and_the_source_free(
     settings: Settings, lake: Lake, kind: type[BaseException]
@@ -388,7 +405,7 @@ def test_a_source_that_cannot_be_given_free_does_not_hide_why_the_run_failed(
     def refuse(*_: Any) -> None:
         raise StateError("The state file cannot be read.")
 
-    monkeypatch.setattr(Pipeline, "_release", refuse)
+    monkeypatch.setattr("credix.runs.hold_sources.release", refuse)
     reporter = Failing(SourceError("The table is gone."))
 
     with pytest.raises(SourceError, match="The table is gone"):

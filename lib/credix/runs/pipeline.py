@@ -1,9 +1,7 @@
 """A job from fence to archive: which notebook runs when, and what is true at the end."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,12 +10,13 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.errors import CredixError
-from credix.leases import is_abandoned, new_lease
 from credix.orders import Orders
 from credix.parts import full_disk_named
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run
+from credix.runs.clear_parts import clear_parts
 from credix.runs.follow_up import follow_up
+from credix.runs.hold_sources import hold_sources
 from credix.runs.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
 from credix.runs.kernels import Kernels
 from credix.runs.manifest import Manifest
@@ -25,8 +24,8 @@ from credix.runs.notebook import NotebookJob
 from credix.runs.redact import Redactor
 from credix.runs.results import describe_error, read_result, summarize_error
 from credix.settings import Settings
-from credix.sources import load_source, source_names
-from credix.state import LastRun, RunStatus, SourceState, Watermark
+from credix.sources import source_names
+from credix.state import RunStatus, SourceState, Watermark
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import (
     Run,
@@ -37,7 +36,6 @@ from credix.steps.context import (
     write_json,
     write_text,
 )
-from credix.steps.lease_keeper import LeaseKeeper
 
 
 class Reporter(notebooks.Reporter, Protocol):
@@ -97,7 +95,8 @@ class Pipeline:
         """
         for bucket in (self.settings.lake_bucket, self.settings.archive_bucket):
             self.lake.require_bucket(bucket)
-        with self.kernels, self._sources_held() as states:
+        held = hold_sources(self.states, self.request.job.sources, self.manifest)
+        with self.kernels, held as states:
             try:
                 with full_disk_named(self.folder):
                     self.reporter.run_started(self.run_id, self.request.job.name)
@@ -108,6 +107,8 @@ class Pipeline:
                 self.manifest.error = self.redactor.text(describe_error(error))
                 self._tell(*self._archive(), error)
                 raise
+            for source in states:
+                clear_parts(self.folder, source)
             self._tell(manifest, location, None)
             return manifest
 
@@ -217,58 +218,6 @@ class Pipeline:
             watermark.model_dump() if watermark else None,
             self.manifest.business_date,
         )
-
-    @contextmanager
-    def _sources_held(self) -> Iterator[dict[str, SourceState]]:
-        """Raise the fence of every source before the first kernel; all of them or none."""
-        term = timedelta(seconds=self.settings.lease_seconds)
-        lease = new_lease(self.run_id, term)
-        held: dict[str, SourceState] = {}
-        try:
-            for source in self.request.job.sources:
-                load_source(source)
-                held[source] = self.states.change_source(
-                    "state.raise_fence",
-                    source,
-                    lambda state: state.raise_fence(lease, datetime.now(UTC), is_abandoned),
-                )
-                self.manifest.attempts[source] = held[source].attempt
-            keeper = LeaseKeeper(lambda now, term: self._renew(held, now, term), term)
-            keeper.start()
-            try:
-                yield held
-            finally:
-                keeper.stop()
-        except BaseException:
-            # A lease that cannot be given free ends by itself; it must not hide this error.
-            with suppress(CredixError):
-                self._release(held)
-            raise
-        self._release(held)
-
-    def _renew(self, held: Mapping[str, SourceState], now: datetime, term: timedelta) -> None:
-        for source in held:
-            self.states.change_source(
-                "state.renew",
-                source,
-                partial(SourceState.renew, run_id=self.run_id, now=now, term=term),
-            )
-
-    def _release(self, held: Mapping[str, SourceState]) -> None:
-        for source in held:
-            last = LastRun(
-                run_id=self.run_id,
-                job=self.request.job.name,
-                status=self.manifest.status,
-                finished_at=datetime.now(UTC),
-                rows=self.manifest.rows(source),
-                error=self.manifest.error,
-            )
-            self.states.change_source(
-                "state.release",
-                source,
-                partial(SourceState.release, last_run=last),
-            )
 
     def _archive(self) -> tuple[dict[str, Any], str]:
         """The manifest and its address. The error of a failed run outweighs one in here."""
