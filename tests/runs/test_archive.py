@@ -10,7 +10,9 @@ import pytest
 from credix.clients.lake import Lake
 from credix.errors import StateError
 from credix.paths import paths_of
-from credix.runs.archive import archive_run, clean_html, read_manifests, render_page
+from credix.runs.archive import archive_run, read_manifests
+from credix.runs.pages import Pages
+from credix.runs.render_page import clean_html, render_page
 from credix.settings import Settings
 
 RUN_ID = "20260331T101500Z-full-1f2e3d"
@@ -41,32 +43,32 @@ def names(lake: Lake, run_id: str = RUN_ID) -> list[str]:
 
 
 def archived(lake: Lake, tmp_path: Path, run_id: str, **manifest: Any) -> None:
-    archive_run(lake, run_id, folder_of(tmp_path, run_id), {"run_id": run_id, **manifest})
+    archive_run(lake, run_id, folder_of(tmp_path, run_id), {"run_id": run_id, **manifest}, Pages())
 
 
 class TestArchive:
     def test_notebook_page_and_manifest_lie_under_the_runs_day(
         self, lake: Lake, tmp_path: Path
     ) -> None:
-        address = archive_run(lake, RUN_ID, folder_of(tmp_path), {"run_id": RUN_ID})
+        address = archive_run(lake, RUN_ID, folder_of(tmp_path), {"run_id": RUN_ID}, Pages())
         assert address.endswith(f"/runs/dt=2026-03-31/{RUN_ID}/")
         assert names(lake) == ["01_extract.html", "01_extract.ipynb", "manifest.json"]
 
     def test_the_manifest_is_written_last(self, lake: Lake, tmp_path: Path) -> None:
-        archive_run(lake, RUN_ID, folder_of(tmp_path), {"run_id": RUN_ID})
+        archive_run(lake, RUN_ID, folder_of(tmp_path), {"run_id": RUN_ID}, Pages())
         uploads = [r.target for r in lake.effects.records if r.name == "archive.upload"]
         assert uploads[-1].endswith("/manifest.json")
 
     def test_archiving_again_keeps_what_was_written_first(self, lake: Lake, tmp_path: Path) -> None:
         folder = folder_of(tmp_path)
-        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "done"})
-        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "rewritten"})
+        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "done"}, Pages())
+        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "rewritten"}, Pages())
         assert [manifest["status"] for manifest in read_manifests(lake, 10)] == ["done"]
 
     def test_half_a_notebook_does_not_stop_the_manifest(self, lake: Lake, tmp_path: Path) -> None:
         folder = folder_of(tmp_path)
         (folder / "02_land.ipynb").write_text('{"cells": [')
-        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID})
+        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID}, Pages())
         assert names(lake) == [
             "01_extract.html",
             "01_extract.ipynb",
@@ -141,7 +143,7 @@ class TestManifests:
 
     def test_it_is_json_that_people_can_read(self, lake: Lake, tmp_path: Path) -> None:
         folder = folder_of(tmp_path)
-        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "folder": folder})
+        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "folder": folder}, Pages())
         text = (folder / "manifest.json").read_text()
         assert json.loads(text) == {
             "run_id": RUN_ID,

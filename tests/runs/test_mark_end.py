@@ -7,8 +7,8 @@ import pytest
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from credix.runs.archive import find_failed_cell, render_page
 from credix.runs.mark_end import NOT_RUN, mark_end
+from credix.runs.render_page import find_failed_cell, render_page
 
 
 def executed(*outputs: NotebookNode | None) -> NotebookNode:

@@ -13,6 +13,7 @@ from credix.paths import paths_of
 from credix.runs import publish
 from credix.runs.archive import archive_run
 from credix.runs.history_page import decode_day, read_days
+from credix.runs.pages import Pages
 from credix.runs.publish import (
     archive_address,
     history_address,
@@ -32,7 +33,7 @@ def archived(lake: Lake, tmp_path: Path) -> Any:
     def archive(*numbers: int) -> list[str]:
         made = [manifest(number) for number in numbers]
         for one in made:
-            archive_run(lake, one["run_id"], tmp_path, one)
+            archive_run(lake, one["run_id"], tmp_path, one, Pages())
         return [one["run_id"] for one in made]
 
     return archive

@@ -16,7 +16,8 @@ from credix.steps.context import REREADS
 def clear_parts(folder: Path, source: str) -> None:
     """Delete a source's parts in a run's folder, those of its slices and of its repair too.
 
-    With them goes the list of row versions that the next run meets again: the lake has it. What cannot be deleted stays: disk space is no reason to fail a run.
+    With them goes the list of row versions that the next run meets again: the lake has it. What
+    cannot be deleted stays: disk space is no reason to fail a run.
     """
     for parts in list(folder.rglob(f"{source}/parts")):
         shutil.rmtree(parts, ignore_errors=True)

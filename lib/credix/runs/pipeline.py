@@ -21,6 +21,7 @@ from credix.runs.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, 
 from credix.runs.kernels import Kernels
 from credix.runs.manifest import Manifest
 from credix.runs.notebook import NotebookJob
+from credix.runs.pages import Pages
 from credix.runs.redact import Redactor
 from credix.runs.results import describe_error, read_result, summarize_error
 from credix.settings import Settings
@@ -77,6 +78,7 @@ class Pipeline:
         notebooks.refuse_unknown_parameters(request.job.notebooks, request.parameters)
         self.layers = parse_layers(request.parameters.get("layers", LAYERS))
         self.has_built_gold = False
+        self.pages = Pages()
         self.run_id = new_run_id(request.job.name)
         self.folder = settings.run_dir / self.run_id
         self.manifest = Manifest(
@@ -96,7 +98,7 @@ class Pipeline:
         for bucket in (self.settings.lake_bucket, self.settings.archive_bucket):
             self.lake.require_bucket(bucket)
         held = hold_sources(self.states, self.request.job.sources, self.manifest)
-        with self.kernels, held as states:
+        with self.pages, self.kernels, held as states:
             try:
                 with full_disk_named(self.folder):
                     self.reporter.run_started(self.run_id, self.request.job.name)
@@ -180,6 +182,7 @@ class Pipeline:
         name = f"{step}.{source}" if source else step
         owner = source or "gold"
         result_path = folder / owner / f"{step}.json"
+        output = self.folder / f"{name}{suffix}.ipynb"
         known = {
             "source": source or "",
             "run_folder": str(folder),
@@ -189,7 +192,7 @@ class Pipeline:
         notebooks.execute(
             NotebookJob(
                 step,
-                self.folder / f"{name}{suffix}.ipynb",
+                output,
                 known,
                 partial(self._foresee, step, source, folder / owner / "parts"),
             ),
@@ -198,6 +201,7 @@ class Pipeline:
             self.kernels,
             self.settings.notebook_timeout_seconds,
         )
+        self.pages.begin(output)
         result = read_result(result_path, step)
         self.manifest.add(owner, f"{step}{suffix}", self.redactor.value(result))
         self.reporter.step_finished(step, owner, result)
@@ -223,7 +227,7 @@ class Pipeline:
         """The manifest and its address. The error of a failed run outweighs one in here."""
         manifest = self.redactor.value(self.manifest.as_dict())
         try:
-            return manifest, archive_run(self.lake, self.run_id, self.folder, manifest)
+            return manifest, archive_run(self.lake, self.run_id, self.folder, manifest, self.pages)
         except (CredixError, OSError) as error:
             if self.manifest.status != "failed":
                 raise

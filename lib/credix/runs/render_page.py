@@ -1,0 +1,66 @@
+"""An executed notebook as one HTML page that opens without a network."""
+
+import bleach
+import nbformat
+from bleach.css_sanitizer import CSSSanitizer
+from nbconvert import HTMLExporter
+from traitlets.config import Config
+
+from credix.runs.mark_end import find_error
+
+# What prose, tables and plots need; a script or a frame in an output stays text.
+SAFE_TAGS = {
+    *("a", "b", "blockquote", "br", "caption", "code", "div", "em", "h1", "h2", "h3", "h4", "hr"),
+    *("i", "img", "li", "ol", "p", "pre", "span", "strong", "style", "table", "tbody", "td", "th"),
+    *("thead", "tr", "ul"),
+}
+SAFE_ATTRIBUTES = {
+    "*": ["class", "id", "style"],
+    "a": ["href"],
+    "img": ["src", "alt", "width", "height"],
+}
+
+
+def render_page(notebook: str) -> str | None:
+    """The notebook as one HTML page that opens without a network, now and in ten years.
+
+    None for half a notebook, which a full disk leaves behind.
+    """
+    exporter = HTMLExporter(
+        template_name="lab",
+        config=Config(
+            {
+                "HTMLExporter": {
+                    "mathjax_url": "",
+                    "require_js_url": "",
+                    "jquery_url": "",
+                    "widget_renderer_url": "",
+                    "mermaid_js_url": "",
+                    "html_manager_semver_range": "",
+                    "sanitize_html": True,
+                    "embed_images": True,
+                },
+            }
+        ),
+    )
+    exporter.register_filter("clean_html", clean_html)
+    try:
+        body, _ = exporter.from_notebook_node(nbformat.reads(notebook, as_version=4))
+    except nbformat.reader.NotJSONError:
+        return None
+    return body
+
+
+def find_failed_cell(notebook: str) -> str | None:
+    """The id of the cell that raised; on its page the element `cell-id=<id>`."""
+    for cell in nbformat.reads(notebook, as_version=4).cells:
+        if find_error(cell):
+            return str(cell.id)
+    return None
+
+
+def clean_html(element: str) -> str:
+    """An output's HTML with safe tags only; nbconvert's list has no table heads."""
+    return bleach.clean(
+        str(element), tags=SAFE_TAGS, attributes=SAFE_ATTRIBUTES, css_sanitizer=CSSSanitizer()
+    )
