@@ -18,6 +18,7 @@ import click
 
 from credix import cli_recovery, environment, terminal
 from credix.errors import CredixError
+from credix.foreign_text import traceback_without_values
 from credix.json_log import reporter_for
 from credix.quick_imports import skip_schema_formats
 from credix.runs.jobs import JOBS, find_job
@@ -244,8 +245,9 @@ def main() -> None:
 
 
 def show_unexpected(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """A fault of the product: its traceback, without secrets."""
-    terminal.print_error(redacted("".join(traceback.format_exception(kind, error, trace))))
+    """A fault of the product: its traceback, without secrets and values."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    terminal.print_error(redacted(traceback_without_values(text)))
 
 
 def interrupt(_signal: int, _frame: FrameType | None) -> Any:

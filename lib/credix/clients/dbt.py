@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from credix.clients.effects import Effects
 from credix.clients.job_records import JobRecord, is_measured_by, known, limit_error, names_limit
 from credix.errors import DataError, SettingsError
+from credix.foreign_text import without_values
 from credix.quick_imports import skip_schema_formats
 from credix.settings import PROJECT_DIR, Settings
 
@@ -66,7 +67,9 @@ class Dbt:
             causes = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed[:5])
             raise DataError(f"dbt: {len(failed)} of {len(nodes)} failed: {causes}")
         if result.exception or not result.success:
-            raise SettingsError(f"dbt could not start: {first_line(result.exception)}")
+            raise SettingsError(
+                f"dbt could not start: {without_values(first_line(result.exception))}"
+            )
         if not nodes:
             raise SettingsError(f"dbt selected nothing with {' '.join(selectors)}.")
         return nodes
@@ -160,7 +163,7 @@ def read_nodes(result: "dbtRunnerResult", *, is_measured: bool) -> list[DbtNode]
             ),
             job_id=(item.adapter_response or {}).get("job_id"),
             seconds=round(item.execution_time, 3),
-            message=first_line(item.message),
+            message=without_values(first_line(item.message)),
         )
         for item in executed
     ]

@@ -21,6 +21,7 @@ from credix.clients.job_records import (
 )
 from credix.clients.lake import credentials_error, google_credentials
 from credix.errors import DataError, SettingsError, SourceError, TransientError
+from credix.foreign_text import without_values
 from credix.schema import Column
 from credix.settings import Settings
 
@@ -162,7 +163,7 @@ class Warehouse:
                 is_measured = is_measured_by(self.settings)
                 self.effects.jobs.append(load_record(job, effect, target, is_measured=is_measured))
                 return int(job.output_rows or 0)
-            message = job.error_result.get("message", "")
+            message = without_values(job.error_result.get("message", ""))
             if job.error_result.get("reason") not in RETRIABLE_REASONS:
                 raise DataError(f"BigQuery refused to load {target}: {message}")
         raise TransientError(f"BigQuery could not load {target} for now: {message}. Run again.")
@@ -247,8 +248,9 @@ class Warehouse:
         try:
             yield
         except google.Forbidden as error:
+            message = without_values(error.message)
             raise SettingsError(
-                f"Access to {target} is denied ({error.message}): grant this identity the role."
+                f"Access to {target} is denied ({message}): grant this identity the role."
             ) from None
         except google.NotFound as error:
             raise SettingsError(
@@ -257,7 +259,8 @@ class Warehouse:
                 "CREDIX_PREFIX or CREDIX_BIGQUERY_LOCATION."
             ) from None
         except google.BadRequest as error:
-            raise SourceError(f"BigQuery refused a query on {target}: {error.message}") from None
+            message = without_values(error.message)
+            raise SourceError(f"BigQuery refused a query on {target}: {message}") from None
         except auth.GoogleAuthError as error:
             raise credentials_error(error) from None
 

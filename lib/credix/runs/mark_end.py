@@ -10,6 +10,8 @@ import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from credix.foreign_text import without_values
+
 TAG = "did-not-finish"
 NOT_RUN = "Not run: the notebook ended before this cell.\n"
 BANNER = """## ✗ This notebook did not reach its end
@@ -75,7 +77,7 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "It was interrupted by the user or by SIGTERM."
     first_line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}"[:LONGEST_CAUSE]
+    return f"{type(error).__name__}: {without_values(first_line)}"[:LONGEST_CAUSE]
 
 
 def describe_exit(cell: NotebookNode) -> str | None:

@@ -13,8 +13,8 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
-from credix import errors
-from credix.errors import CredixError, SettingsError, StepError, UnexpectedError
+from credix.errors import CredixError, SettingsError, StepError, UnexpectedError, own_error
+from credix.foreign_text import traceback_without_values, without_values
 from credix.parts import full_disk_error
 from credix.runs.jobs import NOTEBOOKS
 from credix.runs.kernels import Kernels
@@ -156,11 +156,12 @@ def declared_parameters(notebook: str) -> set[str]:
 
 
 def as_own_error(notebook: str, ename: str, evalue: str) -> CredixError:
-    kind = getattr(errors, ename, None)
-    if isinstance(kind, type) and issubclass(kind, CredixError):
+    kind = own_error(ename)
+    if kind is not None:
         return kind(evalue)
     return UnexpectedError(
-        f"{notebook} failed: {ename}: {evalue}", summary=f"{notebook} failed with {ename}."
+        f"{notebook} failed: {ename}: {without_values(evalue)}",
+        summary=f"{notebook} failed with {ename}.",
     )
 
 
@@ -178,9 +179,17 @@ def cell_headings(notebook: nbformat.NotebookNode) -> dict[int, tuple[int, str]]
 
 
 def redact_cells(notebook: nbformat.NotebookNode, redactor: Redactor) -> None:
-    """Outputs, and sources too: they hold the run's parameters and how it ended."""
+    """Outputs, and sources too: they hold the run's parameters and how it ended.
+
+    Errors of other software lose the values that they quote, which may be a person's.
+    """
     for cell in notebook.cells:
         cell.source = redactor.text(cell.source)
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                if own_error(output.ename) is None:
+                    output.evalue = without_values(output.evalue)
+                output.traceback = [traceback_without_values(part) for part in output.traceback]
         if cell.get("outputs"):
             cell.outputs = [
                 nbformat.from_dict(redactor.value(dict(output))) for output in cell.outputs

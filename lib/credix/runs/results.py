@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from credix.errors import CredixError, FenceError, StepError, UnexpectedError
+from credix.foreign_text import without_values
 
 
 def read_result(path: Path, step: str) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def describe_error(error: BaseException) -> str:
         return f"Overtaken: {error}"
     if isinstance(error, CredixError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {without_values(str(error))}"
 
 
 def summarize_error(error: BaseException) -> str:

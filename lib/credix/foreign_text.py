@@ -1,0 +1,66 @@
+"""Messages of other software without the values they quote.
+
+PostgreSQL, BigQuery, DuckDB and Arrow quote the value that they could not use, and it may be a
+person's. Names of tables and columns stay: they are what a message is read for.
+"""
+
+import re
+
+from credix.errors import own_error
+
+MASK = "…"
+# What PostgreSQL adds below the message: whole rows and keys.
+DETAILS = re.compile(r"^(?:DETAIL|CONTEXT|QUERY|STATEMENT):.*(?:\n(?!HINT:|\n).*)*", re.MULTILINE)
+EMAIL = re.compile(r"[^\s@'\"`<>(),;:]+@[^\s@'\"`<>(),;:]+\.[^\s@'\"`<>(),;:]+")
+# Tax and phone numbers: eight digits or more, however they are grouped; not a date or an instant.
+NUMBER = re.compile(r"(?<![\w.-])\+?\(?\d(?:[ ./()-]{0,2}\d){7,}(?!\w)")
+MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]?\d{2}.*)?")
+QUOTED = re.compile(r"'(?:[^'\n]|'')*'|\"[^\"\n]*\"")
+# Quoted names: in snake case, or behind the word that says what they name.
+SNAKE_CASE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_.][A-Za-z0-9]+)+")
+NAMED = re.compile(
+    r"\b(?:attribute|column|constraint|database|dataset|field|file|function|index|model|module"
+    r"|parameter|relation|role|schema|slot|table|type|view) $",
+    re.IGNORECASE,
+)
+UNQUOTED = re.compile(r"(\bvalue(?: was)?: )(?!['\"…])\S.*?(?=$|\n| at \[)", re.IGNORECASE)
+# `ValueError: message`, in colours or without, up to the next exception of a chain.
+COLOUR = r"(?:\x1b\[[\d;]*m)*"
+MESSAGE = re.compile(
+    rf"^(?P<kind>{COLOUR}(?P<name>[A-Za-z_][\w.]*){COLOUR}: )(?P<message>.*?)"
+    r"(?=\n\n(?:The above|During) |\s*\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def without_values(message: str) -> str:
+    """The message with details, quoted values, addresses and long numbers masked."""
+    text = DETAILS.sub("", message).rstrip()
+    text = QUOTED.sub(mask_quoted, text)
+    text = EMAIL.sub(MASK, text)
+    text = NUMBER.sub(lambda found: keep_moment(found[0]), text)
+    return UNQUOTED.sub(rf"\1{MASK}", text)
+
+
+def traceback_without_values(text: str) -> str:
+    """A traceback, of Python or of IPython, whose messages quote no value.
+
+    Its frames stay, and the messages of our own errors, which quote none.
+    """
+    return MESSAGE.sub(mask_message, text)
+
+
+def mask_message(found: re.Match[str]) -> str:
+    name = found["name"].rpartition(".")[2]
+    message = found["message"]
+    return found["kind"] + (message if own_error(name) else without_values(message))
+
+
+def mask_quoted(found: re.Match[str]) -> str:
+    quote, content = found[0][0], found[0][1:-1]
+    is_name = SNAKE_CASE.fullmatch(content) or NAMED.search(found.string, 0, found.start())
+    return found[0] if is_name else f"{quote}{MASK}{quote}"
+
+
+def keep_moment(number: str) -> str:
+    return number if MOMENT.fullmatch(number) else MASK

@@ -1,0 +1,158 @@
+"""Canaries: no personal value and no secret is in what a run leaves for people to read."""
+
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import nbformat
+import pytest
+from pydantic import SecretStr
+
+from credix.clients.lake import Lake
+from credix.clients.warehouse import Warehouse
+from credix.errors import CredixError
+from credix.runs.jobs import NOTEBOOKS
+from credix.settings import Settings
+from tests.receiver import Receiver, receiving
+from tests.runs.test_pipeline import run
+from tests.tables import Table
+
+PEOPLE = 17
+TOKEN = "t0ken-canary-4711"
+# Rows themselves: landed, archived and merged files, which only the pipeline's identities read.
+OF_ROWS = ".parquet"
+# What other software says of a value that it could not use.
+FAULTS = {
+    "PostgreSQL's details": (
+        "import psycopg2\n"
+        "from credix.settings import Settings\n"
+        "s = Settings.load()\n"
+        "c = psycopg2.connect(host=s.postgres_host, port=s.postgres_port, dbname=s.postgres_db,\n"
+        "    user=s.postgres_user, password=s.postgres_password.get_secret_value()).cursor()\n"
+        "table = f'{s.postgres_schema}.business_case_cnpj_ws'\n"
+        "c.execute(f'CREATE TEMP TABLE t AS SELECT * FROM {table}')\n"
+        "c.execute('CREATE UNIQUE INDEX ON t (email)')\n"
+        "c.execute(f'INSERT INTO t SELECT * FROM {table}')\n"
+    ),
+    "BigQuery's conversion": (
+        "table = run.warehouse.table_id('bronze', 'cnpj_ws')\n"
+        "run.warehouse.query_arrow(f'SELECT CAST(legal_name AS INT64) AS n FROM `{table}`')\n"
+    ),
+    "a fault of the product": (
+        "import pandas as pd\n"
+        "table = run.warehouse.table_id('bronze', 'cnpj_ws')\n"
+        "names = run.warehouse.query_arrow(f'SELECT legal_name FROM `{table}`').to_pandas()\n"
+        "pd.to_numeric(names['legal_name'])\n"
+    ),
+}
+
+
+def person(number: int) -> dict[str, str]:
+    """The personal columns of a company."""
+    return {
+        "legal_name": f"Canário Silva {number} ME",
+        "email": f"canario.{number}@pessoa.example",
+        "phone": f"+55 11 9{number:04d}-4711",
+    }
+
+
+CANARIES = [value for number in range(PEOPLE) for value in person(number).values()]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture
+def told(settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    address = f"json://{receiver.address}/{TOKEN}"
+    monkeypatch.setenv("CREDIX_ALERT_URLS", address)
+    return settings.model_copy(update={"alert_urls": SecretStr(address)})
+
+
+@pytest.fixture
+def people(tables: dict[str, Table], warehouse: Warehouse) -> Table:
+    """Companies whose personal columns are canaries, with an installment each."""
+    for number in range(PEOPLE):
+        cnpj = f"{number:08d}000181"
+        tables["cnpj_ws"].insert(cnpj=cnpj, **person(number))
+        tables["installments"].insert(asset_id=f"a{number}", buyer_tax_id=cnpj)
+    assert warehouse
+    return tables["cnpj_ws"]
+
+
+def plant(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks whose 01 meets a fault, once it has opened its run."""
+    shutil.copytree(NOTEBOOKS, folder)
+    path = folder / "01_extract.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    opened = next(i for i, cell in enumerate(notebook.cells) if "open_run(" in cell.source)
+    notebook.cells.insert(opened + 1, nbformat.v4.new_code_cell(code))
+    nbformat.write(notebook, path)
+    monkeypatch.setattr("credix.runs.jobs.NOTEBOOKS", folder)
+    monkeypatch.setattr("credix.runs.notebook.NOTEBOOKS", folder)
+
+
+def left_behind(settings: Settings, lake: Lake, receiver: Receiver) -> dict[str, str]:
+    """Every text that the runs of this prefix left: files, objects, their metadata, alerts."""
+    found = {"alerts": str([message for _, message in receiver.messages])}
+    for path in settings.run_dir.rglob("*"):
+        if path.is_file() and path.suffix != OF_ROWS:
+            found[str(path)] = path.read_text("utf-8", errors="replace")
+    for bucket in (settings.lake_bucket, settings.archive_bucket, settings.runs_bucket):
+        for blob in lake.blobs(bucket, settings.prefix):
+            found[f"metadata of {blob.name}"] = str(blob.metadata)
+            if not blob.name.endswith(OF_ROWS):
+                found[f"gs://{bucket}/{blob.name}"] = blob.download_as_bytes().decode()
+    return found
+
+
+def test_no_personal_value_and_no_secret_is_left_by_a_good_run_or_a_failed_one(
+    told: Settings,
+    people: Table,
+    lake: Lake,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    printed = io.StringIO()
+    raised: list[str] = []
+    with redirect_stdout(printed), redirect_stderr(printed):
+        run(told)
+        for number, code in enumerate(FAULTS.values()):
+            people.insert(cnpj=f"9{number:07d}000181", **person(number))
+            with monkeypatch.context() as patched:
+                plant(tmp_path / f"notebooks{number}", code, patched)
+                with pytest.raises(CredixError) as error:
+                    run(told, "cnpj")
+            raised.append(str(error.value))
+
+    texts = {
+        **left_behind(told, lake, receiver),
+        "printed": printed.getvalue(),
+        "raised": str(raised),
+    }
+
+    secrets = [told.postgres_password.get_secret_value(), TOKEN]
+    leaks = [
+        (name, canary)
+        for name, text in texts.items()
+        for canary in [*CANARIES, *secrets]
+        if canary in text or json.dumps(canary)[1:-1] in text
+    ]
+    assert leaks == []
+    assert_it_could_have_failed(texts, raised)
+
+
+def assert_it_could_have_failed(texts: dict[str, str], raised: list[str]) -> None:
+    """The faults are those that quote values, and the search saw where they are told."""
+    words = ("UniqueViolation", "INT64", "Unable to parse string")
+    for word, message in zip(words, raised, strict=True):
+        assert word.lower() in message.lower()
+        assert any(word.lower() in text.lower() for name, text in texts.items() if "html" in name)
+    assert "Alert" in texts["alerts"]
