@@ -9,16 +9,18 @@ from typing import Any
 
 
 class Receiver:
-    """Keeps every message with its path; answers with `status`."""
+    """Keeps every message with its path and headers; answers with `status`."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, dict[str, Any]]] = []
+        self.headers: list[dict[str, str]] = []
         self.status = 200
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 content = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.headers.append(dict(self.headers))
                 receiver.messages.append((self.path, json.loads(content)))
                 self.send_response(receiver.status)
                 self.send_header("Content-Length", "2")

@@ -258,7 +258,7 @@ def interrupt(_signal: int, _frame: FrameType | None) -> Any:
 def redacted(text: str) -> str:
     from credix.runs.redact import Redactor
 
-    names = ("PASSWORD", "CREDIX_ALERT_URLS")
+    names = ("PASSWORD", "CREDIX_ALERT_URLS", "CREDIX_OPENLINEAGE_API_KEY")
     secret = [value for key, value in os.environ.items() if any(name in key for name in names)]
     words = [word for value in secret for word in value.split()]
     return Redactor([*secret, *words]).text(text)

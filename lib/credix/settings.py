@@ -80,6 +80,10 @@ class Settings(BaseModel):
         None, alias="CREDIX_ALERT_TOPIC", pattern=r"^projects/[^/\s]+/topics/[^/\s]+$"
     )
     pubsub_endpoint: str | None = Field(None, alias="PUBSUB_EMULATOR_HOST")
+    openlineage_url: str | None = Field(
+        None, alias="CREDIX_OPENLINEAGE_URL", pattern=r"^https?://[^\s@]+$"
+    )
+    openlineage_api_key: SecretStr | None = Field(None, alias="CREDIX_OPENLINEAGE_API_KEY")
     die_at: str | None = Field(
         None, alias="CREDIX_DIE_AT", pattern=r"^[a-z_.]+(#\d+)?:(before|after)$"
     )
@@ -137,7 +141,9 @@ class Settings(BaseModel):
 
     def secrets(self) -> list[str]:
         """Values that must never be written anywhere."""
-        return [self.postgres_password.get_secret_value(), *self.alert_addresses]
+        key = self.openlineage_api_key
+        keys = [key.get_secret_value()] if key else []
+        return [self.postgres_password.get_secret_value(), *self.alert_addresses, *keys]
 
     @property
     def alert_addresses(self) -> list[str]:

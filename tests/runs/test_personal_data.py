@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from pydantic import SecretStr
 
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
@@ -22,6 +21,7 @@ from tests.tables import Table
 
 PEOPLE = 17
 TOKEN = "t0ken-canary-4711"
+KEY = "k3y-canary-4711"
 # Rows themselves: landed, archived and merged files, which only the pipeline's identities read.
 OF_ROWS = ".parquet"
 # What other software says of a value that it could not use.
@@ -71,8 +71,14 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def told(settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Settings:
     address = f"json://{receiver.address}/{TOKEN}"
-    monkeypatch.setenv("CREDIX_ALERT_URLS", address)
-    return settings.model_copy(update={"alert_urls": SecretStr(address)})
+    own = {
+        "CREDIX_ALERT_URLS": address,
+        "CREDIX_OPENLINEAGE_URL": f"http://{receiver.address}",
+        "CREDIX_OPENLINEAGE_API_KEY": KEY,
+    }
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    return Settings.parse({**settings.variables(), **own})
 
 
 @pytest.fixture
@@ -100,7 +106,9 @@ def plant(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def left_behind(settings: Settings, lake: Lake, receiver: Receiver) -> dict[str, str]:
     """Every text that the runs of this prefix left: files, objects, their metadata, alerts."""
-    found = {"alerts": str([message for _, message in receiver.messages])}
+    found = {path: "" for path, _ in receiver.messages}
+    for path, message in receiver.messages:
+        found[path] += str(message)
     for path in settings.run_dir.rglob("*"):
         if path.is_file() and path.suffix != OF_ROWS:
             found[str(path)] = path.read_text("utf-8", errors="replace")
@@ -138,7 +146,7 @@ def test_no_personal_value_and_no_secret_is_left_by_a_good_run_or_a_failed_one(
         "raised": str(raised),
     }
 
-    secrets = [told.postgres_password.get_secret_value(), TOKEN]
+    secrets = [told.postgres_password.get_secret_value(), TOKEN, KEY]
     leaks = [
         (name, canary)
         for name, text in texts.items()
@@ -155,4 +163,6 @@ def assert_it_could_have_failed(texts: dict[str, str], raised: list[str]) -> Non
     for word, message in zip(words, raised, strict=True):
         assert word.lower() in message.lower()
         assert any(word.lower() in text.lower() for name, text in texts.items() if "html" in name)
-    assert "Alert" in texts["alerts"]
+    assert "Alert" in texts[f"/{TOKEN}"]
+    lineage = texts["/api/v1/lineage"]
+    assert all(word in lineage for word in ("START", "COMPLETE", "FAIL", "_gold."))

@@ -146,6 +146,11 @@ def model_names(layer: str) -> set[str]:
     return {path.stem for path in (PROJECT / "models" / layer).glob("*.sql")}
 
 
+def layer_of_models() -> dict[str, str]:
+    """The layer of each model."""
+    return {path.stem: path.parent.name for path in (PROJECT / "models").glob("*/*.sql")}
+
+
 def read_nodes(result: "dbtRunnerResult", *, is_measured: bool) -> list[DbtNode]:
     executed: Any = getattr(result.result, "results", None) or []
     return [

@@ -1,26 +1,35 @@
-"""Behind a run that is archived: the page of all runs, and the alerts."""
+"""Behind a run that is archived: the page of all runs, its lineage, and the alerts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from credix.clients.dbt import layer_of_models
+from credix.clients.lineage import send_events
 from credix.clients.state_store import StateStore
 from credix.errors import CredixError
 from credix.runs.alert import alert
+from credix.runs.lineage import describe_lineage
 from credix.runs.publish import publish_history
 
 
 def follow_up(
     states: StateStore, manifest: Mapping[str, Any], error: BaseException | None, summary: str
 ) -> Iterator[str]:
-    """Publish and alert; what does not work is left to the next run, and said in a sentence.
+    """Publish, tell the lineage, alert; what does not work is said in a sentence.
 
-    `summary` says why the run failed without a value of a row. A run that somebody interrupted
-    alerts nobody.
+    Page and alerts are left to the next run then. `summary` says why the run failed without a value
+    of a row. A run that somebody interrupted alerts nobody.
     """
     try:
         publish_history(states.lake)
     except CredixError as fault:
         yield f"The page of all runs was not written: {fault}"
+    try:
+        if states.settings.openlineage_url:
+            events = describe_lineage(states.settings, manifest, layer_of_models(), summary)
+            send_events(states.settings, events)
+    except CredixError as fault:
+        yield f"The lineage was not told: {fault}"
     if isinstance(error, KeyboardInterrupt):
         return
     try:

@@ -1,0 +1,138 @@
+"""What a run read and wrote, as OpenLineage events (openlineage.io, RunEvent 2-0-2).
+
+A job for each source, from its table in PostgreSQL to its table in bronze, and one from bronze to
+silver and gold. Tables are named as the standard names them, so that the graph joins what other
+tools say of the same tables. Counts and columns, no value.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
+
+from credix.settings import Settings
+from credix.sources import load_source
+
+if TYPE_CHECKING:
+    from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
+
+PRODUCER = "https://pypi.org/project/credix"
+BIGQUERY = "bigquery"
+BRONZE = "bronze"
+
+
+def describe_lineage(
+    settings: Settings, manifest: Mapping[str, Any], layers: Mapping[str, str], summary: str
+) -> list["RunEvent"]:
+    """START and end of each job that the run began; none for a run that found nothing changed.
+
+    `layers` has the layer of every dbt model, `summary` why the run failed without a value of a
+    row. A source whose last step left no result has failed, else it was gold.
+    """
+    if manifest["status"] == "no_changes":
+        return []
+    describe = partial(make_events, settings, manifest)
+    bronze = [name for name, layer in layers.items() if layer == BRONZE]
+    of_gold = [make_input(BIGQUERY, table_name(settings, BRONZE, name)) for name in bronze]
+    written: dict[str, int | None] = {}
+    events: list[RunEvent] = []
+    failed = manifest["status"] == "failed"
+    for owner, steps in manifest["steps"].items():
+        written |= models_of(steps, layers)
+        if owner not in manifest["sources"]:
+            continue
+        read = [describe_table(settings, owner)]
+        if owner in written:
+            made = [make_output(settings, BRONZE, owner, written[owner])]
+            events += describe(owner, read, made)
+        elif failed:
+            events += describe(owner, read, [], summary)
+            failed = False
+    built = {model: rows for model, rows in written.items() if layers[model] != BRONZE}
+    outputs = [make_output(settings, layers[name], name, rows) for name, rows in built.items()]
+    if failed or outputs:
+        events += describe("gold", of_gold, outputs, summary if failed else None)
+    return events
+
+
+def models_of(steps: Mapping[str, Any], layers: Mapping[str, str]) -> dict[str, int | None]:
+    """The models that dbt has written in these steps, each with its rows where dbt says so."""
+    nodes = (node for step in steps.values() for node in step.get("nodes", []))
+    return {
+        node["name"]: node["rows"]
+        for node in nodes
+        if node["kind"] == "model" and node["status"] == "success" and node["name"] in layers
+    }
+
+
+def make_events(
+    settings: Settings,
+    manifest: Mapping[str, Any],
+    name: str,
+    inputs: list["InputDataset"],
+    outputs: list["OutputDataset"],
+    error: str | None = None,
+) -> list["RunEvent"]:
+    from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+    from openlineage.client.facet_v2 import error_message_run, job_type_job
+
+    facets: dict[str, Any] = {}
+    if error:
+        facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(error, "python")
+    job = Job(
+        f"credix-{settings.env}",
+        f"{settings.prefix}.{name}",
+        {"jobType": job_type_job.JobTypeJobFacet("BATCH", "CREDIX", "JOB")},
+    )
+    run_id = str(uuid5(NAMESPACE_URL, f"{PRODUCER}#{manifest['run_id']}/{name}"))
+    start = RunEvent(
+        eventTime=manifest["started_at"],
+        producer=PRODUCER,
+        run=Run(run_id),
+        job=job,
+        eventType=RunState.START,
+        inputs=inputs,
+    )
+    end = RunEvent(
+        eventTime=manifest["finished_at"],
+        producer=PRODUCER,
+        run=Run(run_id, facets),
+        job=job,
+        eventType=RunState.FAIL if error else RunState.COMPLETE,
+        inputs=inputs,
+        outputs=outputs,
+    )
+    return [start, end]
+
+
+def describe_table(settings: Settings, name: str) -> "InputDataset":
+    """The table of a source in PostgreSQL with the columns of its contract."""
+    source = load_source(name)
+    table = f"{settings.postgres_db}.{settings.postgres_schema}.{source.table}"
+    columns = [(column.name, column.type) for column in source.columns]
+    server = f"postgres://{settings.postgres_host}:{settings.postgres_port}"
+    return make_input(server, table, columns)
+
+
+def make_input(
+    namespace: str, name: str, columns: list[tuple[str, str]] | None = None
+) -> "InputDataset":
+    from openlineage.client.event_v2 import InputDataset
+    from openlineage.client.facet_v2 import schema_dataset
+
+    fields = [schema_dataset.SchemaDatasetFacetFields(*column) for column in columns or []]
+    schema = schema_dataset.SchemaDatasetFacet(fields)
+    return InputDataset(namespace, name, facets={"schema": schema} if fields else {})
+
+
+def make_output(settings: Settings, layer: str, table: str, rows: int | None) -> "OutputDataset":
+    from openlineage.client.event_v2 import OutputDataset
+    from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
+
+    counted = statistics.OutputStatisticsOutputDatasetFacet(rowCount=rows)
+    facets: dict[str, Any] = {} if rows is None else {"outputStatistics": counted}
+    return OutputDataset(BIGQUERY, table_name(settings, layer, table), outputFacets=facets)
+
+
+def table_name(settings: Settings, layer: str, table: str) -> str:
+    return f"{settings.gcp_project}.{settings.dataset(layer)}.{table}"
