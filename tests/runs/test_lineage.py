@@ -16,18 +16,19 @@ def node(name: str, rows: int | None = None, kind: str = "model") -> dict[str, A
     return {"name": name, "kind": kind, "status": "success", "rows": rows}
 
 
-def carried(*gold: dict[str, Any], **facts: Any) -> dict[str, Any]:
+def carried(**facts: Any) -> dict[str, Any]:
     """A run that carried installments to bronze, then built gold."""
     built = [node("installments", 120), node("unique_asset_id", kind="test")]
-    return manifest(
-        sources={"installments": source(120)},
-        steps={
+    facts = {
+        "sources": {"installments": source(120)},
+        "steps": {
             "installments": {"01_extract": {}, "04_transform": {"nodes": built}},
-            "gold": {"04_transform": {"nodes": gold or [node("quarantine"), node("details", 7)]}},
+            "gold": {"04_transform": {"nodes": [node("quarantine"), node("details", 7)]}},
         },
-        finished_at="2026-03-31T10:16:00+00:00",
+        "finished_at": "2026-03-31T10:16:00+00:00",
         **facts,
-    )
+    }
+    return manifest(**facts)
 
 
 def told(settings: Settings, run: dict[str, Any], summary: str = "") -> list[dict[str, Any]]:
@@ -71,11 +72,26 @@ def test_a_run_without_changes_tells_nothing(settings: Settings) -> None:
 
 def test_a_source_that_never_reached_bronze_has_failed(settings: Settings) -> None:
     run = carried(status="failed")
-    run["steps"] = {"installments": {"01_extract": {}}}
+    run["steps"] = {"installments": {"01_extract": {"status": "done"}}}
     start, end = told(settings, run, "02_land failed.")
+    assert start["job"]["name"] == f"{settings.prefix}.installments"
     assert (start["eventType"], end["eventType"]) == ("START", "FAIL")
     assert end["run"]["facets"]["errorMessage"]["message"] == "02_land failed."
     assert end["outputs"] == []
+
+
+def test_it_is_the_source_that_failed_before_it_had_any_result(settings: Settings) -> None:
+    quiet = {"cnpj_ws": {"01_extract": {"status": "no_changes"}}}
+    run = carried(status="failed", sources={"cnpj_ws": source(0), "installments": source(0)})
+    for steps, failed in ((quiet, "installments"), ({}, "cnpj_ws")):
+        events = told(settings, run | {"steps": steps}, "01_extract failed.")
+        assert {event["job"]["name"] for event in events} == {f"{settings.prefix}.{failed}"}
+        assert [event["eventType"] for event in events] == ["START", "FAIL"]
+
+
+def test_gold_that_was_built_stays_built_where_the_report_failed(settings: Settings) -> None:
+    events = told(settings, carried(status="failed"), "05_report failed.")
+    assert [event["eventType"] for event in events] == ["START", "COMPLETE"] * 2
 
 
 def test_where_every_source_reached_bronze_gold_has_failed(settings: Settings) -> None:

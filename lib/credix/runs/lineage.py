@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 PRODUCER = "https://pypi.org/project/credix"
 BIGQUERY = "bigquery"
-BRONZE = "bronze"
+BRONZE, GOLD = "bronze", "gold"
+TRANSFORM = "04_transform"
 
 
 def describe_lineage(
@@ -27,37 +28,46 @@ def describe_lineage(
     """START and end of each job that the run began; none for a run that found nothing changed.
 
     `layers` has the layer of every dbt model, `summary` why the run failed without a value of a
-    row. A source whose last step left no result has failed, else it was gold.
+    row. Where it failed, the first source that has not come to its end did, else gold.
     """
     if manifest["status"] == "no_changes":
         return []
+    sources, steps = manifest["sources"], manifest["steps"]
+    written = models_of(steps, layers)
+    broken = None
+    if manifest["status"] == "failed":
+        broken = next((name for name in sources if not has_ended(steps.get(name, {}))), GOLD)
     describe = partial(make_events, settings, manifest)
-    bronze = [name for name, layer in layers.items() if layer == BRONZE]
-    of_gold = [make_input(BIGQUERY, table_name(settings, BRONZE, name)) for name in bronze]
-    written: dict[str, int | None] = {}
     events: list[RunEvent] = []
-    failed = manifest["status"] == "failed"
-    for owner, steps in manifest["steps"].items():
-        written |= models_of(steps, layers)
-        if owner not in manifest["sources"]:
-            continue
-        read = [describe_table(settings, owner)]
-        if owner in written:
-            made = [make_output(settings, BRONZE, owner, written[owner])]
-            events += describe(owner, read, made)
-        elif failed:
-            events += describe(owner, read, [], summary)
-            failed = False
+    for name in sources:
+        made = [make_output(settings, BRONZE, name, written[name])] if name in written else []
+        if made or name == broken:
+            error = summary if name == broken else None
+            events += describe(name, [describe_table(settings, name)], made, error)
+    bronze = [name for name, layer in layers.items() if layer == BRONZE]
+    read = [make_input(BIGQUERY, table_name(settings, BRONZE, name)) for name in bronze]
     built = {model: rows for model, rows in written.items() if layers[model] != BRONZE}
     outputs = [make_output(settings, layers[name], name, rows) for name, rows in built.items()]
-    if failed or outputs:
-        events += describe("gold", of_gold, outputs, summary if failed else None)
+    if outputs or broken == GOLD:
+        # What was built is there, whatever has failed behind it.
+        events += describe(GOLD, read, outputs, None if outputs else summary)
     return events
 
 
-def models_of(steps: Mapping[str, Any], layers: Mapping[str, str]) -> dict[str, int | None]:
-    """The models that dbt has written in these steps, each with its rows where dbt says so."""
-    nodes = (node for step in steps.values() for node in step.get("nodes", []))
+def has_ended(steps: Mapping[str, Any]) -> bool:
+    """True for a source that found nothing changed, or whose last cycle has a result of 04."""
+    if not steps:
+        return False
+    name, result = list(steps.items())[-1]
+    return name.startswith(TRANSFORM) or result.get("status") == "no_changes"
+
+
+def models_of(
+    steps: Mapping[str, Mapping[str, Any]], layers: Mapping[str, str]
+) -> dict[str, int | None]:
+    """The models that dbt has written in this run, each with its rows where dbt says so."""
+    results = (result for owned in steps.values() for result in owned.values())
+    nodes = (node for result in results for node in result.get("nodes", []))
     return {
         node["name"]: node["rows"]
         for node in nodes
