@@ -17,6 +17,11 @@ from credix.foreign_text import traceback_without_values, without_values
         ("no mailbox maria.silva@empresa.com.br there", "no mailbox … there"),
         ("cannot call +55 (11) 98765-4321", "cannot call …"),
         ("twice: 11.222.333/0001-81, 11222333000181", "twice: …, …"),
+        ("got b'Maria' and u'Ana'", "got b'…' and u'…'"),
+        ("no such 'Maria\nda Silva' or “Ana”", "no such '…' or “…”"),
+        ("Could not parse `Maria da Silva`", "Could not parse `…`"),
+        ('name "" or \'\'', 'name "…" or \'…\''),
+        ("can't convert 'Maria' of 'O'Neil'", "can't convert '…' of '…'"),
         ("could not convert to float: 'it''s O''Neil'", "could not convert to float: '…'"),
     ],
 )  # fmt: skip
@@ -31,6 +36,7 @@ def test_values_are_masked(message: str, masked: str) -> None:
         'column "cnpj" does not exist at [1:14]',
         'duplicate key value violates unique constraint "pk"',
         "KeyError: 'legal_name'",
+        "Not found: `credix-local.business_case_temp.installments`",
         "Not found: Table credix-local:business_case_temp.installments_5e1f was not found",
         "snapshot 2026-11-24 04:23:30 UTC of run 20261124T042103Z-full-c27ab9",
         "Value out of range",
@@ -44,7 +50,7 @@ def test_names_and_moments_stay(message: str) -> None:
 def test_details_of_postgresql_go_and_its_hint_stays() -> None:
     message = (
         'duplicate key value violates unique constraint "pk"\n'
-        "DETAIL:  Key (cnpj)=(11222333000181) already exists.\n"
+        "  DETAIL:  Key (cnpj)=(11222333000181) already exists.\n"
         "of two lines\n"
         "HINT:  Remove one.\n"
         "CONTEXT:  COPY companies, line 7: Maria\n"

@@ -10,12 +10,17 @@ from credix.errors import own_error
 
 MASK = "…"
 # What PostgreSQL adds below the message: whole rows and keys.
-DETAILS = re.compile(r"^(?:DETAIL|CONTEXT|QUERY|STATEMENT):.*(?:\n(?!HINT:|\n).*)*", re.MULTILINE)
-EMAIL = re.compile(r"[^\s@'\"`<>(),;:]+@[^\s@'\"`<>(),;:]+\.[^\s@'\"`<>(),;:]+")
+DETAILS = re.compile(
+    r"^[ \t]*(?:DETAIL|CONTEXT|QUERY|STATEMENT):.*(?:\n(?!HINT:|\n).*)*", re.MULTILINE
+)
+IN_ADDRESS = r"[^\s@'\"`<>(),;:]"
+EMAIL = re.compile(rf"(?<!{IN_ADDRESS}){IN_ADDRESS}+@{IN_ADDRESS}+\.{IN_ADDRESS}+")
 # Tax and phone numbers: eight digits or more, however they are grouped; not a date or an instant.
 NUMBER = re.compile(r"(?<![\w.-])\+?\(?\d(?:[ ./()-]{0,2}\d){7,}(?!\w)")
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]?\d{2}.*)?")
-QUOTED = re.compile(r"'(?:[^'\n]|'')*'|\"[^\"\n]*\"")
+# An apostrophe within a word opens and closes nothing; Python shows values with a prefix as well.
+SINGLE = r"(?<!\w)[bruBRU]{0,2}'(?:[^']|''|(?<=\w)'(?=\w))*'(?!\w)"
+QUOTED = re.compile(rf"{SINGLE}|\"[^\"]*\"|“[^”]*”|`[^`]*\s[^`]*`")
 # Quoted names: in snake case, or behind the word that says what they name.
 SNAKE_CASE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_.][A-Za-z0-9]+)+")
 NAMED = re.compile(
@@ -24,11 +29,12 @@ NAMED = re.compile(
     re.IGNORECASE,
 )
 UNQUOTED = re.compile(r"(\bvalue(?: was)?: )(?!['\"…])\S.*?(?=$|\n| at \[)", re.IGNORECASE)
+LONGEST_NOUN = 16
 # `ValueError: message`, in colours or without, up to the next exception of a chain.
 COLOUR = r"(?:\x1b\[[\d;]*m)*"
 MESSAGE = re.compile(
     rf"^(?P<kind>{COLOUR}(?P<name>[A-Za-z_][\w.]*){COLOUR}: )(?P<message>.*?)"
-    r"(?=\n\n(?:The above|During) |\s*\Z)",
+    r"(?=\n\n(?:The above|During) |\Z)",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -47,7 +53,8 @@ def traceback_without_values(text: str) -> str:
 
     Its frames stay, and the messages of our own errors, which quote none.
     """
-    return MESSAGE.sub(mask_message, text)
+    ended = text.rstrip()
+    return MESSAGE.sub(mask_message, ended) + text[len(ended) :]
 
 
 def mask_message(found: re.Match[str]) -> str:
@@ -57,9 +64,10 @@ def mask_message(found: re.Match[str]) -> str:
 
 
 def mask_quoted(found: re.Match[str]) -> str:
-    quote, content = found[0][0], found[0][1:-1]
-    is_name = SNAKE_CASE.fullmatch(content) or NAMED.search(found.string, 0, found.start())
-    return found[0] if is_name else f"{quote}{MASK}{quote}"
+    content = found[0][:-1].lstrip("bruBRU")[1:]
+    before = found.string[max(0, found.start() - LONGEST_NOUN) : found.start()]
+    is_name = SNAKE_CASE.fullmatch(content) or NAMED.search(before)
+    return found[0] if is_name else f"{found[0][: -len(content) - 1]}{MASK}{found[0][-1]}"
 
 
 def keep_moment(number: str) -> str:

@@ -67,9 +67,7 @@ class Dbt:
             causes = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed[:5])
             raise DataError(f"dbt: {len(failed)} of {len(nodes)} failed: {causes}")
         if result.exception or not result.success:
-            raise SettingsError(
-                f"dbt could not start: {without_values(first_line(result.exception))}"
-            )
+            raise SettingsError(f"dbt could not start: {in_one_line(result.exception)}")
         if not nodes:
             raise SettingsError(f"dbt selected nothing with {' '.join(selectors)}.")
         return nodes
@@ -143,7 +141,7 @@ def project_fingerprint() -> str:
 
 def model_names(layer: str) -> set[str]:
     """The tables of a layer."""
-    return {path.stem for path in (PROJECT / "models" / layer).glob("*.sql")}
+    return {model for model, of in layer_of_models().items() if of == layer}
 
 
 def layer_of_models() -> dict[str, str]:
@@ -168,7 +166,7 @@ def read_nodes(result: "dbtRunnerResult", *, is_measured: bool) -> list[DbtNode]
             ),
             job_id=(item.adapter_response or {}).get("job_id"),
             seconds=round(item.execution_time, 3),
-            message=without_values(first_line(item.message)),
+            message=in_one_line(item.message),
         )
         for item in executed
     ]
@@ -185,9 +183,10 @@ def job_of(node: DbtNode) -> JobRecord:
     )
 
 
-def first_line(message: object) -> str:
-    """Dbt's messages in one line, without its paths below `target`."""
-    lines = [line.strip() for line in str(message or "").splitlines() if line.strip()]
+def in_one_line(message: object) -> str:
+    """Dbt's messages in one line, without its paths below `target` and values of a row."""
+    text = without_values(str(message or ""))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(line for line in lines if not line.startswith("compiled code at"))[:500]
 
 

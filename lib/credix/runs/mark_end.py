@@ -76,8 +76,8 @@ def describe_error(error: BaseException) -> str:
         return "A cell took longer than CREDIX_NOTEBOOK_TIMEOUT_SECONDS allows."
     if isinstance(error, KeyboardInterrupt):
         return "It was interrupted by the user or by SIGTERM."
-    first_line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {without_values(first_line)}"[:LONGEST_CAUSE]
+    first_line = without_values(str(error)).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first_line}"[:LONGEST_CAUSE]
 
 
 def describe_exit(cell: NotebookNode) -> str | None:
