@@ -20,6 +20,7 @@ from credix.local.postgres import DATABASE, USER, PostgresServer
 from credix.settings import Settings
 from credix.sources import load_source, source_names
 from credix.steps.provision import provision_buckets, provision_warehouse
+from tests.receiver import Receiver, receiving
 from tests.tables import Table
 
 # Transactions of autovacuum hold back, as any open one does, what a run may call seen; and nobody
@@ -128,6 +129,13 @@ def tables(settings: Settings) -> Iterator[dict[str, Table]]:
         table.create()
     yield made
     connection.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of messages on loopback."""
+    with receiving() as made:
+        yield made
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ class StackError(CredixError):
     """A server of the embedded stack does not start or answer."""
 
 
-def own_error(name: str) -> type[CredixError] | None:
+def find_own_error(name: str) -> type[CredixError] | None:
     """The error class of that name; None for one of other software."""
     kind = globals().get(name)
     return kind if isinstance(kind, type) and issubclass(kind, CredixError) else None

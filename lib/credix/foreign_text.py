@@ -6,7 +6,7 @@ person's. Names of tables and columns stay: they are what a message is read for.
 
 import re
 
-from credix.errors import own_error
+from credix.errors import find_own_error
 
 MASK = "…"
 # What PostgreSQL adds below the message: whole rows and keys.
@@ -60,7 +60,7 @@ def traceback_without_values(text: str) -> str:
 def mask_message(found: re.Match[str]) -> str:
     name = found["name"].rpartition(".")[2]
     message = found["message"]
-    return found["kind"] + (message if own_error(name) else without_values(message))
+    return found["kind"] + (message if find_own_error(name) else without_values(message))
 
 
 def mask_quoted(found: re.Match[str]) -> str:

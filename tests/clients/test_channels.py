@@ -3,7 +3,6 @@
 import base64
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,17 +11,11 @@ from pydantic import SecretStr
 from credix.clients.channels import Channels
 from credix.errors import TransientError
 from credix.settings import Settings
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 
 ALERT = {"event": "alert", "incident": "run full", "env": "local"}
 TOPIC = "projects/credix-local/topics/alerts"
 NOBODY = "json://user:t0ken-canary@127.0.0.1:9/"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 def channels(settings: Settings, *addresses: str, **more: Any) -> Channels:

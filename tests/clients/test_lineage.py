@@ -1,6 +1,5 @@
 """Events of lineage on their way to a server."""
 
-from collections.abc import Iterator
 
 import pytest
 from pydantic import SecretStr
@@ -9,14 +8,8 @@ from credix.clients.lineage import send_events
 from credix.errors import TransientError
 from credix.runs.lineage import describe_lineage
 from credix.settings import Settings
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 from tests.runs.test_lineage import LAYERS, carried
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 def lineage_settings(settings: Settings, address: str) -> Settings:

@@ -1,6 +1,5 @@
 """Alerts behind runs: what is found, who is told, and how often."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from credix.incidents import Findings
 from credix.runs.alert import alert, find, tell
 from credix.settings import Settings
 from credix.state import Watermark
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 from tests.runs.manifests import manifest
 from tests.runs.test_pipeline import Silent, run, run_with
 from tests.tables import Table
@@ -24,12 +23,6 @@ from tests.tables import Table
 BROKEN = Findings({"run full": "03_load failed."}, frozenset({"run full"}))
 WHOLE = Findings({}, frozenset({"run full"}))
 CANARY = "canary-4711-tax-number"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import io
 import json
 import shutil
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from credix.clients.warehouse import Warehouse
 from credix.errors import CredixError
 from credix.runs.jobs import NOTEBOOKS
 from credix.settings import Settings
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 from tests.runs.test_pipeline import run
 from tests.tables import Table
 
@@ -60,12 +59,6 @@ def person(number: int) -> dict[str, str]:
 
 
 CANARIES = [value for number in range(PEOPLE) for value in person(number).values()]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
-from credix.errors import CredixError, SettingsError, StepError, UnexpectedError, own_error
+from credix.errors import CredixError, SettingsError, StepError, UnexpectedError, find_own_error
 from credix.foreign_text import traceback_without_values, without_values
 from credix.parts import full_disk_error
 from credix.runs.jobs import NOTEBOOKS
@@ -156,7 +156,7 @@ def declared_parameters(notebook: str) -> set[str]:
 
 
 def as_own_error(notebook: str, ename: str, evalue: str) -> CredixError:
-    kind = own_error(ename)
+    kind = find_own_error(ename)
     if kind is not None:
         return kind(evalue)
     return UnexpectedError(
@@ -187,7 +187,7 @@ def redact_cells(notebook: nbformat.NotebookNode, redactor: Redactor) -> None:
         cell.source = redactor.text(cell.source)
         for output in cell.get("outputs", []):
             if output.output_type == "error":
-                if own_error(output.ename) is None:
+                if find_own_error(output.ename) is None:
                     output.evalue = without_values(output.evalue)
                 output.traceback = [traceback_without_values(part) for part in output.traceback]
         if cell.get("outputs"):

@@ -4,7 +4,6 @@ import importlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 # nbconvert and its templates: as long to import as a page takes to render.
@@ -28,16 +27,11 @@ class Pages:
 
     def __enter__(self) -> Self:
         # The first kernel starts meanwhile.
-        self._pool.submit(import_renderer)
+        self._pool.submit(importlib.import_module, RENDERER)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
     def begin(self, notebook: Path) -> None:
         """Begin to render a notebook that nobody will write to any more."""
@@ -47,10 +41,6 @@ class Pages:
         """The notebook's page; None for half a notebook, which a full disk leaves."""
         made = self._made.get(notebook)
         return made.result() if made else render(notebook)
-
-
-def import_renderer() -> None:
-    importlib.import_module(RENDERER)
 
 
 def render(notebook: Path) -> Page | None:
