@@ -1,6 +1,5 @@
 """Events of lineage on their way to a server."""
 
-
 import pytest
 from pydantic import SecretStr
 

@@ -17,7 +17,7 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import SettingsError, SourceError, StateError
+from credix.errors import FenceError, SettingsError, SourceError, StateError
 from credix.paths import paths_of
 from credix.runs.jobs import find_job
 from credix.runs.pipeline import Pipeline, Request
@@ -351,6 +351,15 @@ def test_a_failed_run_keeps_its_parts_until_the_next_one_has_carried_them(
 
     assert manifest["status"] == "done"
     assert not part.exists()
+    assert not list(settings.run_dir.rglob("*.parquet"))
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_run_that_was_overtaken_leaves_no_parts(settings: Settings) -> None:
+    with pytest.raises(FenceError):
+        Pipeline(
+            settings, Request(find_job("cnpj"), None, {}, {}), Failing(FenceError("late"))
+        ).run()
     assert not list(settings.run_dir.rglob("*.parquet"))
 
 

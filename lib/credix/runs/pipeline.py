@@ -1,6 +1,6 @@
 """A job from fence to archive: which notebook runs when, and what is true at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.errors import CredixError
+from credix.errors import CredixError, FenceError
 from credix.orders import Orders
 from credix.parts import full_disk_named
 from credix.runs import notebook as notebooks
@@ -107,10 +107,12 @@ class Pipeline:
             except BaseException as error:
                 self.manifest.status = "failed"
                 self.manifest.error = self.redactor.text(describe_error(error))
-                self._tell(*self._archive(), error)
+                archived = self._archive()
+                if isinstance(error, FenceError):
+                    self._clear_parts(states)
+                self._tell(*archived, error)
                 raise
-            for source in states:
-                clear_parts(self.folder, source)
+            self._clear_parts(states)
             self._tell(manifest, location, None)
             return manifest
 
@@ -222,6 +224,10 @@ class Pipeline:
             watermark.model_dump() if watermark else None,
             self.manifest.business_date,
         )
+
+    def _clear_parts(self, sources: Iterable[str]) -> None:
+        for source in sources:
+            clear_parts(self.folder, source)
 
     def _archive(self) -> tuple[dict[str, Any], str]:
         """The manifest and its address. The error of a failed run outweighs one in here."""

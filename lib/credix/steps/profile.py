@@ -22,7 +22,8 @@ def summarize(run: Run, delta: Delta) -> pd.DataFrame:
         ).df()
     summary.columns = ["column", "type", "nulls %", "distinct", "min", "max"]
     # A text's extremes say little and may be a name: ranges are for numbers, dates and instants.
-    summary.loc[summary["type"] == "VARCHAR", ["min", "max"]] = MASK
+    is_masked = (summary["type"] == "VARCHAR") | summary["column"].isin(run.source.personal_data)
+    summary.loc[is_masked, ["min", "max"]] = MASK
     return summary
 
 

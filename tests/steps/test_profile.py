@@ -1,0 +1,28 @@
+"""What 01 shows of its Parquet: ranges, but none that may be a person's."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from credix.settings import Settings
+from credix.sources import load_source
+from credix.steps.profile import MASK, summarize
+
+
+def test_ranges_of_texts_and_of_personal_columns_are_masked(
+    settings: Settings, tmp_path: Path
+) -> None:
+    rows = {"name": ["Ana", "Zoe"], "born_on": [date(1980, 1, 2), date(1999, 3, 4)], "n": [1, 7]}
+    pq.write_table(pa.table(rows), tmp_path / "p.parquet")
+    source = replace(load_source("cnpj_ws"), personal_data=frozenset({"born_on"}))
+    run = SimpleNamespace(settings=settings, source=source)
+    delta = SimpleNamespace(parts=[SimpleNamespace(path=tmp_path / "p.parquet")])
+
+    found = summarize(run, delta).set_index("column")
+
+    assert found.loc[["name", "born_on"], ["min", "max"]].to_numpy().tolist() == [[MASK, MASK]] * 2
+    assert found.loc["n", ["min", "max"]].tolist() == ["1", "7"]
