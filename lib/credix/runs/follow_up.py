@@ -18,20 +18,20 @@ def follow_up(
     """Publish, tell the lineage, alert; what does not work is said in a sentence.
 
     Page and alerts are left to the next run then. `summary` says why the run failed without a value
-    of a row. A run that somebody interrupted alerts nobody.
+    of a row. A run that somebody interrupted tells nobody: it has to end at once.
     """
     try:
         publish_history(states.lake)
     except CredixError as fault:
         yield f"The page of all runs was not written: {fault}"
+    if isinstance(error, KeyboardInterrupt):
+        return
     try:
         if states.settings.openlineage_url:
             events = describe_lineage(states.settings, manifest, layer_of_models(), summary)
             send_events(states.settings, events)
     except CredixError as fault:
         yield f"The lineage was not told: {fault}"
-    if isinstance(error, KeyboardInterrupt):
-        return
     try:
         for channel in alert(states, manifest, summary):
             yield f"An alert was not taken by {channel}."
