@@ -10,6 +10,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 .PHONY: run test bench cost oracle oracle-notebooks oracle-deaths lint install lock clean
 
 run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
+	./run_pipeline.py install-elementary --once
 	./run_pipeline.py run full
 
 test: $(INSTALLED) ## All tests, against real local servers

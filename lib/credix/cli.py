@@ -211,6 +211,18 @@ def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebu
     terminal.print_table("Runs", columns, [[line[column] for column in columns] for line in lines])
 
 
+@commands.command("install-elementary")
+@ENV_OPTION
+@click.option(
+    "--once", is_flag=True, help="Try it the first time only; say what went wrong and go on."
+)
+def install_elementary(env: str | None, *, once: bool) -> None:
+    """Download Elementary's dbt packages, with which `full` and `monitoring` watch the tables."""
+    from credix.runs.install_elementary import install_elementary as install
+
+    install(environment.enter(env, terminal.tell), terminal.tell, is_only_tried=once)
+
+
 for command in cli_recovery.COMMANDS:
     commands.add_command(command)
 
@@ -258,7 +270,7 @@ def interrupt(_signal: int, _frame: FrameType | None) -> Any:
 def redacted(text: str) -> str:
     from credix.runs.redact import Redactor
 
-    names = ("PASSWORD", "CREDIX_ALERT_URLS", "CREDIX_OPENLINEAGE_API_KEY")
+    names = ("PASSWORD", "CREDIX_ALERT_URLS", "CREDIX_OPENLINEAGE_API_KEY", "WEBHOOK")
     secret = [value for key, value in os.environ.items() if any(name in key for name in names)]
     words = [word for value in secret for word in value.split()]
     return Redactor([*secret, *words]).text(text)

@@ -7,6 +7,8 @@ from credix.settings import Settings
 from credix.sources import Source
 
 HASH_DIGITS = 12
+# Where people read objects of Google Cloud Storage, after a login.
+GOOGLE = "https://storage.cloud.google.com"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ class LakePaths:
         """In the bucket of run pages: the history of all runs."""
         return f"{self.prefix}/index.html"
 
+    @property
+    def elementary_index(self) -> str:
+        """In the report bucket: Elementary's newest page."""
+        return f"{self.prefix}/index.html"
+
+    def elementary_report(self, run_id: str) -> str:
+        """In the report bucket: Elementary's page as a run has left it."""
+        return f"{self.prefix}/reports/{run_id}/index.html"
+
+    def results(self, run_id: str) -> str:
+        """In the lake bucket, for a moment: results of dbt on their way to Elementary."""
+        return f"{self.prefix}/monitoring/{run_id}.parquet"
+
     def run(self, run_id: str) -> str:
         """The folder of a run in the archive bucket; the id begins with its day."""
         day = f"{run_id[0:4]}-{run_id[4:6]}-{run_id[6:8]}"
@@ -51,6 +66,11 @@ class LakePaths:
 
 def paths_of(settings: Settings) -> LakePaths:
     return LakePaths(settings.prefix)
+
+
+def browser_address(settings: Settings, bucket: str, path: str) -> str:
+    """Where a browser finds an object."""
+    return f"{settings.storage_endpoint or GOOGLE}/{bucket}/{path}"
 
 
 def hashed_table(source: Source, run_id: str, attempt: int) -> str:
@@ -62,6 +82,11 @@ def hashed_table(source: Source, run_id: str, attempt: int) -> str:
 def is_hashed_table(table: str, source: Source) -> bool:
     suffix = table.removeprefix(f"{source.name}_")
     return len(suffix) == HASH_DIGITS and set(suffix) <= set("0123456789abcdef")
+
+
+def results_table(run_id: str) -> str:
+    """The temp table that hands results of dbt over to Elementary."""
+    return f"dbt_results_{hashlib.sha256(run_id.encode()).hexdigest()[:HASH_DIGITS]}"
 
 
 def stable_table(source: Source) -> str:

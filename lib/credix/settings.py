@@ -84,14 +84,23 @@ class Settings(BaseModel):
         None, alias="CREDIX_OPENLINEAGE_URL", pattern=r"^https?://[^\s@]+$"
     )
     openlineage_api_key: SecretStr | None = Field(None, alias="CREDIX_OPENLINEAGE_API_KEY")
+    elementary_packages: Path | None = Field(None, alias="CREDIX_ELEMENTARY_PACKAGES")
+    elementary_webhook: SecretStr | None = Field(None, alias="CREDIX_ELEMENTARY_WEBHOOK")
     die_at: str | None = Field(
         None, alias="CREDIX_DIE_AT", pattern=r"^[a-z_.]+(#\d+)?:(before|after)$"
     )
 
-    @field_validator("local_dir", "run_dir")
+    @field_validator("local_dir", "run_dir", "elementary_packages")
     @classmethod
-    def anchor_in_project(cls, value: Path) -> Path:
-        return PROJECT_DIR / value.expanduser()
+    def anchor_in_project(cls, value: Path | None) -> Path | None:
+        return PROJECT_DIR / value.expanduser() if value else None
+
+    @field_validator("elementary_webhook")
+    @classmethod
+    def refuse_what_is_no_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("is not the address of a webhook, such as https://hooks.slack.com/…")
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -141,8 +150,8 @@ class Settings(BaseModel):
 
     def secrets(self) -> list[str]:
         """Values that must never be written anywhere."""
-        key = self.openlineage_api_key
-        keys = [key.get_secret_value()] if key else []
+        optional = (self.openlineage_api_key, self.elementary_webhook)
+        keys = [secret.get_secret_value() for secret in optional if secret]
         return [self.postgres_password.get_secret_value(), *self.alert_addresses, *keys]
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from credix.clients.lake import google_credentials
+from credix.clients.credentials import google_credentials
 from credix.errors import TransientError
 from credix.settings import Settings
 

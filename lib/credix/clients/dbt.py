@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from credix.clients.dbt_results import add_lines, describe_result
 from credix.clients.effects import Effects
 from credix.clients.job_records import JobRecord, is_measured_by, known, limit_error, names_limit
 from credix.errors import DataError, SettingsError
@@ -27,10 +29,11 @@ FAILED = {"error", "fail", "runtime error", "partial success"}
 
 @dataclass(frozen=True)
 class DbtNode:
-    """The result of one model or test."""
+    """The result of one model or test; `table` is what a test looks at."""
 
     name: str
     kind: str
+    table: str
     status: str
     rows: int | None
     failures: int | None
@@ -44,21 +47,26 @@ class DbtNode:
 class Dbt:
     """Runs dbt for one run; its target folder is the run's own, the parse cache is shared."""
 
-    def __init__(self, settings: Settings, effects: Effects, folder: Path) -> None:
+    def __init__(
+        self, settings: Settings, effects: Effects, folder: Path, project: Path = PROJECT
+    ) -> None:
         self.settings, self.effects = settings, effects
+        self.folder, self.project = folder, project
         self.target = folder / "dbt"
-        self.cache = settings.run_dir.parent / "dbt" / settings.prefix / PARSE_CACHE
+        self.cache = (
+            settings.run_dir.parent / "dbt" / settings.prefix / f"{project.name}.{PARSE_CACHE}"
+        )
 
     def build(
         self, effect: str, selectors: Sequence[str], values: Mapping[str, str]
     ) -> list[DbtNode]:
-        """Build models and run their tests; raises DataError naming what failed."""
-        arguments = ["build", "--exclude-resource-type", "unit_test", "--select", *selectors]
-        result = self.effects.perform(
-            effect, f"dbt {' '.join(selectors)}", lambda: self._invoke(arguments, values)
-        )
-        nodes = read_nodes(result, is_measured=is_measured_by(self.settings))
-        self.effects.jobs.extend(job_of(node) for node in nodes)
+        """Build models and run their tests; raises DataError naming what failed.
+
+        What became of each is kept in the run's folder, whether or not it failed.
+        """
+        command = ["build", "--exclude-resource-type", "unit_test"]
+        result, nodes = self._execute(effect, command, selectors, values)
+        add_lines(self.folder, describe_results(result, selectors))
         failed = [node for node in nodes if node.status in FAILED]
         if failed:
             over = next((node for node in failed if names_limit(node.message)), None)
@@ -66,11 +74,34 @@ class Dbt:
                 raise limit_error(self.settings, f"dbt {over.kind} {over.name}", over.message)
             causes = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed[:5])
             raise DataError(f"dbt: {len(failed)} of {len(nodes)} failed: {causes}")
-        if result.exception or not result.success:
+        return nodes
+
+    def execute(
+        self, effect: str, command: str, selectors: Sequence[str], values: Mapping[str, str]
+    ) -> list[DbtNode]:
+        """Run a command of dbt, such as `test`; a node that fails is told by its status."""
+        return self._execute(effect, [command], selectors, values)[1]
+
+    def _execute(
+        self,
+        effect: str,
+        command: Sequence[str],
+        selectors: Sequence[str],
+        values: Mapping[str, str],
+    ) -> tuple["dbtRunnerResult", list[DbtNode]]:
+        """Raises SettingsError where dbt did not come to any node."""
+        arguments = [*command, "--select", *selectors]
+        result = self.effects.perform(
+            effect, f"dbt {' '.join(selectors)}", lambda: self._invoke(arguments, values)
+        )
+        nodes = read_nodes(result, is_measured=is_measured_by(self.settings))
+        self.effects.jobs.extend(job_of(node) for node in nodes)
+        has_failed = any(node.status in FAILED for node in nodes)
+        if not has_failed and (result.exception or not result.success):
             raise SettingsError(f"dbt could not start: {in_one_line(result.exception)}")
         if not nodes:
             raise SettingsError(f"dbt selected nothing with {' '.join(selectors)}.")
-        return nodes
+        return result, nodes
 
     def parse(self) -> None:
         """Read the project and keep what was read for the next build."""
@@ -86,7 +117,7 @@ class Dbt:
         if self.cache.exists() and not (self.target / PARSE_CACHE).exists():
             shutil.copyfile(self.cache, self.target / PARSE_CACHE)
         folders = {
-            "--project-dir": PROJECT,
+            "--project-dir": self.project,
             "--profiles-dir": PROJECT,
             "--target-path": self.target,
             "--log-path": self.target / "logs",
@@ -114,7 +145,7 @@ class Dbt:
         fresh = self.target / PARSE_CACHE
         if fresh.exists():
             self.cache.parent.mkdir(parents=True, exist_ok=True)
-            beside = self.cache.with_suffix(f".{os.getpid()}")
+            beside = self.cache.with_name(f"{self.cache.name}.{os.getpid()}")
             shutil.copyfile(fresh, beside)
             beside.replace(self.cache)
 
@@ -155,6 +186,7 @@ def read_nodes(result: "dbtRunnerResult", *, is_measured: bool) -> list[DbtNode]
         DbtNode(
             name=item.node.name,
             kind=str(item.node.resource_type),
+            table=table_of(item.node),
             status=str(item.status),
             rows=(item.adapter_response or {}).get("rows_affected"),
             failures=item.failures,
@@ -170,6 +202,24 @@ def read_nodes(result: "dbtRunnerResult", *, is_measured: bool) -> list[DbtNode]
         )
         for item in executed
     ]
+
+
+def table_of(node: Any) -> str:
+    """The model itself, or the model or source that a test looks at first: `gold.summary`."""
+    first = next(iter(node.depends_on.nodes), "") if node.resource_type == "test" else ""
+    return ".".join(first.split(".")[2:]) or node.name
+
+
+def describe_results(
+    result: "dbtRunnerResult", selectors: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """One line per node that dbt has come to."""
+    from dbt_common.invocation import get_invocation_id
+
+    call = {"invocation_id": get_invocation_id(), "selected": " ".join(selectors)}
+    ended = datetime.now(UTC)
+    for item in getattr(result.result, "results", None) or []:
+        yield {**call, **describe_result(item, in_one_line(item.message), ended)}
 
 
 def job_of(node: DbtNode) -> JobRecord:

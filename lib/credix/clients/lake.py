@@ -8,10 +8,10 @@ from typing import Any
 import google.cloud.storage as storage
 from google.api_core import exceptions as google
 from google.auth import exceptions as auth
-from google.auth.credentials import AnonymousCredentials
 
+from credix.clients.credentials import credentials_error, google_credentials
 from credix.clients.effects import Effects
-from credix.errors import CredixError, SettingsError, StateError, TransientError
+from credix.errors import SettingsError, StateError
 from credix.settings import MEBIBYTE, Settings
 
 # A file travels in chunks of this size; Google's default holds 100 MiB of it in memory.
@@ -108,6 +108,7 @@ class Lake:
         content_type: str = "application/octet-stream",
         metadata: dict[str, str] | None = None,
         crc32c: str | None = None,
+        cache_control: str | None = None,
     ) -> None:
         """Create an object that must not exist yet; an equal one that does is success.
 
@@ -117,7 +118,7 @@ class Lake:
 
         def create() -> None:
             blob = self._client.bucket(bucket).blob(path)
-            blob.metadata = metadata
+            blob.metadata, blob.cache_control = metadata, cache_control
             options: dict[str, Any] = {
                 "content_type": content_type,
                 "if_generation_match": 0,
@@ -136,6 +137,29 @@ class Lake:
 
         with self._translated(location):
             self.effects.perform(effect, location, create)
+
+    def replace(
+        self,
+        effect: str,
+        bucket: str,
+        path: str,
+        content: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        cache_control: str | None = None,
+    ) -> None:
+        """Write an object over whatever is there: for what each run may write anew."""
+        location = f"gs://{bucket}/{path}"
+
+        def put() -> None:
+            blob = self._client.bucket(bucket).blob(path)
+            blob.cache_control = cache_control
+            blob.upload_from_string(
+                content, content_type=content_type, checksum="crc32c", **self._once
+            )
+
+        with self._translated(location):
+            self.effects.perform(effect, location, put)
 
     def holds(self, bucket: str, path: str, crc32c: str) -> bool:
         """True when the object is there with this content."""
@@ -277,22 +301,4 @@ def missing_bucket(name: str, settings: Settings) -> SettingsError:
     return SettingsError(
         f"The bucket gs://{name} does not exist: create it (Terraform does on Google, "
         f"./run_pipeline.py up locally) or correct {' or '.join(named_by) or 'its name'}."
-    )
-
-
-def google_credentials(settings: Settings) -> AnonymousCredentials | None:
-    """None lets Google's libraries find the application default credentials."""
-    return AnonymousCredentials() if settings.google_credentials == "anonymous" else None
-
-
-def credentials_error(error: auth.GoogleAuthError) -> CredixError:
-    """What to do about Google's credentials: nothing but wait, or give others."""
-    cause = error.args[0] if error.args else type(error).__name__
-    if isinstance(error, auth.TransportError) or error.retryable:
-        return TransientError(f"Google does not give a token for now: {cause}. Run again.")
-    if isinstance(error, auth.DefaultCredentialsError):
-        return SettingsError(f"No Google credentials: {cause}")
-    return SettingsError(
-        f"Google refuses the credentials ({cause}): log in with `gcloud auth application-default "
-        "login`, or correct the key that GOOGLE_APPLICATION_CREDENTIALS names."
     )

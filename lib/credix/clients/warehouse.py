@@ -11,6 +11,7 @@ from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 from google.cloud import bigquery
 
+from credix.clients.credentials import credentials_error, google_credentials
 from credix.clients.effects import Effects
 from credix.clients.job_records import (
     is_measured_by,
@@ -19,7 +20,6 @@ from credix.clients.job_records import (
     load_record,
     query_record,
 )
-from credix.clients.lake import credentials_error, google_credentials
 from credix.errors import DataError, SettingsError, SourceError, TransientError
 from credix.foreign_text import without_values
 from credix.schema import Column

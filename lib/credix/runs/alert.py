@@ -13,6 +13,8 @@ from credix.settings import Settings
 from credix.sources import load_source
 from credix.state import SourceState
 
+MONITOR_FAILED = {"error", "fail", "runtime error"}
+
 
 def alert(states: StateStore, manifest: Mapping[str, Any], summary: str) -> list[str]:
     """Judge a run and tell of it where there is a channel; those that have not taken something."""
@@ -66,6 +68,9 @@ def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findi
         judged.add(f"drift {source}")
         if extracted.get("messages"):
             wrong[f"drift {source}"] = " ".join(extracted["messages"])
+    wrong_tables, judged_tables = find_monitored(manifest)
+    wrong |= wrong_tables
+    judged |= judged_tables
     for source in manifest["sources"]:
         judged.add(f"late {source}")
         late = find_lateness(states.read_source(source), settings)
@@ -76,6 +81,26 @@ def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findi
         if warning:
             wrong[f"slot {source}"] = warning
     return Findings(wrong, frozenset(judged))
+
+
+def find_monitored(manifest: Mapping[str, Any]) -> tuple[dict[str, str], set[str]]:
+    """What Elementary found, by table, and the tables that it looked at.
+
+    A monitor that warns is shown, but wakes nobody. Elementary itself can be an incident.
+    """
+    report = manifest["steps"].get("gold", {}).get("05_report", {})
+    monitoring = report.get("monitoring", {"status": "absent"})
+    if monitoring["status"] == "absent":
+        return {}, set()
+    judged = {"monitoring"} | {f"monitor {one['table']}" for one in monitoring["monitors"]}
+    found: dict[str, list[str]] = {}
+    for one in monitoring["monitors"]:
+        if one["status"] in MONITOR_FAILED:
+            found.setdefault(f"monitor {one['table']}", []).append(one["monitor"])
+    wrong = {key: f"Not true any more: {', '.join(names)}." for key, names in found.items()}
+    if monitoring["status"] == "failed":
+        wrong["monitoring"] = f"The tables are not watched: {monitoring['reason']}"
+    return wrong, judged
 
 
 def find_slot_warning(name: str, settings: Settings) -> str | None:

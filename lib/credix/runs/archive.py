@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from credix.clients import dbt_results
 from credix.clients.lake import Lake
 from credix.errors import StateError
 from credix.paths import paths_of
@@ -15,13 +16,14 @@ CONTENT_TYPES = {
     ".ipynb": "application/x-ipynb+json",
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
 }
 
 
 def archive_run(
     lake: Lake, run_id: str, folder: Path, manifest: dict[str, Any], pages: Pages
 ) -> str:
-    """Upload the run's notebooks, their HTML pages and its manifest; the folder's address.
+    """Upload notebooks, their HTML pages, dbt's results and the manifest; the folder's address.
 
     The manifest gains the names of the pages, and which page and cell a run failed at. Beside each
     notebook its page is kept on disk too. A full disk costs that copy only.
@@ -39,6 +41,9 @@ def archive_run(
                 failed_at = f"{path.name}#cell-id={page.failed_cell}"
             with contextlib.suppress(OSError):
                 path.write_text(page.html, "utf-8")
+    results = "".join(file.read_text("utf-8") for file in sorted(folder.rglob(dbt_results.FILE)))
+    if results:
+        upload(lake, run_id, dbt_results.FILE, results.encode())
     manifest |= {"pages": names, "failed_at": failed_at}
     text = json.dumps(manifest, indent=2, default=str) + "\n"
     with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ from typing import Any
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.errors import StateError
-from credix.paths import paths_of
+from credix.paths import browser_address, paths_of
 from credix.runs.archive import read_manifest
 from credix.runs.history_page import Days, add_lines, decode_day, read_days, render_page
 from credix.runs.run_line import describe_run
@@ -22,7 +22,6 @@ ATTEMPTS = 10
 MOST_AT_ONCE = 1_000
 # A run lies under the day it began, and may end behind runs of the days after it.
 LOOKS_BACK = timedelta(days=2)
-GOOGLE = "https://storage.cloud.google.com"
 
 
 def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
@@ -120,8 +119,7 @@ def archive_address(settings: Settings) -> str:
 
 def history_address(settings: Settings) -> str:
     """Where a browser finds the page."""
-    server = settings.storage_endpoint or GOOGLE
-    return f"{server}/{settings.runs_bucket}/{paths_of(settings).history}"
+    return browser_address(settings, settings.runs_bucket, paths_of(settings).history)
 
 
 def show_history(settings: Settings, *, is_rebuilt: bool, is_opened: bool) -> str:

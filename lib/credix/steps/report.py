@@ -157,8 +157,14 @@ def quarantined(run: Run) -> pd.DataFrame:
     )
 
 
-def finish(run: Run, result_path: str) -> dict[str, Any]:
-    return run.finish("05_report", result_path, status="done", business_date=run.business_date)
+def finish(run: Run, result_path: str, monitoring: dict[str, Any]) -> dict[str, Any]:
+    return run.finish(
+        "05_report",
+        result_path,
+        status="done",
+        business_date=run.business_date,
+        monitoring=monitoring,
+    )
 
 
 def query(run: Run, sql: str) -> pd.DataFrame:

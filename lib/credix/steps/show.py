@@ -8,7 +8,7 @@ from pandas.io.formats.style import Styler
 
 from credix.steps.context import Run
 
-HIDDEN = {"effects", "nodes", "progress", "parts", "files"}
+HIDDEN = {"effects", "monitoring", "nodes", "progress", "parts", "files"}
 
 
 def describe_run(run: Run) -> Styler:

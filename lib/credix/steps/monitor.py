@@ -1,0 +1,187 @@
+"""05: Elementary watches the medallion tables where it is installed, and its page is published."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from credix.clients import dbt_results
+from credix.clients.dbt import FAILED, DbtNode
+from credix.clients.elementary import Elementary, find_packages
+from credix.errors import CredixError
+from credix.foreign_text import without_values
+from credix.paths import browser_address, paths_of, results_table
+from credix.report_page import seal
+from credix.steps.context import Run
+
+# Runs of the last days are looked through for results that Elementary does not have yet.
+LOOKS_BACK = timedelta(days=2)
+LOOKS_BACK_FIRST = timedelta(days=7)
+ABSENT = "Elementary is not installed: ./run_pipeline.py install-elementary"
+IN_SANDBOX = "A sandbox run is not watched: its tables and its page are nobody's."
+COLUMNS = ["monitor", "table", "status", "seconds", "finding"]
+
+
+def monitor(run: Run) -> dict[str, Any]:
+    """Let Elementary take up the results of dbt, run its monitors, publish its page and alert.
+
+    Its own trouble is told in the result and fails no run: the numbers were tested before. The
+    result has `status` (done, absent or failed), a `reason`, and of a run that got so far the
+    `monitors` with their findings and the address of the `page`.
+    """
+    started = time.monotonic()
+    result: dict[str, Any] = {"status": "absent", "reason": "", "monitors": [], "page": None}
+    if run.is_sandbox:
+        return {**result, "reason": IN_SANDBOX}
+    try:
+        packages = find_packages(run.settings)
+        if packages is None:
+            return {**result, "reason": ABSENT}
+        elementary = Elementary(run.settings, run.effects, run.folder, packages)
+        is_new = prepare(run, elementary)
+        result["monitors"] = watch(run, elementary, is_new=is_new)
+        result |= {"page": publish(run, elementary.render_page()), "status": "done"}
+        webhook = run.settings.elementary_webhook
+        if webhook:
+            elementary.alert(webhook.get_secret_value())
+    except CredixError as error:
+        result |= {"status": "failed", "reason": str(error)}
+    return {**result, "seconds": round(time.monotonic() - started, 3)}
+
+
+def prepare(run: Run, elementary: Elementary) -> bool:
+    """Create Elementary's tables unless this version of it has; True when it did."""
+    tables = run.warehouse.tables("elementary", "dbt_invocations")
+    if tables:
+        sql = "SELECT max(elementary_version) AS version FROM `{}` WHERE project_name = @project"
+        found = run.warehouse.query(
+            sql.format(run.warehouse.table_id("elementary", "dbt_invocations")),
+            project="observability",
+        )
+        if found[0]["version"] == elementary.version:
+            return False
+    elementary.create_tables()
+    return True
+
+
+def watch(run: Run, elementary: Elementary, *, is_new: bool) -> list[dict[str, Any]]:
+    """Run the monitors, with the results of the runs since the last time; what each has found."""
+    table = hand_over_results(run, is_new=is_new)
+    try:
+        nodes = elementary.test(table)
+    finally:
+        if table:
+            run.warehouse.drop("temp", table)
+    return [describe(node) for node in nodes]
+
+
+def describe(node: DbtNode) -> dict[str, Any]:
+    """A monitor's verdict; what it says of amounts are figures of a whole table, not of a row."""
+    is_quiet = node.status not in FAILED | {"warn"}
+    return {
+        "monitor": node.name,
+        "table": node.table,
+        "status": node.status,
+        "seconds": node.seconds,
+        "finding": "" if is_quiet else node.message,
+    }
+
+
+def hand_over_results(run: Run, *, is_new: bool) -> str:
+    """Load the results that Elementary lacks into a temp table; its name, "" without any."""
+    known = set() if is_new else recorded_runs(run)
+    since = datetime.now(UTC) - (LOOKS_BACK_FIRST if is_new else LOOKS_BACK)
+    tables = [
+        dbt_results.as_table(lines, run_id, job_of(run_id))
+        for run_id, lines in result_files(run, since)
+        if run_id not in known
+    ]
+    rows = dbt_results.concatenate(tables)
+    if not rows.num_rows:
+        return ""
+    name = results_table(run.run_id)
+    file = run.folder / f"{name}.parquet"
+    pq.write_table(rows, file)
+    path = paths_of(run.settings).results(run.run_id)
+    bucket = run.settings.lake_bucket
+    run.lake.replace("monitor.upload", bucket, path, file.read_bytes())
+    uris = [f"gs://{bucket}/{path}"]
+    job_id = f"{name}_{int(time.time())}"
+    run.warehouse.load_parquet("monitor.load", uris, "temp", name, dbt_results.COLUMNS, job_id)
+    run.lake.delete("monitor.delete", bucket, path)
+    file.unlink()
+    return name
+
+
+def recorded_runs(run: Run) -> set[str]:
+    """The runs whose results Elementary has."""
+    table = run.warehouse.table_id("elementary", "dbt_invocations")
+    found = run.warehouse.query(
+        f"SELECT DISTINCT job_run_id FROM `{table}` WHERE job_run_id IS NOT NULL"
+    )
+    return {line["job_run_id"] for line in found}
+
+
+def result_files(run: Run, since: datetime) -> Iterator[tuple[str, list[str]]]:
+    """Run id and lines of every run since that day, and of this one, which is not archived yet."""
+    root, bucket = paths_of(run.settings).runs, run.settings.archive_bucket
+    days = (datetime.now(UTC) - since).days
+    for number in range(days + 1):
+        day = (since + timedelta(days=number)).date().isoformat()
+        for blob in run.lake.blobs(bucket, f"{root}dt={day}/"):
+            if blob.name.endswith(f"/{dbt_results.FILE}"):
+                text = run.lake.read_bytes(bucket, blob.name).decode(errors="replace")
+                yield blob.name.split("/")[-2], text.splitlines()
+    yield run.run_id, own_lines(run.folder)
+
+
+def own_lines(folder: Path) -> list[str]:
+    """The lines of a run's folder, slices included."""
+    files = sorted(folder.rglob(dbt_results.FILE))
+    return [line for file in files for line in file.read_text("utf-8").splitlines()]
+
+
+def job_of(run_id: str) -> str:
+    return run_id.split("-")[1] if run_id.count("-") == 2 else ""
+
+
+def publish(run: Run, page: str) -> str:
+    """The page under the run's id, for good, and as the newest; the newest one's address."""
+    paths, bucket = paths_of(run.settings), run.settings.report_bucket
+    content = seal(page).encode()
+    kind = "text/html; charset=utf-8"
+    run.lake.upload(
+        "monitor.publish",
+        bucket,
+        paths.elementary_report(run.run_id),
+        content,
+        content_type=kind,
+        cache_control="private, max-age=31536000, immutable",
+    )
+    run.lake.replace(
+        "monitor.publish",
+        bucket,
+        paths.elementary_index,
+        content,
+        content_type=kind,
+        cache_control="no-cache",
+    )
+    return browser_address(run.settings, bucket, paths.elementary_index)
+
+
+def as_table(result: dict[str, Any]) -> pd.DataFrame:
+    """One line per monitor, those that have found something first; else why there are none."""
+    if result["reason"]:
+        return pd.DataFrame({"Elementary": [without_values(result["reason"])]})
+    frame = pd.DataFrame(result["monitors"], columns=COLUMNS)
+    return frame.sort_values(["status", "table"], key=lambda column: column.map(order))
+
+
+def order(value: Any) -> Any:
+    """What has failed comes before what warns and what is well."""
+    ranks = {"error": "0", "fail": "1", "runtime error": "0", "warn": "2", "pass": "3"}
+    return ranks.get(value, value)
