@@ -92,7 +92,12 @@ def settings(
 def empty(settings: Settings) -> None:
     """Delete all files and datasets whose names hold the prefix, a sandbox's too."""
     lake, warehouse = Lake(settings, Effects()), Warehouse(settings, Effects())
-    for bucket in (settings.lake_bucket, settings.archive_bucket, settings.runs_bucket):
+    for bucket in (
+        settings.lake_bucket,
+        settings.archive_bucket,
+        settings.report_bucket,
+        settings.runs_bucket,
+    ):
         for blob in lake.blobs(bucket, ""):
             if settings.prefix in blob.name:
                 blob.delete()

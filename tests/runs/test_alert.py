@@ -12,7 +12,7 @@ from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.errors import CredixError, TransientError
 from credix.incidents import Findings
-from credix.runs.alert import alert, find, tell
+from credix.runs.alert import alert, find, find_monitored, tell
 from credix.settings import Settings
 from credix.state import Watermark
 from tests.receiver import Receiver
@@ -153,3 +153,19 @@ def test_a_channel_that_fails_never_fails_the_run(
     assert warned == [
         "An alert was not sent: No channel has taken it: CREDIX_ALERT_URLS, address 1."
     ]
+
+
+def test_a_monitor_that_fails_is_an_incident_of_its_table_and_one_that_warns_is_none() -> None:
+    found = [
+        {"monitor": "amounts", "table": "gold.details", "status": "fail"},
+        {"monitor": "columns", "table": "gold.details", "status": "error"},
+        {"monitor": "volume", "table": "bronze.cnpj_ws", "status": "warn"},
+    ]
+    report = {"monitoring": {"status": "done", "reason": "", "monitors": found}}
+    wrong, judged = find_monitored(manifest(steps={"gold": {"05_report": report}}))
+    assert wrong == {"monitor gold.details": "Not true any more: amounts, columns."}
+    assert judged == {"monitoring", "monitor gold.details", "monitor bronze.cnpj_ws"}
+
+
+def test_a_run_without_monitors_ends_no_incident_of_theirs() -> None:
+    assert find_monitored(manifest()) == ({}, set())

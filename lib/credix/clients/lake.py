@@ -108,7 +108,6 @@ class Lake:
         content_type: str = "application/octet-stream",
         metadata: dict[str, str] | None = None,
         crc32c: str | None = None,
-        cache_control: str | None = None,
     ) -> None:
         """Create an object that must not exist yet; an equal one that does is success.
 
@@ -118,7 +117,7 @@ class Lake:
 
         def create() -> None:
             blob = self._client.bucket(bucket).blob(path)
-            blob.metadata, blob.cache_control = metadata, cache_control
+            blob.metadata = metadata
             options: dict[str, Any] = {
                 "content_type": content_type,
                 "if_generation_match": 0,
@@ -144,19 +143,16 @@ class Lake:
         bucket: str,
         path: str,
         content: bytes,
-        *,
-        content_type: str = "application/octet-stream",
-        cache_control: str | None = None,
+        content_type: str,
+        cache_control: str,
     ) -> None:
-        """Write an object over whatever is there: for what each run may write anew."""
+        """Write an object over whatever is there: for pages, which each run may write anew."""
         location = f"gs://{bucket}/{path}"
 
         def put() -> None:
             blob = self._client.bucket(bucket).blob(path)
             blob.cache_control = cache_control
-            blob.upload_from_string(
-                content, content_type=content_type, checksum="crc32c", **self._once
-            )
+            blob.upload_from_string(content, content_type, checksum="crc32c", **self._once)
 
         with self._translated(location):
             self.effects.perform(effect, location, put)

@@ -76,7 +76,7 @@ def watch(run: Run, elementary: Elementary, *, is_new: bool) -> list[dict[str, A
     finally:
         if table:
             run.warehouse.drop("temp", table)
-    return [describe(node) for node in nodes]
+    return [describe(node) for node in nodes if node.kind == "test"]
 
 
 def describe(node: DbtNode) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def hand_over_results(run: Run, *, is_new: bool) -> str:
     pq.write_table(rows, file)
     path = paths_of(run.settings).results(run.run_id)
     bucket = run.settings.lake_bucket
-    run.lake.replace("monitor.upload", bucket, path, file.read_bytes())
+    run.lake.upload("monitor.upload", bucket, path, file)
     uris = [f"gs://{bucket}/{path}"]
     job_id = f"{name}_{int(time.time())}"
     run.warehouse.load_parquet("monitor.load", uris, "temp", name, dbt_results.COLUMNS, job_id)
@@ -152,24 +152,12 @@ def job_of(run_id: str) -> str:
 def publish(run: Run, page: str) -> str:
     """The page under the run's id, for good, and as the newest; the newest one's address."""
     paths, bucket = paths_of(run.settings), run.settings.report_bucket
-    content = seal(page).encode()
-    kind = "text/html; charset=utf-8"
-    run.lake.upload(
-        "monitor.publish",
-        bucket,
-        paths.elementary_report(run.run_id),
-        content,
-        content_type=kind,
-        cache_control="private, max-age=31536000, immutable",
-    )
-    run.lake.replace(
-        "monitor.publish",
-        bucket,
-        paths.elementary_index,
-        content,
-        content_type=kind,
-        cache_control="no-cache",
-    )
+    content, kind = seal(page).encode(), "text/html; charset=utf-8"
+    for path, cache_control in (
+        (paths.elementary_report(run.run_id), "private, max-age=31536000, immutable"),
+        (paths.elementary_index, "no-cache"),
+    ):
+        run.lake.replace("monitor.publish", bucket, path, content, kind, cache_control)
     return browser_address(run.settings, bucket, paths.elementary_index)
 
 

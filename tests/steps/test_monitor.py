@@ -1,0 +1,175 @@
+"""Elementary for real: its tables, monitors and page on the local servers."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credix.clients.elementary import find_packages
+from credix.clients.lake import Lake
+from credix.clients.warehouse import Warehouse
+from credix.errors import SettingsError
+from credix.runs.alert import find_monitored
+from credix.settings import Settings
+from tests.elementary import FOLDER, IS_HERE, WHY
+from tests.receiver import Receiver
+from tests.runs.test_pipeline import run
+from tests.tables import Table
+
+needs_packages = pytest.mark.skipif(not IS_HERE, reason=WHY)
+PERSON = "Canário Silva ME"
+DAYS_OF_HISTORY = 10
+
+
+@pytest.fixture
+def watched(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings under which the kernels find the packages."""
+    monkeypatch.setenv("CREDIX_ELEMENTARY_PACKAGES", str(FOLDER))
+    return Settings.parse({**settings.variables(), "CREDIX_ELEMENTARY_PACKAGES": str(FOLDER)})
+
+
+@pytest.fixture
+def portfolio(tables: dict[str, Table], warehouse: Warehouse) -> dict[str, Table]:
+    """A company and twenty installments."""
+    tables["cnpj_ws"].insert(cnpj="00000001000181", legal_name=PERSON)
+    for number in range(20):
+        tables["installments"].insert(asset_id=f"a{number}", buyer_tax_id="00000001000181")
+    assert warehouse
+    return tables
+
+
+def monitoring(manifest: dict[str, Any]) -> dict[str, Any]:
+    return manifest["steps"]["gold"]["05_report"]["monitoring"]
+
+
+def verdicts(manifest: dict[str, Any]) -> dict[str, str]:
+    return {one["monitor"]: one["status"] for one in monitoring(manifest)["monitors"]}
+
+
+def count(warehouse: Warehouse, table: str, what: str = "*", where: str = "TRUE") -> int:
+    name = warehouse.table_id("elementary", table)
+    return warehouse.query(f"SELECT count({what}) AS n FROM `{name}` WHERE {where}")[0]["n"]
+
+
+def invent_history(warehouse: Warehouse) -> None:
+    """Let what the monitors have measured hold for the days before as well."""
+    table = warehouse.table_id("elementary", "data_monitoring_metrics")
+    days = ", ".join(str(day) for day in range(1, DAYS_OF_HISTORY + 1))
+    columns = warehouse.columns("elementary", "data_monitoring_metrics") or []
+    shifted = {
+        "id": "concat(id, '-', cast(day AS STRING))",
+        "bucket_end": "timestamp_sub(bucket_end, INTERVAL day DAY)",
+        "updated_at": "timestamp_sub(updated_at, INTERVAL day DAY)",
+    }
+    names = ", ".join(column.name for column in columns)
+    values = ", ".join(shifted.get(column.name, column.name) for column in columns)
+    warehouse.execute(
+        "test.history",
+        table,
+        f"INSERT INTO `{table}` ({names}) SELECT {values} FROM `{table}`, UNNEST([{days}]) AS day",
+    )
+
+
+@needs_packages
+def test_elementary_watches_publishes_and_finds_what_is_planted(
+    watched: Settings,
+    portfolio: dict[str, Table],
+    warehouse: Warehouse,
+    lake: Lake,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = run(watched, "full")
+
+    assert monitoring(first)["reason"] == ""
+    assert set(verdicts(first).values()) == {"pass"}
+    assert len(verdicts(first)) == 21
+    run_id = first["run_id"]
+    builds = count(warehouse, "dbt_invocations", where=f"job_run_id = '{run_id}'")
+    assert builds == 4
+    results = count(warehouse, "dbt_run_results")
+    assert results == count(warehouse, "dbt_run_results", "DISTINCT model_execution_id")
+    assert count(warehouse, "elementary_test_results", where="test_type = 'dbt_test'") > 20
+    pages = {blob.name: blob for blob in lake.blobs(watched.report_bucket, watched.prefix)}
+    newest = pages[f"{watched.prefix}/index.html"]
+    dated = pages[f"{watched.prefix}/reports/{run_id}/index.html"]
+    assert newest.content_type == dated.content_type == "text/html; charset=utf-8"
+    assert (newest.cache_control, "immutable" in dated.cache_control) == ("no-cache", True)
+
+    invent_history(warehouse)
+    gold = warehouse.table_id("gold", "payment_analytics_detailed")
+    for number in range(10):
+        portfolio["installments"].insert(asset_id=f"b{number}", buyer_tax_id=None)
+    monkeypatch.setenv("CREDIX_ELEMENTARY_WEBHOOK", f"http://{receiver.address}/t0ken")
+    run(watched, "installments")
+    warehouse.execute("test.drop", gold, f"ALTER TABLE `{gold}` DROP COLUMN main_cnae")
+    found = run(watched, "monitoring")
+
+    assert verdicts(found)["installments_lack_a_buyer_as_rarely_as_usual"] == "fail"
+    assert verdicts(found)["gold_details_keep_their_columns"] == "fail"
+    wrong, judged = find_monitored(found)
+    assert {"monitor silver.installments_clean", "monitor gold.payment_analytics_detailed"} <= set(
+        wrong
+    )
+    assert "monitor bronze.cnpj_ws" in judged - set(wrong)
+    assert [path for path, _ in receiver.messages][:1] == ["/t0ken"]
+    texts = {name: blob.download_as_bytes().decode() for name, blob in pages.items()}
+    texts |= {str(path): read(path) for path in watched.run_dir.rglob("*") if path.is_file()}
+    texts["alerts"] = str([message for _, message in receiver.messages])
+    secret = (PERSON, "t0ken", watched.postgres_password.get_secret_value())
+    leaks = [(name, word) for name, text in texts.items() for word in secret if word in text]
+    assert leaks == []
+
+
+def read(path: Path) -> str:
+    return "" if path.suffix == ".parquet" else path.read_text("utf-8", errors="replace")
+
+
+@pytest.mark.skipif(FOLDER.exists(), reason="Elementary's dbt packages are here")
+def test_without_the_packages_a_run_says_how_to_install_them(
+    settings: Settings, portfolio: dict[str, Table]
+) -> None:
+    manifest = run(settings, "full")
+    assert manifest["status"] == "done"
+    assert monitoring(manifest)["status"] == "absent"
+    assert "install-elementary" in monitoring(manifest)["reason"]
+    assert portfolio
+
+
+def test_a_folder_without_the_packages_is_refused_by_name(
+    settings: Settings, tmp_path: Path
+) -> None:
+    named = settings.model_copy(update={"elementary_packages": tmp_path})
+    with pytest.raises(SettingsError, match="no dbt package elementary and no dbt_utils"):
+        find_packages(named)
+
+
+def test_another_version_than_the_command_line_is_refused(
+    settings: Settings, tmp_path: Path
+) -> None:
+    for name in ("elementary", "dbt_utils"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dbt_project.yml").write_text("version: 0.1.0", "utf-8")
+    named = settings.model_copy(update={"elementary_packages": tmp_path})
+    with pytest.raises(SettingsError, match=r"is Elementary 0\.1\.0, and elementary-data is"):
+        find_packages(named)
+
+
+def test_a_run_whose_monitors_cannot_work_is_done_all_the_same(
+    settings: Settings,
+    portfolio: dict[str, Table],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = tmp_path / "broken"
+    for name in ("elementary", "dbt_utils"):
+        (broken / name).mkdir(parents=True)
+        (broken / name / "dbt_project.yml").write_text("version: 0.25.1", "utf-8")
+    monkeypatch.setenv("CREDIX_ELEMENTARY_PACKAGES", str(broken))
+    manifest = run(settings, "full")
+    assert manifest["status"] == "done"
+    assert monitoring(manifest)["status"] == "failed"
+    assert set(find_monitored(manifest)[0]) == {"monitoring"}
+    shutil.rmtree(broken)
+    assert portfolio
