@@ -41,6 +41,11 @@ class LakePaths:
         return f"{self.prefix}/runs/"
 
     @property
+    def figures(self) -> str:
+        """In the lake bucket: the figures of the newest report and of the one before."""
+        return f"{self.prefix}/state/figures.json"
+
+    @property
     def history(self) -> str:
         """In the bucket of run pages: the history of all runs."""
         return f"{self.prefix}/index.html"

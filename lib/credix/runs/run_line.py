@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from credix.freshness import bounds_in_words
+
 CARRYING = ("01_extract", "02_land", "03_load", "04_transform")
 # A message of an error is one sentence; a page of ten thousand runs has no room for a traceback.
 ERROR_LENGTH = 300
@@ -53,6 +55,7 @@ def describe_source(source: Mapping[str, Any]) -> dict[str, Any]:
         "to": place(source["watermark_to"]),
         "read_at": ((source["watermark_to"] or {}).get("snapshot_at") or "")[:19],
         "missed": source["missed_histories"],
+        "lag": bounds_in_words(source.get("lag")),
     }
     return {name: value for name, value in line.items() if value}
 

@@ -1,198 +1,144 @@
-"""05: the figures of the run and of the business, as aggregates."""
+"""05: what the report shows, in the order in which it shows it."""
 
-import json
-from decimal import Decimal
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from credix.sources import source_names
-from credix.steps import plots
-from credix.steps.context import Run, resume_run
+from credix.steps.context import Run, resume_run, today
+from credix.steps.earlier import remember
+from credix.steps.portfolio import (
+    TIERS,
+    ageing,
+    key_figures,
+    largest_exposures,
+    overdue_by_uf,
+    quarantined,
+    tiers,
+)
+from credix.steps.report_plots import (
+    plot_ageing,
+    plot_exposures,
+    plot_overdue_by_uf,
+    plot_rows,
+    plot_tests,
+    plot_tiers,
+)
+from credix.steps.run_facts import (
+    dbt_tests,
+    freshness,
+    run_figures,
+    source_facts,
+    verdicts_by_layer,
+)
+from credix.steps.trust import Verdict, judge, show_verdict
 
 __all__ = [
     "ageing",
+    "compare_figures",
+    "compare_tiers",
+    "dbt_tests",
     "finish",
+    "freshness",
+    "judge_gold",
+    "key_figures",
+    "largest_exposures",
     "overdue_by_uf",
     "plot_ageing",
+    "plot_exposures",
     "plot_overdue_by_uf",
+    "plot_rows",
+    "plot_tests",
     "plot_tiers",
-    "portfolio",
     "quarantined",
+    "remember_figures",
     "resume_run",
     "run_figures",
+    "show_verdict",
+    "source_facts",
+    "tests_that_do_not_pass",
     "tiers",
+    "verdicts_by_layer",
 ]
 
-TIERS = ["EXCELLENT", "GOOD", "FAIR", "POOR", "HIGH_RISK", "NO_HISTORY"]
-MILLION = 1e6
+# How a figure is called, and how it is written.
+FIGURES = {
+    "installments": ("installments", "{:,.0f}"),
+    "buyers": ("buyers", "{:,.0f}"),
+    "expected": ("expected (BRL)", "{:,.2f}"),
+    "paid": ("paid (BRL)", "{:,.2f}"),
+    "outstanding": ("outstanding (BRL)", "{:,.2f}"),
+    "overdue": ("of it overdue (BRL)", "{:,.2f}"),
+    "overdue_percent": ("overdue, % of expected", "{:.2f}"),
+    "recovery_percent": ("recovered, % of expected", "{:.2f}"),
+}
 
 
-def run_figures(run: Run) -> pd.DataFrame:
-    """One line per source of this run: rows step by step, and the watermark it reached."""
+def judge_gold(
+    run: Run,
+    sources: list[dict[str, Any]],
+    tests: list[dict[str, Any]],
+    monitoring: dict[str, Any],
+) -> Verdict:
+    """May today's numbers be used?"""
+    return judge(
+        business_date=run.states.read_gold().business_date,
+        today=today(run.settings),
+        sources=sources,
+        tests=tests,
+        monitoring=monitoring,
+        quarantined=int(quarantined(run)["n_rows"].sum()),
+        late_minutes=run.settings.late_minutes,
+    )
+
+
+def remember_figures(
+    run: Run, figures: dict[str, float], by_tier: pd.DataFrame
+) -> dict[str, Any] | None:
+    """Keep these figures for the next report; those of the one before."""
+    companies = {str(tier): int(count) for tier, count in by_tier["companies"].items()}
+    return remember(run, {"portfolio": figures, "tiers": companies})
+
+
+def compare_figures(now: dict[str, float], before: dict[str, Any] | None) -> pd.DataFrame:
+    """The figures of the portfolio, and what has moved since the report before."""
     lines = []
-    for name in source_names():
-        results = read_results(run, name)
-        if not results["01_extract"]:
-            continue
-        extracted = results["01_extract"][-1]
-        lines.append(
-            {
-                "source": name,
-                "extracted": rows_of(results, "01_extract"),
-                "landed": rows_of(results, "02_land"),
-                "loaded": rows_of(results, "03_load"),
-                "merged": rows_of(results, "04_transform"),
-                "snapshot (UTC)": extracted["snapshot_at"][:19].replace("T", " "),
-                "lossless": extracted["lossless"],
-            }
-        )
-    columns = ["source", "extracted", "landed", "loaded", "merged", "snapshot (UTC)", "lossless"]
-    return pd.DataFrame(lines, columns=columns)
+    for name, (title, form) in FIGURES.items():
+        line = {"figure": title, "now": form.format(now[name])}
+        if before is not None:
+            moved = now[name] - before["portfolio"].get(name, 0)
+            line["since the report before"] = form.format(moved) if moved else "="
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
-def portfolio(run: Run) -> pd.DataFrame:
-    """The portfolio in one column: what is owed, overdue and recovered."""
-    found = query(
-        run,
-        """
-        SELECT count(*) AS installments,
-               count(DISTINCT buyer_tax_id) AS buyers,
-               coalesce(sum(expected_amount), 0) AS expected,
-               coalesce(sum(paid_amount), 0) AS paid,
-               coalesce(sum(IF(payment_status = 'PAID', expected_amount, 0)), 0) AS due_and_paid,
-               coalesce(sum(IF(payment_status = 'OVERDUE', expected_amount, 0)), 0) AS overdue,
-               coalesce(sum(IF(payment_status = 'PENDING', expected_amount, 0)), 0) AS pending
-        FROM `{gold}.payment_analytics_detailed`
-        """,
-    ).iloc[0]
-    expected = float(found["expected"]) or 1.0
-    facts = {
-        "business day": run.business_date,
-        "installments": f"{int(found['installments']):,}",
-        "buyers": f"{int(found['buyers']):,}",
-        "expected (BRL)": money(found["expected"]),
-        "paid (BRL)": money(found["paid"]),
-        "outstanding (BRL)": money(found["overdue"] + found["pending"]),
-        "of it overdue (BRL)": money(found["overdue"]),
-        "overdue, % of expected": f"{100 * float(found['overdue']) / expected:.2f}",
-        "recovered, % of expected": f"{100 * float(found['paid']) / expected:.2f}",
-    }
-    return pd.DataFrame({"figure": list(facts), "value": list(facts.values())})
+def compare_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> pd.DataFrame:
+    """The tiers, and how many companies each has won or lost since the report before."""
+    if before is None:
+        return now
+    known = [tier for tier in TIERS if tier in now.index or before["tiers"].get(tier)]
+    table = now.reindex(known)
+    table["companies"] = table["companies"].fillna(0)
+    earlier = pd.Series(before["tiers"], dtype=float).reindex(known, fill_value=0)
+    table.insert(1, "since the report before", table["companies"] - earlier)
+    return table
 
 
-def tiers(run: Run) -> pd.DataFrame:
-    """One line per payment tier, from the best: companies, amounts in BRL, average score."""
-    found = query(
-        run,
-        """
-        SELECT payment_tier AS tier, count(*) AS companies,
-               sum(total_expected_amount) AS expected_brl, sum(overdue_amount) AS overdue_brl,
-               round(avg(risk_score), 1) AS average_risk_score
-        FROM `{gold}.company_payment_summary` GROUP BY payment_tier
-        """,
-    )
-    return found.set_index("tier").reindex(TIERS).dropna(subset=["companies"])
+def tests_that_do_not_pass(tests: list[dict[str, Any]]) -> pd.DataFrame:
+    """Layer, name, status, failures and message of each test that warns or fails."""
+    columns = ["layer", "name", "table", "status", "failures", "message"]
+    loud = [test for test in tests if test["status"] != "pass"]
+    return pd.DataFrame(loud, columns=columns)
 
 
-def plot_tiers(found: pd.DataFrame) -> None:
-    plots.bars(found["companies"].astype(int), "Companies by payment tier", "companies")
-    plt.show()
-
-
-def ageing(run: Run) -> pd.DataFrame:
-    """Overdue installments by the days since they fell due: number and BRL."""
-    return query(
-        run,
-        """
-        SELECT CASE WHEN days_from_due_date <= 30 THEN '1-30'
-                    WHEN days_from_due_date <= 60 THEN '31-60'
-                    WHEN days_from_due_date <= 90 THEN '61-90'
-                    WHEN days_from_due_date <= 180 THEN '91-180'
-                    ELSE 'over 180' END AS days_overdue,
-               count(*) AS installments, sum(expected_amount) AS overdue_brl
-        FROM `{gold}.payment_analytics_detailed`
-        WHERE payment_status = 'OVERDUE' GROUP BY days_overdue ORDER BY min(days_from_due_date)
-        """,
-    ).set_index("days_overdue")
-
-
-def plot_ageing(found: pd.DataFrame) -> None:
-    plot_millions(found["overdue_brl"], "Overdue by days since the due date")
-
-
-def overdue_by_uf(run: Run) -> pd.DataFrame:
-    """One line per state, the largest overdue amount first: number, BRL, share of expected."""
-    return query(
-        run,
-        """
-        SELECT coalesce(standardized_uf, 'unknown') AS uf,
-               countif(payment_status = 'OVERDUE') AS overdue_installments,
-               sum(IF(payment_status = 'OVERDUE', expected_amount, 0)) AS overdue_brl,
-               round(100 * sum(IF(payment_status = 'OVERDUE', expected_amount, 0))
-                     / nullif(sum(expected_amount), 0), 2) AS overdue_percent
-        FROM `{gold}.payment_analytics_detailed` GROUP BY uf ORDER BY overdue_brl DESC
-        """,
-    ).set_index("uf")
-
-
-def plot_overdue_by_uf(found: pd.DataFrame) -> None:
-    plot_millions(found["overdue_brl"], "Overdue by state of the buyer")
-
-
-def plot_millions(amounts: pd.Series, title: str) -> None:
-    plots.bars(amounts.astype(float) / MILLION, title, "million BRL", plots.VERMILION)
-    plt.show()
-
-
-def quarantined(run: Run) -> pd.DataFrame:
-    """Rows kept out of gold by source and reason; a row with two faults counts under both."""
-    return query(
-        run,
-        """
-        SELECT source, reason, count(*) AS n_rows, sum(expected_amount) AS expected_brl
-        FROM `{silver}.quarantine` GROUP BY source, reason ORDER BY source, n_rows DESC
-        """,
-    )
-
-
-def finish(run: Run, result_path: str, monitoring: dict[str, Any]) -> dict[str, Any]:
+def finish(
+    run: Run, result_path: str, verdict: Verdict, monitoring: dict[str, Any]
+) -> dict[str, Any]:
+    """Write the step result, with the verdict for the alerts and the page of all runs."""
     return run.finish(
         "05_report",
         result_path,
         status="done",
         business_date=run.business_date,
+        verdict=verdict.answer,
         monitoring=monitoring,
     )
-
-
-def query(run: Run, sql: str) -> pd.DataFrame:
-    """The result of one aggregate; NUMERIC as floats, exact to the cent up to 45 trillion BRL."""
-    datasets = {
-        layer: f"{run.settings.gcp_project}.{run.settings.dataset(layer)}"
-        for layer in ("silver", "gold")
-    }
-    frame = run.warehouse.query_arrow(sql.format(**datasets)).to_pandas()
-    for column in frame.columns[frame.map(lambda value: isinstance(value, Decimal)).any()]:
-        frame[column] = frame[column].astype(float)
-    return frame
-
-
-def read_results(run: Run, source: str) -> dict[str, list[dict[str, Any]]]:
-    """The results of each step that a source has in this run so far, slice by slice."""
-    folders = [run.folder / source, *sorted(run.folder.glob(f"slices/*/{source}"))]
-    names = ("01_extract", "02_land", "03_load", "04_transform")
-    paths = {name: [folder / f"{name}.json" for folder in folders] for name in names}
-    return {
-        name: [json.loads(path.read_text("utf-8")) for path in found if path.exists()]
-        for name, found in paths.items()
-    }
-
-
-def rows_of(results: dict[str, list[dict[str, Any]]], step: str) -> int:
-    return sum(result["rows"] for result in results[step])
-
-
-def money(amount: Any) -> str:
-    return f"{amount:,.2f}"

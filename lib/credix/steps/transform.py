@@ -216,6 +216,8 @@ def finish(
             "watermark_from": extracted["watermark_from"],
             "watermark_to": progress.watermark.model_dump(),
         }
+    if "gold" in layers:
+        facts["gold_at"] = datetime.now(UTC).isoformat()
     statuses = pd.Series([node.status for node in nodes], dtype=str).value_counts().to_dict()
     return run.finish(
         "04_transform",

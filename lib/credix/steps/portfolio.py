@@ -1,0 +1,136 @@
+"""05: the figures of the portfolio, as aggregates of gold. No row, no name."""
+
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from credix.steps.context import Run
+
+TIERS = ["EXCELLENT", "GOOD", "FAIR", "POOR", "HIGH_RISK", "NO_HISTORY"]
+AGES = ["1-30", "31-60", "61-90", "91-180", "over 180"]
+LARGEST = 10
+
+
+def key_figures(run: Run) -> dict[str, float]:
+    """Numbers, and amounts in BRL, over all valid installments as of the business day."""
+    found = query(
+        run,
+        """
+        SELECT count(*) AS installments,
+               count(DISTINCT buyer_tax_id) AS buyers,
+               coalesce(sum(expected_amount), 0) AS expected,
+               coalesce(sum(paid_amount), 0) AS paid,
+               coalesce(sum(IF(payment_status = 'OVERDUE', expected_amount, 0)), 0) AS overdue,
+               coalesce(sum(IF(payment_status = 'PENDING', expected_amount, 0)), 0) AS pending
+        FROM `{gold}.payment_analytics_detailed`
+        """,
+    ).iloc[0]
+    return derive({str(name): float(value) for name, value in found.items()})
+
+
+def derive(sums: dict[str, float]) -> dict[str, float]:
+    """The rates behind the sums; a rate whose divisor is zero is zero."""
+    return {
+        **sums,
+        "outstanding": sums["overdue"] + sums["pending"],
+        "overdue_percent": percent(sums["overdue"], sums["expected"]),
+        "recovery_percent": percent(sums["paid"], sums["expected"]),
+    }
+
+
+def percent(part: float, whole: float) -> float:
+    return round(100 * part / whole, 2) if whole else 0.0
+
+
+def tiers(run: Run) -> pd.DataFrame:
+    """One line per payment tier, from the best: companies, amounts in BRL, average score."""
+    found = query(
+        run,
+        """
+        SELECT payment_tier AS tier, count(*) AS companies,
+               sum(total_expected_amount) AS expected_brl, sum(overdue_amount) AS overdue_brl,
+               round(avg(risk_score), 1) AS average_risk_score
+        FROM `{gold}.company_payment_summary` GROUP BY payment_tier
+        """,
+    )
+    return found.set_index("tier").reindex(TIERS).dropna(subset=["companies"])
+
+
+def ageing(run: Run) -> pd.DataFrame:
+    """Overdue installments by the days since they fell due: number and BRL."""
+    found = query(
+        run,
+        """
+        SELECT CASE WHEN days_from_due_date <= 30 THEN '1-30'
+                    WHEN days_from_due_date <= 60 THEN '31-60'
+                    WHEN days_from_due_date <= 90 THEN '61-90'
+                    WHEN days_from_due_date <= 180 THEN '91-180'
+                    ELSE 'over 180' END AS days_overdue,
+               count(*) AS installments, sum(expected_amount) AS overdue_brl
+        FROM `{gold}.payment_analytics_detailed`
+        WHERE payment_status = 'OVERDUE' GROUP BY days_overdue
+        """,
+    ).set_index("days_overdue")
+    return found.reindex(AGES, fill_value=0).rename_axis("days overdue")
+
+
+def overdue_by_uf(run: Run) -> pd.DataFrame:
+    """One line per state, the largest overdue amount first: number, BRL, share of expected."""
+    return query(
+        run,
+        """
+        SELECT coalesce(standardized_uf, 'unknown') AS uf,
+               countif(payment_status = 'OVERDUE') AS overdue_installments,
+               sum(IF(payment_status = 'OVERDUE', expected_amount, 0)) AS overdue_brl,
+               round(100 * sum(IF(payment_status = 'OVERDUE', expected_amount, 0))
+                     / nullif(sum(expected_amount), 0), 2) AS overdue_percent
+        FROM `{gold}.payment_analytics_detailed` GROUP BY uf ORDER BY overdue_brl DESC, uf
+        """,
+    ).set_index("uf")
+
+
+def largest_exposures(run: Run) -> pd.DataFrame:
+    """The buyers that owe the most, tax numbers masked: BRL, and percent of all outstanding."""
+    found = query(
+        run,
+        f"""
+        SELECT buyer_tax_id AS buyer, standardized_uf AS uf, company_size AS size,
+               payment_tier AS tier, overdue_amount + pending_amount AS outstanding_brl,
+               overdue_amount AS overdue_brl,
+               round(100 * (overdue_amount + pending_amount)
+                     / nullif(sum(overdue_amount + pending_amount) OVER (), 0), 2) AS percent
+        FROM `{{gold}}.company_payment_summary`
+        WHERE overdue_amount + pending_amount > 0
+        ORDER BY outstanding_brl DESC, buyer LIMIT {LARGEST}
+        """,
+    )
+    return found.assign(buyer=[mask(str(buyer)) for buyer in found["buyer"]])
+
+
+def mask(tax_number: str) -> str:
+    """A CNPJ of which the check digits alone are shown: enough to compare, not to find."""
+    return f"••.•••.•••/••••-{tax_number[-2:]}"
+
+
+def quarantined(run: Run) -> pd.DataFrame:
+    """Rows kept out of gold by source and reason; a row with two faults counts under both."""
+    return query(
+        run,
+        """
+        SELECT source, reason, count(*) AS n_rows, sum(expected_amount) AS expected_brl
+        FROM `{silver}.quarantine` GROUP BY source, reason ORDER BY source, n_rows DESC
+        """,
+    )
+
+
+def query(run: Run, sql: str) -> pd.DataFrame:
+    """The result of one aggregate; NUMERIC as floats, exact to the cent up to 45 trillion BRL."""
+    datasets: dict[str, Any] = {
+        layer: f"{run.settings.gcp_project}.{run.settings.dataset(layer)}"
+        for layer in ("silver", "gold")
+    }
+    frame = run.warehouse.query_arrow(sql.format(**datasets)).to_pandas()
+    for column in frame.columns[frame.map(lambda value: isinstance(value, Decimal)).any()]:
+        frame[column] = frame[column].astype(float)
+    return frame

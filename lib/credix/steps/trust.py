@@ -1,0 +1,109 @@
+"""May today's numbers be used? What speaks against it, from what the run and its states say."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from IPython.display import HTML
+
+from credix.freshness import MINUTE, in_words
+
+YES, CARE, NO = "Yes", "With care", "No"
+# Okabe and Ito's green, orange and vermilion below a text in contrast; word and sign say the same.
+LOOKS = {
+    YES: ("#009E73", "#FFFFFF", "✔"),
+    CARE: ("#E69F00", "#000000", "!"),
+    NO: ("#D55E00", "#FFFFFF", "✘"),
+}
+FAILED = {"fail", "error", "runtime error"}
+
+
+@dataclass
+class Verdict:
+    """Why the numbers may not be used, what to keep in mind, and what is good to know."""
+
+    against: list[str] = field(default_factory=list)
+    care: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def answer(self) -> str:
+        return NO if self.against else CARE if self.care else YES
+
+
+def judge(
+    *,
+    business_date: str | None,
+    today: str,
+    sources: Iterable[Mapping[str, Any]],
+    tests: Iterable[Mapping[str, Any]],
+    monitoring: Mapping[str, Any],
+    quarantined: int,
+    late_minutes: int,
+) -> Verdict:
+    """The verdict on gold as it is now.
+
+    `sources` have a name, the age of their snapshot in seconds (None: never read), the status of
+    their last run, and of this run the rows by step and the histories that it missed; `tests` are
+    dbt's results with layer, name and status.
+    """
+    verdict = Verdict()
+    if business_date is None:
+        verdict.against.append("The last build of gold did not end well: nobody vouches for it.")
+    elif business_date != today:
+        verdict.against.append(f"Gold is of {business_date}, and today is {today}.")
+    for source in sources:
+        judge_source(verdict, source, late_minutes)
+    failed = [test["name"] for test in tests if test["status"] in FAILED]
+    warned = [test["name"] for test in tests if test["status"] == "warn"]
+    if failed:
+        verdict.against.append(f"Tests of dbt fail: {', '.join(failed)}.")
+    if warned:
+        verdict.notes.append(f"Tests of dbt warn: {', '.join(warned)}.")
+    judge_monitors(verdict, monitoring)
+    if quarantined:
+        verdict.notes.append(f"Faults that keep rows out of gold: {quarantined:,}, listed below.")
+    return verdict
+
+
+def judge_source(verdict: Verdict, source: Mapping[str, Any], late_minutes: int) -> None:
+    name, age = source["name"], source["age"]
+    if age is None:
+        verdict.against.append(f"{name} was never read to its end.")
+        return
+    if age > late_minutes * MINUTE:
+        verdict.care.append(f"{name} is as of {in_words(age)} ago.")
+    if source["status"] == "failed":
+        verdict.care.append(f"The last run of {name} failed.")
+    rows = list(source["rows"].values())
+    if any(count != rows[0] for count in rows):
+        told = ", ".join(f"{step} {count:,}" for step, count in source["rows"].items())
+        verdict.against.append(f"Rows of {name} differ between the steps: {told}.")
+    if source["missed"]:
+        verdict.care.append(f"{name} was not read without loss: {'; '.join(source['missed'])}.")
+
+
+def judge_monitors(verdict: Verdict, monitoring: Mapping[str, Any]) -> None:
+    if monitoring["status"] == "absent":
+        verdict.notes.append(monitoring["reason"])
+    if monitoring["status"] == "failed":
+        verdict.care.append(f"The tables are not watched: {monitoring['reason']}")
+    for one in monitoring["monitors"]:
+        if one["status"] in FAILED:
+            verdict.care.append(f"Elementary: {one['monitor']} ({one['table']}) does not hold.")
+        elif one["status"] == "warn":
+            verdict.notes.append(f"Elementary warns: {one['monitor']} ({one['table']}).")
+
+
+def show_verdict(verdict: Verdict) -> HTML:
+    """The answer in large letters, and every reason below it."""
+    color, ink, sign = LOOKS[verdict.answer]
+    lines = "".join(
+        f"<li>{escape(reason)}</li>" for reason in [*verdict.against, *verdict.care, *verdict.notes]
+    )
+    return HTML(
+        f'<p style="background-color: {color}; color: {ink}; font-size: 22px; font-weight: bold">'
+        f"&nbsp;{sign} {verdict.answer}</p>"
+        f"<ul>{lines or '<li>Nothing speaks against it.</li>'}</ul>"
+    )

@@ -1,0 +1,128 @@
+"""The report: its figures, what has moved, and what it never shows."""
+
+import json
+from datetime import date
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+
+from credix.clients.lake import Lake
+from credix.clients.warehouse import Warehouse
+from credix.paths import paths_of
+from credix.settings import Settings
+from credix.steps.earlier import choose_earlier
+from credix.steps.portfolio import derive, mask
+from credix.steps.report import compare_figures, compare_tiers
+from credix.steps.run_facts import verdicts_by_layer
+from tests.runs.test_pipeline import run
+from tests.tables import Table
+
+SUMS = {
+    "installments": 4.0,
+    "buyers": 2.0,
+    "expected": 400.0,
+    "paid": 100.0,
+    "overdue": 200.0,
+    "pending": 100.0,
+}
+CNPJ = "11222333000181"
+
+
+def figures(run_id: str, **portfolio: float) -> dict[str, Any]:
+    return {"run_id": run_id, "portfolio": {**derive(SUMS), **portfolio}, "tiers": {"GOOD": 3}}
+
+
+def kept(newest: str, before: str | None) -> str:
+    earlier = figures(before) if before else None
+    return json.dumps({"newest": figures(newest), "before": earlier})
+
+
+def test_rates_are_percent_of_the_expected_amount() -> None:
+    found = derive(SUMS)
+    assert (found["outstanding"], found["overdue_percent"], found["recovery_percent"]) == (
+        300.0,
+        50.0,
+        25.0,
+    )
+
+
+def test_an_empty_portfolio_has_rates_of_zero() -> None:
+    found = derive(dict.fromkeys(SUMS, 0.0))
+    assert (found["overdue_percent"], found["recovery_percent"]) == (0.0, 0.0)
+
+
+def test_of_a_tax_number_the_check_digits_alone_are_shown() -> None:
+    assert mask(CNPJ) == "••.•••.•••/••••-81"
+
+
+def test_a_report_is_compared_with_the_newest_of_another_run() -> None:
+    assert (choose_earlier(kept("r1", None), "r2") or {})["run_id"] == "r1"
+
+
+def test_a_report_made_twice_is_compared_with_the_same_figures() -> None:
+    assert (choose_earlier(kept("r2", "r1"), "r2") or {})["run_id"] == "r1"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"newest": 1}', kept("r1", None)])
+def test_without_earlier_figures_nothing_is_compared(text: str) -> None:
+    assert choose_earlier(text, "r1") is None
+
+
+def test_figures_tell_what_has_moved() -> None:
+    table = compare_figures(derive(SUMS), figures("r1", overdue=150.0)).set_index("figure")
+    assert table.loc["of it overdue (BRL)", "since the report before"] == "50.00"
+    assert table.loc["paid (BRL)", "since the report before"] == "="
+
+
+def test_a_tier_that_lost_all_its_companies_is_still_told() -> None:
+    now = pd.DataFrame({"companies": [2]}, index=pd.Index(["FAIR"], name="tier"))
+    table = compare_tiers(now, figures("r1"))
+    assert table["since the report before"].to_dict() == {"GOOD": -3.0, "FAIR": 2.0}
+
+
+def test_tests_are_counted_by_layer_and_verdict() -> None:
+    tests = [("gold", "pass"), ("gold", "error"), ("silver", "warn")]
+    table = verdicts_by_layer([{"layer": layer, "status": status} for layer, status in tests])
+    assert table.loc["gold"].to_dict() == {"pass": 1, "warn": 0, "fail": 1}
+    assert table.loc["silver", "warn"] == 1
+
+
+def shown(settings: Settings, manifest: dict[str, Any]) -> str:
+    """Everything that the executed notebook shows."""
+    path = settings.run_dir / manifest["run_id"] / "05_report.ipynb"
+    cells = nbformat.read(path, as_version=4).cells
+    return str([cell.get("outputs") for cell in cells])
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_report_over_nothing_shows_nothing_and_ends_well(
+    settings: Settings, tables: dict[str, Table]
+) -> None:
+    assert tables
+    manifest = run(settings, "full")
+    assert manifest["status"] == "done"
+    assert "since the report before" not in shown(settings, manifest)
+
+
+def test_two_reports_tell_what_has_moved_and_never_who(
+    settings: Settings, tables: dict[str, Table], warehouse: Warehouse, lake: Lake
+) -> None:
+    assert warehouse
+    tables["cnpj_ws"].insert(cnpj=CNPJ, legal_name="Canário Silva ME")
+    tables["installments"].insert(buyer_tax_id=CNPJ, due_date=date(2024, 2, 1))
+    first = run(settings, "full")
+    tables["installments"].insert(asset_id="b", buyer_tax_id=CNPJ, due_date=date(2024, 2, 1))
+    second = run(settings, "full")
+
+    lag = second["sources"]["installments"]["lag"]
+    assert 0 < lag["at_least"] < lag["at_most"]
+    assert first["sources"]["installments"]["lag"]["at_most"] is None
+    assert second["steps"]["gold"]["05_report"]["verdict"] == "Yes"
+    text = shown(settings, second)
+    assert "since the report before" in text
+    assert CNPJ not in text
+    assert "Canário" not in text
+    [remembered] = lake.blobs(settings.lake_bucket, paths_of(settings).figures)
+    assert CNPJ not in remembered.download_as_bytes().decode()
