@@ -59,6 +59,15 @@ class LakePaths:
         """In the report bucket: Elementary's page as a run has left it."""
         return f"{self.prefix}/reports/{run_id}/index.html"
 
+    @property
+    def catalog_index(self) -> str:
+        """In the report bucket: dbt's catalog and lineage as they are now."""
+        return f"{self.prefix}/catalog/index.html"
+
+    def catalog(self, business_date: str, fingerprint: str) -> str:
+        """In the report bucket: those of a business day and of one version of the models."""
+        return f"{self.prefix}/catalog/{business_date}-{fingerprint}.html"
+
     def results(self, run_id: str) -> str:
         """In the lake bucket, for a moment: results of dbt on their way to Elementary."""
         return f"{self.prefix}/monitoring/{run_id}.parquet"

@@ -113,7 +113,8 @@ def test_the_archive_tells_the_run_and_no_secret(
     blobs = {b.name.removeprefix(folder): b for b in lake.blobs(settings.archive_bucket, folder)}
     notebooks = [f"{step}.cnpj_ws" for step in ("01_extract", "02_land", "03_load", "04_transform")]
     assert set(blobs) == {f"{n}{s}" for n in notebooks for s in (".ipynb", ".html")} | {
-        "manifest.json"
+        "dbt_results.jsonl",
+        "manifest.json",
     }
     contents = {name: blob.download_as_bytes().decode() for name, blob in blobs.items()}
     for name, content in contents.items():

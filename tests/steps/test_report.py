@@ -1,6 +1,7 @@
 """The report: its figures, what has moved, and what it never shows."""
 
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
 from credix.paths import paths_of
-from credix.settings import Settings
+from credix.settings import PROJECT_DIR, Settings
 from credix.steps.earlier import choose_earlier
 from credix.steps.portfolio import derive, mask
 from credix.steps.report import compare_figures, compare_tiers
@@ -104,6 +105,30 @@ def test_a_report_over_nothing_shows_nothing_and_ends_well(
     manifest = run(settings, "full")
     assert manifest["status"] == "done"
     assert "since the report before" not in shown(settings, manifest)
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_the_catalog_is_published_once_a_day_and_opens_without_a_network(
+    settings: Settings, tables: dict[str, Table], lake: Lake
+) -> None:
+    tables["cnpj_ws"].insert(legal_name="Canário Silva ME")
+    run(settings, "full")
+    before = {blob.name: blob for blob in lake.blobs(settings.report_bucket, settings.prefix)}
+    run(settings, "monitoring")
+    after = {blob.name: blob for blob in lake.blobs(settings.report_bucket, settings.prefix)}
+
+    index = f"{settings.prefix}/catalog/index.html"
+    assert len(before) == 2
+    assert {name: blob.generation for name, blob in before.items()} == {
+        name: blob.generation for name, blob in after.items()
+    }
+    page = before[index].download_as_bytes().decode()
+    assert before[index].content_type == "text/html; charset=utf-8"
+    assert "company_payment_summary" in page
+    assert not re.search(r'<(?:script|img)[^>]* src="http|<link[^>]* href="http', page)
+    password = settings.postgres_password.get_secret_value()
+    for word in ("Canário", password, str(settings.run_dir), str(PROJECT_DIR)):
+        assert word not in page
 
 
 def test_two_reports_tell_what_has_moved_and_never_who(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from credix.clients.dbt_results import add_lines, describe_result
 from credix.clients.effects import Effects
 from credix.clients.job_records import JobRecord, is_measured_by, known, limit_error, names_limit
-from credix.errors import DataError, SettingsError
+from credix.errors import DataError, SettingsError, StepError
 from credix.foreign_text import without_values
 from credix.quick_imports import skip_schema_formats
 from credix.settings import PROJECT_DIR, Settings
@@ -48,14 +48,17 @@ class Dbt:
     """Runs dbt for one run; its target folder is the run's own, the parse cache is shared."""
 
     def __init__(
-        self, settings: Settings, effects: Effects, folder: Path, project: Path = PROJECT
+        self,
+        settings: Settings,
+        effects: Effects,
+        folder: Path,
+        project: Path | None = None,
     ) -> None:
         self.settings, self.effects = settings, effects
-        self.folder, self.project = folder, project
+        self.folder, self.project = folder, project or PROJECT
         self.target = folder / "dbt"
-        self.cache = (
-            settings.run_dir.parent / "dbt" / settings.prefix / f"{project.name}.{PARSE_CACHE}"
-        )
+        caches = settings.run_dir.parent / "dbt" / settings.prefix
+        self.cache = caches / f"{self.project.name}.{PARSE_CACHE}"
 
     def build(
         self, effect: str, selectors: Sequence[str], values: Mapping[str, str]
@@ -107,12 +110,34 @@ class Dbt:
         """Read the project and keep what was read for the next build."""
         self._invoke(["parse"], {})
 
+    def document(self) -> bytes:
+        """Dbt's page of catalog and lineage, which opens without a network.
+
+        Raises StepError when dbt does not write it.
+        """
+        result = self.effects.perform(
+            "dbt.document",
+            "dbt docs",
+            lambda: self._invoke(["docs", "generate", "--static"], {}, is_written=True),
+        )
+        page = self.target / "static_index.html"
+        if not page.exists():
+            raise StepError(f"dbt wrote no catalog: {in_one_line(result.exception)}")
+        content = page.read_bytes()
+        # Where this machine keeps its files is nobody's business.
+        for folder, name in ((self.target, b"target"), (self.project, b".")):
+            content = content.replace(str(folder).encode(), name)
+        return content
+
     def executed_sql(self, model: str) -> str:
         """The statement that the last build sent for a model."""
         found = sorted(self.target.glob(f"run/*/models/**/{model}.sql"))
         return found[0].read_text("utf-8").strip() if found else ""
 
-    def _invoke(self, arguments: Sequence[str], values: Mapping[str, str]) -> "dbtRunnerResult":
+    def _invoke(
+        self, arguments: Sequence[str], values: Mapping[str, str], *, is_written: bool = False
+    ) -> "dbtRunnerResult":
+        """Call dbt; `is_written` lets it write what its documents are made of."""
         self.target.mkdir(parents=True, exist_ok=True)
         if self.cache.exists() and not (self.target / PARSE_CACHE).exists():
             shutil.copyfile(self.cache, self.target / PARSE_CACHE)
@@ -126,7 +151,7 @@ class Dbt:
         # Results come back in process: nobody reads manifest.json and run_results.json.
         command = [
             "--quiet",
-            "--no-write-json",
+            "--write-json" if is_written else "--no-write-json",
             *arguments,
             "--target",
             self.settings.env,

@@ -25,7 +25,7 @@ IMPORTED_LATER = {
         "dbt.adapters.bigquery",
         "credix.clients.dbt",
     ),
-    "05_report": ("credix.clients.warehouse", "credix.steps.plots"),
+    "05_report": ("credix.clients.warehouse", "credix.clients.lake"),
 }
 
 
