@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from credix import cli_recovery, environment, terminal
-from credix.errors import CredixError
+from credix.errors import CredixError, TerminatedError
 from credix.foreign_text import traceback_without_values
 from credix.json_log import reporter_for
 from credix.quick_imports import skip_schema_formats
@@ -264,7 +264,7 @@ def show_unexpected(kind: type[BaseException], error: BaseException, trace: Any)
 
 def interrupt(_signal: int, _frame: FrameType | None) -> Any:
     """SIGTERM ends a run as Ctrl-C does: leases given free, manifest written."""
-    raise KeyboardInterrupt
+    raise TerminatedError
 
 
 def redacted(text: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from credix.errors import TerminatedError
 from credix.runs.mark_end import NOT_RUN, mark_end
 from credix.runs.render_page import find_failed_cell, render_page
 
@@ -38,6 +39,7 @@ def raised(name: str, value: str) -> NotebookNode:
         (DeadKernelError("Kernel died"), "Its kernel died"),
         (CellTimeoutError("A cell timed out\nwhile"), "CREDIX_NOTEBOOK_TIMEOUT_SECONDS"),
         (KeyboardInterrupt(), "interrupted by the user or by SIGTERM"),
+        (TerminatedError(), "ended by SIGTERM"),
         (OSError("no <space>\nmore"), "**OSError: no &lt;space&gt;** ["),
     ],
 )

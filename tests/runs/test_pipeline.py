@@ -321,7 +321,7 @@ def test_sigterm_ends_a_run_with_a_manifest_and_without_children(
     state = StateStore(settings, lake).read_source("cnpj_ws")
     assert state.lease is None
     assert state.last_run.status == "failed"
-    assert "Interrupted" in state.last_run.error
+    assert state.last_run.error == "Ended by SIGTERM."
 
 
 class Failing(Silent):

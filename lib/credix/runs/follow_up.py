@@ -6,7 +6,7 @@ from typing import Any
 from credix.clients.dbt import layer_of_models
 from credix.clients.lineage import send_events
 from credix.clients.state_store import StateStore
-from credix.errors import CredixError
+from credix.errors import CredixError, TerminatedError
 from credix.runs.alert import alert
 from credix.runs.lineage import describe_lineage
 from credix.runs.publish import publish_history
@@ -18,16 +18,18 @@ def follow_up(
     """Publish, tell the lineage, alert; what does not work is said in a sentence.
 
     Page and alerts are left to the next run then. `summary` says why the run failed without a value
-    of a row. A run that somebody interrupted tells nobody: it has to end at once.
+    of a row. A run that the user interrupted tells nobody; one that SIGTERM ended alerts and leaves
+    the lineage: it has little time.
     """
     try:
         publish_history(states.lake)
     except CredixError as fault:
         yield f"The page of all runs was not written: {fault}"
-    if isinstance(error, KeyboardInterrupt):
+    is_terminated = isinstance(error, TerminatedError)
+    if isinstance(error, KeyboardInterrupt) and not is_terminated:
         return
     try:
-        if states.settings.openlineage_url:
+        if states.settings.openlineage_url and not is_terminated:
             events = describe_lineage(states.settings, manifest, layer_of_models(), summary)
             send_events(states.settings, events)
     except CredixError as fault:

@@ -122,11 +122,10 @@ class Manifest:
 
 
 def git_revision() -> str | None:
-    """The commit of the notebooks; None outside a checkout."""
-    found = subprocess.run(
-        ["git", "-C", str(PROJECT_DIR), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """The commit of the notebooks; None outside a checkout, or where git is not installed."""
+    command = ["git", "-C", str(PROJECT_DIR), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
     return found.stdout.strip() or None if found.returncode == 0 else None

@@ -10,6 +10,7 @@ import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from credix.errors import TerminatedError
 from credix.foreign_text import without_values
 
 TAG = "did-not-finish"
@@ -74,6 +75,8 @@ def describe_error(error: BaseException) -> str:
         return "Its kernel died: it was killed, by somebody or for want of memory."
     if isinstance(error, CellTimeoutError):
         return "A cell took longer than CREDIX_NOTEBOOK_TIMEOUT_SECONDS allows."
+    if isinstance(error, TerminatedError):
+        return "It was ended by SIGTERM."
     if isinstance(error, KeyboardInterrupt):
         return "It was interrupted by the user or by SIGTERM."
     first_line = without_values(str(error)).strip().partition("\n")[0]

@@ -4,7 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from credix.errors import CredixError, FenceError, StepError, UnexpectedError
+from credix.errors import (
+    CredixError,
+    FenceError,
+    StepError,
+    TerminatedError,
+    UnexpectedError,
+)
 from credix.foreign_text import without_values
 
 
@@ -22,6 +28,8 @@ def read_result(path: Path, step: str) -> dict[str, Any]:
 
 
 def describe_error(error: BaseException) -> str:
+    if isinstance(error, TerminatedError):
+        return "Ended by SIGTERM."
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted by the user or by SIGTERM."
     if isinstance(error, FenceError):

@@ -1,0 +1,140 @@
+"""Five ways in which a run fails: each is named in notebook, manifest, page, exit and alert."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from credix.clients.lake import Lake
+from credix.paths import paths_of
+from credix.runs.history_page import decode_day, read_days
+from credix.settings import PROJECT_DIR, Settings
+from tests.receiver import Receiver
+from tests.tables import Table
+
+SOURCE = "cnpj_ws"
+# The notebook a fault is planted in, what a cell does there, and what everybody is told.
+KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+SLEEP = "import time\ntime.sleep(60)"
+WRONG_SQL = "run.warehouse.query('SELECT no_such_column FROM UNNEST([1]) AS n')"
+NO_PARQUET = """
+[blob] = run.lake.blobs(run.settings.lake_bucket, f"{run.settings.prefix}/landing/")
+blob.upload_from_string(b"this is no Parquet file")
+"""
+FAULTS = {
+    "the kernel is killed": ("02_land", KILL, "kernel"),
+    "a cell takes too long": ("02_land", SLEEP, "CREDIX_NOTEBOOK_TIMEOUT_SECONDS"),
+    "SQL that is wrong": ("04_transform", WRONG_SQL, "BigQuery refused a query"),
+    "a load that is refused": ("03_load", NO_PARQUET, "refuse"),
+    "SIGTERM": ("02_land", SLEEP, "SIGTERM"),
+}
+
+
+@pytest.fixture
+def workbook(tmp_path: Path) -> Path:
+    """A copy of the project whose notebooks a test may break."""
+    copy = tmp_path / "project"
+    copy.mkdir()
+    shutil.copytree(PROJECT_DIR / "lib", copy / "lib")
+    shutil.copytree(PROJECT_DIR / "notebooks", copy / "notebooks")
+    shutil.copytree(PROJECT_DIR / "dbt", copy / "dbt", ignore=shutil.ignore_patterns("target"))
+    shutil.copy(PROJECT_DIR / "run_pipeline.py", copy)
+    return copy
+
+
+def plant(workbook: Path, notebook: str, code: str) -> None:
+    """A cell with a fault behind the one that opens the run."""
+    path = workbook / "notebooks" / f"{notebook}.ipynb"
+    content = nbformat.read(path, as_version=4)
+    opened = next(i for i, cell in enumerate(content.cells) if "resume_run(" in cell.source)
+    content.cells.insert(opened + 1, nbformat.v4.new_code_cell(code))
+    nbformat.write(content, path)
+
+
+def fail(
+    settings: Settings, workbook: Path, receiver: Receiver, fault: str, notebook: str
+) -> tuple[int, str]:
+    """Exit code and output of the run, whose alerts the receiver gets."""
+    timeout = "5" if fault == "a cell takes too long" else "600"
+    variables = {
+        **settings.variables(),
+        "CREDIX_ALERT_URLS": f"json://{receiver.address}/",
+        "CREDIX_NOTEBOOK_TIMEOUT_SECONDS": timeout,
+        "PYTHONPATH": str(workbook / "lib"),
+        "PATH": str(Path(sys.executable).parent),
+        "HOME": str(workbook),
+    }
+    process = subprocess.Popen(
+        [sys.executable, str(workbook / "run_pipeline.py"), "run", "cnpj"],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if fault == "SIGTERM":
+        wait_for_cell(settings, notebook)
+        process.send_signal(signal.SIGTERM)
+    return process.wait(180), process.communicate()[0]
+
+
+def wait_for_cell(settings: Settings, notebook: str) -> None:
+    """Until the planted cell is at work."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for path in settings.run_dir.glob(f"*/{notebook}.{SOURCE}.ipynb"):
+            if '"status": "running"' in path.read_text("utf-8"):
+                time.sleep(1)
+                return
+        time.sleep(0.1)
+    raise AssertionError("The planted cell was never reached.")
+
+
+def line_of(lake: Lake) -> dict[str, Any]:
+    """The newest run on the page of all runs."""
+    found = lake.read_text(lake.settings.runs_bucket, paths_of(lake.settings).history)
+    assert found is not None
+    days = read_days(found[0])
+    return decode_day(days[max(days)])[0]
+
+
+@pytest.mark.usefixtures("warehouse")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_failure_is_named_everywhere(
+    settings: Settings,
+    tables: dict[str, Table],
+    lake: Lake,
+    receiver: Receiver,
+    workbook: Path,
+    fault: str,
+) -> None:
+    notebook, code, cause = FAULTS[fault]
+    tables[SOURCE].insert()
+    plant(workbook, notebook, code)
+
+    exit_code, output = fail(settings, workbook, receiver, fault, notebook)
+
+    assert exit_code == 1
+    assert cause in output or fault == "SIGTERM"
+    [path] = settings.run_dir.glob(f"*/{notebook}.{SOURCE}.ipynb")
+    executed = path.read_text("utf-8")
+    assert cause in executed
+    assert "Not run: the notebook ended before this cell." in executed
+    [manifest] = [
+        json.loads(p.read_text("utf-8")) for p in settings.run_dir.glob("*/manifest.json")
+    ]
+    assert manifest["status"] == "failed"
+    assert cause in manifest["error"]
+    line = line_of(lake)
+    assert (line["id"], line["status"]) == (manifest["run_id"], "failed")
+    assert cause in line["error"]
+    assert line["failed_at"].startswith(f"{notebook}.{SOURCE}.html#cell-id=")
+    [(_, message)] = receiver.messages
+    assert message["title"].endswith("run cnpj")
+    assert cause in message["message"]
