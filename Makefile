@@ -58,11 +58,15 @@ $(INSTALLED): requirements.lock pyproject.toml
 	fi
 	@touch $@
 
-lock: ## Resolve the dependencies anew, for every supported Python and platform in one file
+lock: ## Resolve the dependencies anew, for every supported Python and platform, and for the image
 	uv pip compile --universal --python-version 3.11 --extra local --extra dev \
 		--generate-hashes --no-strip-extras --no-annotate --no-header \
 		--no-emit-index-url --quiet \
 		--output-file requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.12 --constraint requirements.lock \
+		--generate-hashes --no-strip-extras --no-annotate --no-header \
+		--no-emit-index-url --quiet \
+		--output-file docker/workbook/requirements.lock pyproject.toml
 
 clean: ## Remove the environment; ./run_pipeline.py reset removes data and runs
 	rm -rf $(VENV)

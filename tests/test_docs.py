@@ -11,7 +11,7 @@ from credix.state import SourceState
 
 DOCUMENTS = [PROJECT_DIR / "README.md", *sorted((PROJECT_DIR / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
-NAMED_FILE = re.compile(r"`((?:docs|lib|dbt|notebooks|tests|docker)/[\w./-]*)`")
+NAMED_FILE = re.compile(r"`((?:docs|lib|dbt|notebooks|tests|docker|terraform)/[\w./-]*)`")
 
 
 def text_of_all() -> str:

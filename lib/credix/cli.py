@@ -115,6 +115,15 @@ def up() -> None:
 
 
 @commands.command()
+@ENV_OPTION
+def provision(env: str | None) -> None:
+    """Create buckets, datasets and reference tables that are missing, as Terraform does."""
+    settings = environment.enter(env, terminal.tell, is_seeded=False)
+    environment.provision(settings)
+    terminal.console.print(f"Buckets and datasets of {settings.prefix} are there.", markup=False)
+
+
+@commands.command()
 def down() -> None:
     """Stop the embedded servers; their data stays."""
     environment.stop_stack()

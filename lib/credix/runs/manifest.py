@@ -4,7 +4,7 @@ import platform
 import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from credix.clients.job_records import add_up
@@ -66,7 +66,7 @@ class Manifest:
             "git_revision": git_revision(),
             "versions": {
                 "python": platform.python_version(),
-                **{name: version(name) for name in VERSIONED},
+                **{name: installed_version(name) for name in VERSIONED},
             },
         }
 
@@ -119,6 +119,14 @@ class Manifest:
             result.get("gold_at") for steps in self.steps.values() for result in steps.values()
         )
         return max(filter(None, found), default=None)
+
+
+def installed_version(package: str) -> str | None:
+    """None where the package is a folder on the path, as in the image."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def git_revision() -> str | None:

@@ -31,17 +31,20 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m credix.local.bigquery.server")
     parser.add_argument("--data", type=Path, required=True, help="folder of the DuckDB file")
     parser.add_argument("--objects", type=Path, required=True, help="folder that gs:// names")
-    parser.add_argument("--port", type=int, required=True, help="REST, on loopback")
-    parser.add_argument("--grpc-port", type=int, required=True, help="Storage API, on loopback")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at; it asks nobody for a password"
+    )
+    parser.add_argument("--port", type=int, required=True, help="REST")
+    parser.add_argument("--grpc-port", type=int, required=True, help="Storage API")
     return parser.parse_args(arguments)
 
 
 def emulator_settings(options: argparse.Namespace) -> Settings:
-    """The emulator's settings: on disk, loopback only, nothing sent or fetched anywhere."""
+    """The emulator's settings: on disk, nothing sent or fetched anywhere."""
     return Settings(
-        rest_host="127.0.0.1",
+        rest_host=options.host,
         rest_port=options.port,
-        grpc_host="127.0.0.1",
+        grpc_host=options.host,
         grpc_port=options.grpc_port,
         persistence_mode=PersistenceMode.PERSISTENT,
         data_dir=options.data,

@@ -1,0 +1,2 @@
+bucket = "my-project-dev-terraform"
+prefix = "credix"

@@ -1,0 +1,2 @@
+bucket = "my-project-prod-terraform"
+prefix = "credix"

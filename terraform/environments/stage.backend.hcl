@@ -1,0 +1,2 @@
+bucket = "my-project-stage-terraform"
+prefix = "credix"

@@ -1,0 +1,117 @@
+resource "google_artifact_registry_repository" "images" {
+  repository_id = local.name
+  location      = var.region
+  format        = "DOCKER"
+  description   = "Images of the workbook."
+  labels        = local.labels
+  kms_key_name  = var.kms_key
+
+  docker_config {
+    immutable_tags = true
+  }
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "google_cloud_run_v2_job" "workbook" {
+  for_each = local.jobs
+
+  name                = "${local.name}-${each.key}"
+  location            = var.region
+  labels              = local.labels
+  deletion_protection = var.environment == "prod"
+
+  template {
+    labels = local.labels
+
+    template {
+      service_account = google_service_account.workbook.email
+      # A run that failed is mended by the next one of the schedule.
+      max_retries    = 0
+      timeout        = "3600s"
+      encryption_key = var.kms_key
+
+      containers {
+        image = var.image
+        args  = ["run", each.key]
+
+        resources {
+          limits = {
+            cpu    = "2"
+            memory = "4Gi"
+          }
+        }
+
+        dynamic "env" {
+          for_each = local.settings
+          content {
+            name  = env.key
+            value = env.value
+          }
+        }
+
+        dynamic "env" {
+          for_each = local.secrets
+          content {
+            name = env.value
+            value_source {
+              secret_key_ref {
+                secret  = google_secret_manager_secret.setting[env.value].secret_id
+                version = "latest"
+              }
+            }
+          }
+        }
+      }
+
+      dynamic "vpc_access" {
+        for_each = var.network[*]
+        content {
+          egress = "PRIVATE_RANGES_ONLY"
+          network_interfaces {
+            network    = vpc_access.value.network
+            subnetwork = vpc_access.value.subnetwork
+          }
+        }
+      }
+    }
+  }
+
+  depends_on = [google_secret_manager_secret_iam_member.workbook]
+}
+
+resource "google_cloud_run_v2_job_iam_member" "scheduler" {
+  for_each = google_cloud_run_v2_job.workbook
+
+  name     = each.value.name
+  location = var.region
+  role     = "roles/run.invoker"
+  member   = google_service_account.scheduler.member
+}
+
+resource "google_cloud_scheduler_job" "schedule" {
+  for_each = local.jobs
+
+  name             = "${local.name}-${each.key}"
+  region           = var.region
+  description      = "Starts the job ${each.key} of the workbook."
+  schedule         = each.value
+  time_zone        = var.timezone
+  attempt_deadline = "60s"
+
+  # The next turn comes soon enough; two at once would only find the source held.
+  retry_config {
+    retry_count = 0
+  }
+
+  http_target {
+    http_method = "POST"
+    uri         = "https://run.googleapis.com/v2/projects/${var.project}/locations/${var.region}/jobs/${google_cloud_run_v2_job.workbook[each.key].name}:run"
+
+    oauth_token {
+      service_account_email = google_service_account.scheduler.email
+    }
+  }
+}

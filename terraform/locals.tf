@@ -1,0 +1,41 @@
+locals {
+  name     = "credix-${var.environment}"
+  contract = "${path.module}/../lib/credix/sources"
+
+  # The columns of a source are written in its contract and nowhere else.
+  sources = toset([
+    for file in fileset(local.contract, "*.json") : trimsuffix(file, ".json") if file != "technical.json"
+  ])
+  technical_columns = jsondecode(file("${local.contract}/technical.json"))
+
+  labels = {
+    product     = "credix"
+    environment = var.environment
+  }
+
+  # What the workbook is told; its secrets come from Secret Manager.
+  settings = merge(var.settings, {
+    CREDIX_ENV               = var.environment
+    GCP_PROJECT              = var.project
+    CREDIX_BIGQUERY_LOCATION = var.region
+    CREDIX_PREFIX            = var.prefix
+    CREDIX_LAKE_BUCKET       = var.buckets.lake
+    CREDIX_ARCHIVE_BUCKET    = var.buckets.archive
+    CREDIX_REPORT_BUCKET     = var.buckets.report
+    CREDIX_RUNS_BUCKET       = var.buckets.runs
+    CREDIX_TIMEZONE          = var.timezone
+    CREDIX_TEMP_TABLE_HOURS  = tostring(var.temp_table_hours)
+    CREDIX_LOG_FORMAT        = "json"
+    CREDIX_TRIGGER           = "schedule"
+    # The only folder of the image that can be written. It is memory: a slice must leave room for the rest.
+    CREDIX_RUN_DIR     = "/tmp/credix/runs"
+    CREDIX_SLICE_BYTES = lookup(var.settings, "CREDIX_SLICE_BYTES", tostring(512 * 1024 * 1024))
+    POSTGRES_HOST      = var.postgres.host
+    POSTGRES_PORT      = tostring(var.postgres.port)
+    POSTGRES_DB        = var.postgres.db
+    POSTGRES_USER      = var.postgres.user
+    POSTGRES_SCHEMA    = var.postgres.schema
+  })
+  secrets = setunion(["POSTGRES_PASSWORD"], var.optional_secrets)
+  jobs    = var.image == null ? {} : var.schedules
+}
