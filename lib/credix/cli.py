@@ -11,14 +11,14 @@ import signal
 import sys
 import traceback
 from datetime import date
-from types import FrameType
 from typing import Any
 
 import click
 
 from credix import cli_recovery, environment, terminal
-from credix.errors import CredixError, TerminatedError
+from credix.errors import CredixError
 from credix.foreign_text import traceback_without_values
+from credix.interrupts import terminate
 from credix.json_log import reporter_for
 from credix.quick_imports import skip_schema_formats
 from credix.runs.jobs import JOBS, find_job
@@ -246,7 +246,7 @@ def parse_value(text: str) -> Any:
 
 def main() -> None:
     """Run a command; every expected error is one sentence and an exit code."""
-    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGTERM, terminate)
     sys.excepthook = show_unexpected
     try:
         commands(standalone_mode=False)
@@ -269,11 +269,6 @@ def show_unexpected(kind: type[BaseException], error: BaseException, trace: Any)
     """A fault of the product: its traceback, without secrets and values."""
     text = "".join(traceback.format_exception(kind, error, trace))
     terminal.print_error(redacted(traceback_without_values(text)))
-
-
-def interrupt(_signal: int, _frame: FrameType | None) -> Any:
-    """SIGTERM ends a run as Ctrl-C does: leases given free, manifest written."""
-    raise TerminatedError
 
 
 def redacted(text: str) -> str:

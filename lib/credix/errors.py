@@ -59,10 +59,6 @@ class UnexpectedError(StepError):
         self.summary = summary
 
 
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM has ended the process: not the user, but a scheduler or the machine."""
-
-
 class StackError(CredixError):
     """A server of the embedded stack does not start or answer."""
 

@@ -7,7 +7,7 @@ import pytest
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from credix.errors import TerminatedError
+from credix.interrupts import TerminatedError
 from credix.runs.mark_end import NOT_RUN, mark_end
 from credix.runs.render_page import find_failed_cell, render_page
 

@@ -10,8 +10,8 @@ import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from credix.errors import TerminatedError
 from credix.foreign_text import without_values
+from credix.interrupts import TerminatedError
 
 TAG = "did-not-finish"
 NOT_RUN = "Not run: the notebook ended before this cell.\n"

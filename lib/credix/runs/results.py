@@ -8,10 +8,10 @@ from credix.errors import (
     CredixError,
     FenceError,
     StepError,
-    TerminatedError,
     UnexpectedError,
 )
 from credix.foreign_text import without_values
+from credix.interrupts import TerminatedError
 
 
 def read_result(path: Path, step: str) -> dict[str, Any]:
