@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from credix import cli_recovery, environment, terminal
+from credix import cli_doctor, cli_recovery, cli_schedule, environment, terminal
 from credix.errors import CredixError
 from credix.foreign_text import traceback_without_values
 from credix.interrupts import terminate
@@ -232,7 +232,7 @@ def install_elementary(env: str | None, *, once: bool) -> None:
     install(environment.enter(env, terminal.tell), terminal.tell, is_only_tried=once)
 
 
-for command in cli_recovery.COMMANDS:
+for command in (*cli_recovery.COMMANDS, *cli_schedule.COMMANDS, *cli_doctor.COMMANDS):
     commands.add_command(command)
 
 

@@ -99,6 +99,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     console.print(table, soft_wrap=False)
 
 
+def print_finding(sign: str, name: str, found: str) -> None:
+    """One line of a check: what is not well stands out, in colours only on a terminal."""
+    styles = {"✔": "green", "!": "yellow", "✘": "red"}
+    console.print(
+        f"{sign} {name:<22} {found}", style=styles.get(sign), markup=False, highlight=False
+    )
+
+
 def as_text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)

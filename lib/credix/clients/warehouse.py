@@ -74,6 +74,11 @@ class Warehouse:
             lambda: self._client.create_dataset(dataset, exists_ok=True, **self._once),
         )
 
+    def require_dataset(self, layer: str) -> None:
+        """Raises SettingsError when there is no such dataset, or it is not open to us."""
+        name = f"{self.settings.gcp_project}.{self.settings.dataset(layer)}"
+        self._read(name, lambda: self._client.get_dataset(name, **self._once))
+
     def create_table(self, layer: str, table: str, columns: Sequence[Column]) -> None:
         """Create an empty table unless it exists."""
         target = self.table_id(layer, table)

@@ -31,11 +31,12 @@ IMPORTED_LATER = {
 
 @dataclass(frozen=True)
 class Job:
-    """A unit of the schedule."""
+    """A unit of work; `cron` is when the schedule runs it, in the business's time zone."""
 
     name: str
     sources: tuple[str, ...]
     has_report: bool
+    cron: str | None = None
 
     @property
     def notebooks(self) -> tuple[str, ...]:
@@ -65,10 +66,10 @@ class Job:
 JOBS = {
     job.name: job
     for job in (
-        Job("cnpj", ("cnpj_ws",), has_report=False),
-        Job("installments", ("installments",), has_report=False),
-        Job("full", ("cnpj_ws", "installments"), has_report=True),
-        Job("monitoring", (), has_report=True),
+        Job("cnpj", ("cnpj_ws",), has_report=False, cron="15 3 * * *"),
+        Job("installments", ("installments",), has_report=False, cron="*/5 * * * *"),
+        Job("full", ("cnpj_ws", "installments"), has_report=True, cron="0 5 * * *"),
+        Job("monitoring", (), has_report=True, cron="0 12 * * *"),
     )
 }
 

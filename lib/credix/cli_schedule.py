@@ -1,0 +1,57 @@
+"""The command `schedule`."""
+
+import os
+
+import click
+
+from credix import environment, terminal
+from credix.errors import SettingsError
+from credix.runs.jobs import JOBS, find_job
+
+NEVER = "never"
+
+
+@click.command()
+@click.option("--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local.")
+@click.option(
+    "--at",
+    "lines",
+    multiple=True,
+    metavar="JOB=CRON",
+    help="Another time for a job, as in --at 'full=30 7 * * mon-fri'; 'JOB=never' leaves it out.",
+)
+@click.option("--list", "is_listed", is_flag=True, help="Show when each job runs next, and end.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
+def schedule(env: str | None, lines: tuple[str, ...], *, is_listed: bool, as_json: bool) -> None:
+    """Run the jobs at their times, one at a time, until Ctrl-C."""
+    settings = environment.enter(env, terminal.tell)
+    from credix.runs.schedule import Schedule
+
+    variables = {**os.environ, **settings.variables(), "CREDIX_TRIGGER": "schedule"}
+    planned = Schedule(choose_lines(lines), settings.timezone, terminal.tell, variables)
+    if not is_listed:
+        planned.run()
+        return
+    coming = planned.next_runs()
+    if as_json:
+        terminal.print_json([{"job": job, "next": at.isoformat()} for job, at in coming])
+        return
+    rows = [(job, planned.lines[job], f"{at:%Y-%m-%d %H:%M}") for job, at in coming]
+    terminal.print_table(f"Schedule ({settings.timezone})", ["job", "cron", "next"], rows)
+
+
+def choose_lines(given: tuple[str, ...]) -> dict[str, str]:
+    """Each job's own line, unless the user gives another; raises SettingsError naming the fault."""
+    chosen = {name: job.cron or NEVER for name, job in JOBS.items()}
+    for text in given:
+        name, is_split, line = text.partition("=")
+        if not is_split:
+            raise SettingsError(f"--at {text}: write JOB=CRON, as in 'full=0 5 * * *'.")
+        chosen[find_job(name.strip()).name] = line.strip()
+    left = {name: line for name, line in chosen.items() if line != NEVER}
+    if not left:
+        raise SettingsError("Every job is left out: there is nothing to run.")
+    return left
+
+
+COMMANDS = (schedule,)

@@ -1,0 +1,115 @@
+"""Jobs at their times: when, which, and what a failure or an interrupt does to the rest."""
+
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import psutil
+import pytest
+
+from credix.cli_schedule import choose_lines
+from credix.errors import SettingsError
+from credix.runs import schedule as module
+from credix.runs.jobs import JOBS
+from credix.runs.schedule import Schedule, parse_cron
+
+ZONE = "America/Sao_Paulo"
+MONDAY = datetime(2026, 3, 30, 4, 58, tzinfo=ZoneInfo(ZONE))
+SECONDS_TO_END = 5
+
+
+def planned(**lines: str) -> Schedule:
+    return Schedule(lines, ZONE, print)
+
+
+def test_jobs_run_at_their_own_times_in_the_business_s_zone() -> None:
+    coming = Schedule(choose_lines(()), ZONE, print).next_runs(MONDAY)
+    assert [job for job, _ in coming] == ["installments", "full", "monitoring", "cnpj"]
+    assert f"{coming[0][1]:%H:%M}" == "05:00"
+
+
+def test_a_weekday_by_name_is_the_day_of_that_name() -> None:
+    [(_, at)] = planned(full="30 7 * * sat").next_runs(MONDAY)
+    assert f"{at:%a %H:%M}" == "Sat 07:30"
+
+
+@pytest.mark.parametrize("line", ["", "* * * *", "0 5 * * 1", "61 * * * *", "nonsense"])
+def test_a_line_that_is_no_cron_line_is_refused_by_name(line: str) -> None:
+    with pytest.raises(SettingsError, match="The schedule of full is"):
+        parse_cron("full", line, ZONE)
+
+
+def test_another_time_replaces_the_job_s_own_and_never_leaves_it_out() -> None:
+    lines = choose_lines(("full=0 6 * * *", "cnpj = never"))
+    assert lines["full"] == "0 6 * * *"
+    assert set(lines) == set(JOBS) - {"cnpj"}
+
+
+@pytest.mark.parametrize("given", ["full", "weekly=0 5 * * *"])
+def test_a_time_for_no_job_is_refused(given: str) -> None:
+    with pytest.raises(SettingsError):
+        choose_lines((given,))
+
+
+def test_nothing_to_run_is_refused() -> None:
+    with pytest.raises(SettingsError, match="nothing to run"):
+        choose_lines(tuple(f"{job}=never" for job in JOBS))
+
+
+def answer(tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command in the place of `run_pipeline.py`: what a run does is not at stake here."""
+    script = tmp_path / "run_pipeline.py"
+    script.write_text(code, "utf-8")
+    monkeypatch.setattr(module, "COMMAND", script)
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(0, "done"), (1, "failed"), (3, "held")])
+def test_how_a_job_ended_is_told_with_what_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, outcome: str
+) -> None:
+    answer(tmp_path, f"raise SystemExit({code})", monkeypatch)
+    told: list[str] = []
+    Schedule({"full": "0 5 * * *"}, ZONE, told.append)._run_job("full")
+    assert told[0].endswith("full starts")
+    assert outcome in told[1]
+    assert told[2].startswith("Next: full")
+
+
+SCRIPT = """
+import signal, sys
+from pathlib import Path
+from credix.interrupts import TerminatedError, terminate
+from credix.runs import schedule
+signal.signal(signal.SIGTERM, terminate)
+schedule.COMMAND = Path(sys.argv[1])
+planned = schedule.Schedule({"full": "* * * * *"}, "UTC", lambda text: print(text, flush=True))
+planned._triggers = lambda: {"full": schedule.CronTrigger(second="*")}
+try:
+    planned.run()
+except TerminatedError:
+    sys.exit(1)
+"""
+
+
+def test_sigterm_ends_the_schedule_and_the_run_that_is_at_work(tmp_path: Path) -> None:
+    run = tmp_path / "run_pipeline.py"
+    run.write_text("import time; time.sleep(60)", "utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(run)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    while "starts" not in process.stdout.readline():
+        pass
+    deadline = time.monotonic() + 20
+    while not (children := psutil.Process(process.pid).children()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(20) == 1
+    assert not psutil.wait_procs(children, timeout=SECONDS_TO_END)[1]
