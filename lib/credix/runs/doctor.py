@@ -16,7 +16,7 @@ from credix.clients.elementary import find_packages
 from credix.clients.lake import Lake
 from credix.clients.postgres import SourceConnection
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError, SettingsError, SourceError
+from credix.errors import CredixError, SettingsError, SourceError, TransientError
 from credix.paths import reference_table
 from credix.runs.lock_file import pinned_versions
 from credix.settings import MEBIBYTE, PROJECT_DIR, Settings
@@ -26,6 +26,7 @@ from credix.steps.provision import LAYERS
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 SECONDS_OF_SKEW = 30
+START = "(./run_pipeline.py up starts the embedded servers.)"
 PROVISION = "./run_pipeline.py provision (on Google: terraform apply)"
 WELL, WARNS, FAILS, SKIPPED = "ok", "warning", "failed", "skipped"
 
@@ -65,6 +66,8 @@ def check(name: str, look: Callable[[], str]) -> Finding:
     """A finding from a look that says what it saw or raises what is wrong; `!` begins a warning."""
     try:
         found = look()
+    except TransientError as error:
+        return Finding(name, FAILS, f"{error} {START}")
     except CredixError as error:
         return Finding(name, FAILS, str(error))
     return Finding(name, WARNS, found[1:]) if found.startswith("!") else Finding(name, WELL, found)
