@@ -16,6 +16,7 @@ locals {
   # What the workbook is told; its secrets come from Secret Manager.
   settings = merge(var.settings, {
     CREDIX_ENV               = var.environment
+    CREDIX_CONFIRM_ENV       = var.environment
     GCP_PROJECT              = var.project
     CREDIX_BIGQUERY_LOCATION = var.region
     CREDIX_PREFIX            = var.prefix

@@ -157,3 +157,17 @@ def test_another_prefix_moves_datasets_and_nothing_else() -> None:
     assert settings.dataset("gold") == "business_case_gold"
     assert other.dataset("gold") == "sandbox_business_case_gold"
     assert other.variables() == {**settings.variables(), "CREDIX_PREFIX": "sandbox_business_case"}
+
+
+def test_prod_is_written_to_only_when_somebody_says_so() -> None:
+    with pytest.raises(SettingsError, match="CREDIX_CONFIRM_ENV=prod"):
+        Settings.parse({**COMPLETE, "CREDIX_ENV": "prod"}).require_confirmation()
+    with pytest.raises(SettingsError, match="write to prod"):
+        wrong = {**COMPLETE, "CREDIX_ENV": "prod", "CREDIX_CONFIRM_ENV": "stage"}
+        Settings.parse(wrong).require_confirmation()
+
+
+@pytest.mark.parametrize("env", ["dev", "stage", "prod"])
+def test_a_confirmed_environment_and_any_but_prod_may_be_written_to(env: str) -> None:
+    confirmed = {"CREDIX_CONFIRM_ENV": "prod"} if env == "prod" else {}
+    Settings.parse({**COMPLETE, "CREDIX_ENV": env, **confirmed}).require_confirmation()

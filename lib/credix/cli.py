@@ -186,7 +186,7 @@ def status(env: str | None, as_json: bool) -> None:
     """Show for each source its watermark, last run, rows in bronze, lag and replication slot."""
     from credix.runs.history import source_statuses
 
-    lines = source_statuses(environment.enter(env, terminal.tell))
+    lines = source_statuses(environment.enter(env, terminal.tell, writes=False))
     if as_json:
         terminal.print_json(lines)
         return
@@ -205,7 +205,7 @@ def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebu
     """List the last runs with status, duration, rows and error; or open the page of all runs."""
     from credix.runs.history import recent_runs
 
-    settings = environment.enter(env, terminal.tell)
+    settings = environment.enter(env, terminal.tell, writes=is_rebuilt)
     if is_opened or is_rebuilt:
         from credix.runs.publish import show_history
 
@@ -229,7 +229,8 @@ def install_elementary(env: str | None, *, once: bool) -> None:
     """Download Elementary's dbt packages, with which `full` and `monitoring` watch the tables."""
     from credix.runs.install_elementary import install_elementary as install
 
-    install(environment.enter(env, terminal.tell), terminal.tell, is_only_tried=once)
+    settings = environment.enter(env, terminal.tell, writes=False)
+    install(settings, terminal.tell, is_only_tried=once)
 
 
 for command in (*cli_recovery.COMMANDS, *cli_schedule.COMMANDS, *cli_doctor.COMMANDS):

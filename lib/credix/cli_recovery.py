@@ -38,7 +38,7 @@ def replay(
     from credix.runs.replay import find_attempts
     from credix.runs.replay import replay as merge_again
 
-    settings = environment.enter(env, terminal.tell)
+    settings = environment.enter(env, terminal.tell, writes=yes)
     run = open_run(settings, source, "replay")
     attempts = find_attempts(run.lake, run.source, *iso(first, last))
     terminal.print_table(
@@ -66,7 +66,7 @@ def backfill(source: str, first: date, last: date, env: str | None, yes: bool) -
     from credix.orders import Orders
     from credix.runs.rewind import count_rows
 
-    settings = environment.enter(env, terminal.tell)
+    settings = environment.enter(env, terminal.tell, writes=yes)
     period = iso(first, last)
     found = load_source(source)
     rows = count_rows(settings, found, in_period(found, *period))
@@ -89,7 +89,7 @@ def rewind(source: str, value: str, env: str | None, yes: bool) -> None:
     from credix.runs import rewind as rewinding
     from credix.runs.watermarks import parse_watermark
 
-    settings = environment.enter(env, terminal.tell)
+    settings = environment.enter(env, terminal.tell, writes=yes)
     run, found = open_run(settings, source, "rewind"), load_source(source)
     watermark = parse_watermark(value, found)
     state = run.states.read_source(source)
@@ -113,7 +113,7 @@ def evolve(source: str, env: str | None, yes: bool) -> None:
     """
     from credix.runs.evolve import add_to_contract, new_columns
 
-    settings = environment.enter(env, terminal.tell)
+    settings = environment.enter(env, terminal.tell, writes=yes)
     found = load_source(source)
     columns = new_columns(settings, found)
     terminal.print_table(
@@ -134,7 +134,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool) -> None:
     from credix.orders import Orders
     from credix.runs.reconcile import compare_source
 
-    settings = environment.enter(env, terminal.tell)
+    settings = environment.enter(env, terminal.tell, writes=yes)
     for source in sources or source_names():
         comparison = compare_source(open_run(settings, source, "reconcile"))
         frame = comparison.table()

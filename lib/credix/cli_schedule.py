@@ -24,7 +24,7 @@ NEVER = "never"
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
 def schedule(env: str | None, lines: tuple[str, ...], *, is_listed: bool, as_json: bool) -> None:
     """Run the jobs at their times, one at a time, until Ctrl-C."""
-    settings = environment.enter(env, terminal.tell)
+    settings = environment.enter(env, terminal.tell, writes=not is_listed)
     from credix.runs.schedule import Schedule
 
     variables = {**os.environ, **settings.variables(), "CREDIX_TRIGGER": "schedule"}

@@ -16,8 +16,12 @@ PROVISIONED = "provisioned"
 LOCAL_FILES = (PROVISIONED, "runs", "dbt", "demo")
 
 
-def enter(env: str | None, tell: Callable[[str], None], *, is_seeded: bool = True) -> Settings:
+def enter(
+    env: str | None, tell: Callable[[str], None], *, is_seeded: bool = True, writes: bool = True
+) -> Settings:
     """The settings of the environment, with the embedded stack up where they need it.
+
+    Raises SettingsError where a command that `writes` would do so to `prod` unconfirmed.
 
     On its first start the stack gets its buckets, datasets and, unless `is_seeded` is false, demo
     data. The settings are put into the environment of this process, for the kernels it starts.
@@ -25,6 +29,8 @@ def enter(env: str | None, tell: Callable[[str], None], *, is_seeded: bool = Tru
     if needs_stack(env):
         start_stack(env, tell, is_seeded=is_seeded)
     settings = Settings.load(env)
+    if writes:
+        settings.require_confirmation()
     os.environ.update(settings.variables())
     return settings
 

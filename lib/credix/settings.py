@@ -29,6 +29,8 @@ class Settings(BaseModel):
 
     env: Literal["local", "dev", "stage", "prod"] = Field("local", alias="CREDIX_ENV")
 
+    confirmed_env: str | None = Field(None, alias="CREDIX_CONFIRM_ENV")
+
     postgres_host: str = Field(alias="POSTGRES_HOST")
     postgres_port: int = Field(5432, alias="POSTGRES_PORT", ge=1, le=65535)
     postgres_db: str = Field(alias="POSTGRES_DB")
@@ -136,6 +138,14 @@ class Settings(BaseModel):
                 f"The settings of '{env}' are not complete: {'; '.join(faults)}.{hint}"
             )
         return settings
+
+    def require_confirmation(self) -> None:
+        """Raises SettingsError where this would write to `prod` and nobody has said so."""
+        if self.env == "prod" and self.confirmed_env != self.env:
+            raise SettingsError(
+                "This would write to prod. If that is meant, say so: CREDIX_CONFIRM_ENV=prod; else "
+                "name another environment by --env or CREDIX_ENV."
+            )
 
     def variables(self) -> dict[str, str]:
         """The settings as environment variables, for a child process; holds the password."""

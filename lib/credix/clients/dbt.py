@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,11 +116,13 @@ class Dbt:
 
         Raises StepError when dbt does not write it.
         """
-        result = self.effects.perform(
-            "dbt.document",
-            "dbt docs",
-            lambda: self._invoke(["docs", "generate", "--static"], {}, is_written=True),
-        )
+        command = ["docs", "generate", "--static"]
+        with warnings.catch_warnings():
+            # A library of dbt warns of a column that BigQuery's catalog does not have.
+            warnings.filterwarnings("ignore", category=RuntimeWarning, module="agate")
+            result = self.effects.perform(
+                "dbt.document", "dbt docs", lambda: self._invoke(command, {}, is_written=True)
+            )
         page = self.target / "static_index.html"
         if not page.exists():
             raise StepError(f"dbt wrote no catalog: {in_one_line(result.exception)}")

@@ -142,7 +142,9 @@ def open_run(
 
 def open_own_run(settings: Settings, source: str, business_date: str, *, commit: bool) -> Run:
     run_id = new_run_id(BY_HAND if commit else SANDBOX_PREFIX)
-    if not commit:
+    if commit:
+        settings.require_confirmation()
+    else:
         settings = sandbox_settings(settings)
     run = build_run(settings, run_id, settings.run_dir / run_id, source, 0, None, business_date)
     run.is_sandbox = not commit

@@ -195,7 +195,7 @@ def count_tiers(run: Run) -> pd.DataFrame:
 
 def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
     """One line per model and test, its message only where it warns."""
-    columns = ["kind", "name", "status", "rows", "failures", "seconds", "message"]
+    columns = ["status", "kind", "name", "rows", "failures", "seconds", "message"]
     frame = pd.DataFrame([asdict(node) for node in nodes], columns=columns)
     return frame.assign(message=frame["message"].where(frame["status"] == "warn", ""))
 
