@@ -5,7 +5,6 @@ import sys
 import click
 
 from credix import terminal
-from credix.settings import Settings
 
 SIGNS = {"ok": "✔", "warning": "!", "failed": "✘", "skipped": "-"}
 
@@ -17,7 +16,7 @@ def doctor(env: str | None, *, as_json: bool) -> None:
     """Check what a run needs, and tell what mends it; starts and changes nothing."""
     from credix.runs.doctor import examine, is_healthy
 
-    findings = [finding.as_dict() for finding in examine(lambda: Settings.load(env))]
+    findings = [finding.as_dict() for finding in examine(env)]
     if as_json:
         terminal.print_json(findings)
     else:

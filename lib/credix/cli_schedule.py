@@ -1,6 +1,7 @@
 """The command `schedule`."""
 
 import os
+import sys
 
 import click
 
@@ -20,15 +21,22 @@ NEVER = "never"
     metavar="JOB=CRON",
     help="Another time for a job, as in --at 'full=30 7 * * mon-fri'; 'JOB=never' leaves it out.",
 )
+@click.option("--once", "is_once", is_flag=True, help="Run the job that comes next, and end.")
 @click.option("--list", "is_listed", is_flag=True, help="Show when each job runs next, and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
-def schedule(env: str | None, lines: tuple[str, ...], *, is_listed: bool, as_json: bool) -> None:
+def schedule(
+    env: str | None, lines: tuple[str, ...], *, is_once: bool, is_listed: bool, as_json: bool
+) -> None:
     """Run the jobs at their times, one at a time, until Ctrl-C."""
+    if is_once and is_listed:
+        raise click.UsageError("--once runs a job, --list runs none: give one of the two.")
     settings = environment.enter(env, terminal.tell, writes=not is_listed)
     from credix.runs.schedule import Schedule
 
     variables = {**os.environ, **settings.variables(), "CREDIX_TRIGGER": "schedule"}
     planned = Schedule(choose_lines(lines), settings.timezone, terminal.tell, variables)
+    if is_once:
+        sys.exit(planned.run_next())
     if not is_listed:
         planned.run()
         return

@@ -41,6 +41,16 @@ def needs_stack(env: str | None) -> bool:
     return is_local and not (is_named_by_user(POSTGRES, env) and is_named_by_user(GOOGLE, env))
 
 
+def stack_health(env: str | None) -> tuple[dict[str, str], dict[str, int]] | None:
+    """What its servers do, by name, and their ports that others took; None where none is needed."""
+    if not needs_stack(env):
+        return None
+    from credix.local import stack
+
+    folder = local_folder(env)
+    return stack.health(folder), stack.taken_ports(folder)
+
+
 def start_stack(
     env: str | None,
     tell: Callable[[str], None],

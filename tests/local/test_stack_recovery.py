@@ -119,6 +119,7 @@ def test_a_port_taken_by_another_process_is_replaced_and_said(own_folder: Path):
     strangers = [socket.create_server(("127.0.0.1", port)) for port in ports.values()]
     try:
         assert not stack.is_running(own_folder)
+        assert stack.taken_ports(own_folder) == ports
         again = stack.start(own_folder)
         assert len(again.messages) == 4
         assert f"Port {ports['gcs']} is taken by another process" in "".join(again.messages)

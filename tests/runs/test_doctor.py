@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,12 @@ from credix.runs.doctor import (
     check_folder,
     check_packages,
     check_python,
+    check_stack,
     examine,
 )
 from credix.runs.lock_file import pinned_versions
 from credix.settings import Settings
+from credix.sources import load_source
 from tests.tables import Table
 
 
@@ -40,7 +43,7 @@ def healthy(settings: Settings, tables: dict[str, Table], warehouse: Warehouse) 
 
 
 def findings(settings: Settings) -> dict[str, Finding]:
-    return {finding.check: finding for finding in examine(lambda: settings)}
+    return {finding.check: finding for finding in examine(None, lambda _: settings)}
 
 
 def failed(settings: Settings) -> dict[str, str]:
@@ -79,11 +82,35 @@ def test_lines_for_another_machine_are_left_out() -> None:
     assert pinned_versions(text) == {"two": "2.0"}
 
 
+def test_servers_that_the_settings_name_need_no_stack() -> None:
+    assert check_stack(None).startswith("not needed")
+
+
+@pytest.mark.parametrize(
+    ("states", "taken", "told"),
+    [
+        ({}, {}, "was never started: ./run_pipeline.py up"),
+        (
+            {"gcs": "running", "BigQuery": "stopped"},
+            {},
+            "BigQuery is stopped: ./run_pipeline.py up",
+        ),
+        ({"gcs": "not answering"}, {}, "gcs is not answering: ./run_pipeline.py up"),
+        ({"gcs": "stopped"}, {"gcs": 4443}, "port 4443 of gcs is taken by another process: "),
+    ],
+)
+def test_a_stack_that_is_not_up_is_found(
+    states: dict[str, str], taken: dict[str, int], told: str
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        check_stack((states, taken))
+
+
 def test_settings_that_are_wrong_end_the_examination() -> None:
-    def refuse() -> Settings:
+    def refuse(_: str | None) -> Settings:
         raise SettingsError("POSTGRES_HOST is missing. Start the embedded stack first.")
 
-    last = list(examine(refuse))[-1]
+    last = list(examine(None, refuse))[-1]
     assert (last.check, last.status) == ("settings", FAILS)
     assert "Start the embedded stack" in last.found
 
@@ -181,9 +208,22 @@ def lose_column(warehouse: Warehouse) -> None:
     warehouse.execute("test.drop", table, f"ALTER TABLE `{table}` DROP COLUMN due_date")
 
 
+def make_bronze_of_another_type(warehouse: Warehouse) -> None:
+    columns = load_source("installments").landing_columns
+    other = [replace(c, type="STRING") if c.name == "due_date" else c for c in columns]
+    warehouse.create_table("bronze", "installments", other)
+
+
 @pytest.mark.parametrize(
     ("plant", "told"),
-    [(lose_reference, "is not there"), (lose_column, "due_date (missing, contract DATE)")],
+    [
+        (lose_reference, "is not there"),
+        (lose_column, "due_date (missing, contract DATE)"),
+        (
+            make_bronze_of_another_type,
+            "bronze.installments differs from the contract: due_date (STR",
+        ),
+    ],
 )
 def test_a_warehouse_that_differs_from_the_contract_is_found(
     healthy: Settings, warehouse: Warehouse, plant: Callable[[Warehouse], None], told: str

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -77,6 +77,20 @@ def test_how_a_job_ended_is_told_with_what_comes_next(
     assert told[0].endswith("full starts")
     assert outcome in told[1]
     assert told[2].startswith("Next: full")
+
+
+def test_the_next_job_can_be_run_alone_and_says_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(tmp_path, "raise SystemExit(3)", monkeypatch)
+    told: list[str] = []
+    alone = planned(full="0 5 * * *")
+    alone.tell = told.append
+    at = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=0.3)
+    monkeypatch.setattr(alone, "next_runs", lambda: [("cnpj", at)])
+    assert alone.run_next() == 3
+    assert datetime.now(ZoneInfo(ZONE)) >= at
+    assert next(line for line in told if "starts" in line).endswith("cnpj starts")
 
 
 SCRIPT = """

@@ -98,6 +98,21 @@ def health(folder: Path) -> dict[str, str]:
     return {server.name: state for server, state in zip(servers, states, strict=True)}
 
 
+def taken_ports(folder: Path) -> dict[str, int]:
+    """The remembered ports of stopped servers on which another process listens."""
+    folder = folder.resolve()
+    record = Record.load(folder)
+    stopped = (
+        [server for server in build_servers(folder, record) if not server.find()] if record else []
+    )
+    return {
+        name: server.ports[name]
+        for server in stopped
+        for name in server.port_names
+        if not process.is_free(server.ports[name])
+    }
+
+
 def is_running(folder: Path) -> bool:
     """Whether every server of the folder's stack is healthy."""
     states = health(folder)

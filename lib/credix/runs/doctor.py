@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from credix import environment
 from credix.clients.effects import Effects
 from credix.clients.elementary import find_packages
 from credix.clients.lake import Lake
@@ -43,12 +44,15 @@ class Finding:
         return asdict(self)
 
 
-def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
+def examine(
+    env: str | None = None, load: Callable[[str | None], Settings] = Settings.load
+) -> Iterator[Finding]:
     """Every check, in the order in which one needs the other."""
     yield check("python", lambda: check_python(sys.version_info[:2]))
     yield check("packages", lambda: check_packages(PROJECT_DIR / "requirements.lock"))
+    yield check("stack", lambda: check_stack(environment.stack_health(env)))
     try:
-        settings = load()
+        settings = load(env)
     except SettingsError as error:
         yield Finding("settings", FAILS, str(error))
         return
@@ -103,6 +107,21 @@ def installed_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def check_stack(found: tuple[Mapping[str, str], Mapping[str, int]] | None) -> str:
+    """The embedded servers by what they do, and their ports on which others listen."""
+    if found is None:
+        return "not needed: the settings name the servers"
+    states, taken = found
+    if not states:
+        raise SettingsError("The embedded stack was never started: ./run_pipeline.py up")
+    down = [f"{name} is {state}" for name, state in states.items() if state != "running"]
+    lost = [f"port {port} of {name} is taken by another process" for name, port in taken.items()]
+    if down:
+        way = "./run_pipeline.py up" + (" (it moves to free ports)" if lost else "")
+        raise SettingsError(f"{', '.join(down + lost)}: {way}")
+    return f"{', '.join(states)} are running"
 
 
 def check_folder(folder: Path) -> str:

@@ -6,8 +6,10 @@ out that once, and what was missed while the machine slept runs once, not as oft
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor as Threads
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -23,6 +25,8 @@ from credix.settings import PROJECT_DIR
 COMMAND = PROJECT_DIR / "run_pipeline.py"
 # A run ends within two seconds of SIGTERM.
 SECONDS_TO_END = 10
+SECONDS_OF_A_NAP = 30
+ENDED = 1
 OUTCOMES = {0: "done", 1: "failed", 2: "not started: wrong settings", 3: "not started: held"}
 
 
@@ -35,6 +39,8 @@ class Schedule:
     tell: Callable[[str], None]
     variables: Mapping[str, str] = field(default_factory=dict)
     running: subprocess.Popen[bytes] | None = None
+    is_ending: bool = False
+    _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> None:
         """Run the jobs until somebody interrupts; a run that is at work is ended then."""
@@ -49,6 +55,20 @@ class Schedule:
         finally:
             scheduler.shutdown(wait=False)
             self._end_running()
+
+    def run_next(self) -> int:
+        """Wait for the job that comes next, run it, and return how it ended."""
+        job, at = self.next_runs()[0]
+        self._tell_next()
+        # In short naps: a machine that was asleep goes on at the right time.
+        while (left := (at - datetime.now(at.tzinfo)).total_seconds()) > 0:
+            time.sleep(min(left, SECONDS_OF_A_NAP))
+        with Threads(1) as pool:
+            run = pool.submit(self._run_job, job)
+            try:
+                return run.result()
+            finally:
+                self._end_running()
 
     def next_runs(self, now: datetime | None = None) -> list[tuple[str, datetime]]:
         """When each job runs next, the soonest first."""
@@ -73,15 +93,20 @@ class Schedule:
             scheduler.add_job(self._run_job, trigger, args=[job], id=job)
         return scheduler
 
-    def _run_job(self, job: str) -> None:
+    def _run_job(self, job: str) -> int:
         """A process of its own per run: whatever becomes of it, the schedule goes on."""
         self.tell(f"{now_text(self.timezone)}  {job} starts")
         command = [sys.executable, str(COMMAND), "run", job]
-        self.running = subprocess.Popen(command, env=dict(self.variables) or None)
+        # Whoever ends the schedule finds either this run, or that none may begin any more.
+        with self._starting:
+            if self.is_ending:
+                return ENDED
+            self.running = subprocess.Popen(command, env=dict(self.variables) or None)
         code = self.running.wait()
         self.running = None
         self.tell(f"{now_text(self.timezone)}  {job} {OUTCOMES.get(code, f'ended by {code}')}")
         self._tell_next()
+        return code
 
     def _left_out(self, event: JobExecutionEvent) -> None:
         self.tell(f"{now_text(self.timezone)}  {event.job_id} is left out: it still runs")
@@ -91,7 +116,8 @@ class Schedule:
         self.tell(f"Next: {told}")
 
     def _end_running(self) -> None:
-        running = self.running
+        with self._starting:
+            self.is_ending, running = True, self.running
         if running is None or running.poll() is not None:
             return
         running.terminate()
