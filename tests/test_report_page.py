@@ -2,6 +2,7 @@
 
 import pytest
 
+from credix.errors import StepError
 from credix.report_page import seal
 
 PAGE = """<script>window.elementaryData = 1;</script><!doctype html>
@@ -39,5 +40,5 @@ def test_a_phone_shows_the_page_whole() -> None:
 
 
 def test_what_is_no_page_is_refused() -> None:
-    with pytest.raises(ValueError, match="no head"):
+    with pytest.raises(StepError, match="no head"):
         seal("<html></html>")

@@ -2,6 +2,8 @@
 
 import re
 
+from credix.errors import StepError
+
 # A browser would warn of every request that a policy forbids: the page must not try any. Its
 # requests for an account and for statistics get an empty answer from the page itself.
 GUARD = """<script>
@@ -31,10 +33,10 @@ HEAD = re.compile(r"(<head>)(.*?)(?=<script\b|</head>)", re.DOTALL)
 def seal(page: str) -> str:
     """The page without requests to other hosts, for a bucket or a folder of one's own.
 
-    Raises ValueError when it is not a page with a head.
+    Raises StepError when it is not a page with a head.
     """
     head = HEAD.search(page)
     if head is None:
-        raise ValueError("Elementary's page has no head.")
+        raise StepError("Elementary's page has no head: it cannot be published safely.")
     own = META_VIEWPORT.sub(VIEWPORT, LINK.sub("", head[2]))
     return f"{page[: head.start()]}<head>{POLICY}{GUARD}{own}{page[head.end() :]}"

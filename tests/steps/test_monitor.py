@@ -1,6 +1,7 @@
 """Elementary for real: its tables, monitors and page on the local servers."""
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from credix.clients.warehouse import Warehouse
 from credix.errors import SettingsError
 from credix.runs.alert import find_monitored
 from credix.settings import Settings
+from credix.steps.monitor import first_day
 from tests.elementary import FOLDER, IS_HERE, WHY
 from tests.receiver import Receiver
 from tests.runs.test_pipeline import run
@@ -20,6 +22,24 @@ from tests.tables import Table
 needs_packages = pytest.mark.skipif(not IS_HERE, reason=WHY)
 PERSON = "Canário Silva ME"
 DAYS_OF_HISTORY = 10
+
+
+NOW = datetime(2026, 3, 31, 10, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("known", "day"),
+    [
+        (set(), "2026-03-24"),
+        ({"20260330T101500Z-full-1f2e3d", "20260329T101500Z-cnpj-1f2e3d"}, "2026-03-29"),
+        ({"20260301T101500Z-full-1f2e3d"}, "2026-03-24"),
+        ({"made by hand"}, "2026-03-24"),
+    ],
+)
+def test_runs_are_looked_for_since_the_newest_that_elementary_has(
+    known: set[str], day: str
+) -> None:
+    assert first_day(known, NOW).date().isoformat() == day
 
 
 @pytest.fixture

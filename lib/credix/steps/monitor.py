@@ -11,16 +11,15 @@ import pyarrow.parquet as pq
 
 from credix.clients import dbt_results
 from credix.clients.dbt import FAILED, DbtNode
-from credix.clients.elementary import Elementary, find_packages
+from credix.clients.elementary import PAGE_DAYS, Elementary, find_packages
 from credix.errors import CredixError
 from credix.foreign_text import without_values
 from credix.paths import browser_address, paths_of, results_table
 from credix.report_page import seal
 from credix.steps.context import Run
 
-# Runs of the last days are looked through for results that Elementary does not have yet.
-LOOKS_BACK = timedelta(days=2)
-LOOKS_BACK_FIRST = timedelta(days=7)
+# Results of runs that are older than Elementary's page shows are not looked for.
+LOOKS_BACK = timedelta(days=PAGE_DAYS)
 ABSENT = "Elementary is not installed: ./run_pipeline.py install-elementary"
 IN_SANDBOX = "A sandbox run is not watched: its tables and its page are nobody's."
 COLUMNS = ["monitor", "table", "status", "seconds", "finding"]
@@ -42,8 +41,8 @@ def monitor(run: Run) -> dict[str, Any]:
         if packages is None:
             return {**result, "reason": ABSENT}
         elementary = Elementary(run.settings, run.effects, run.folder, packages)
-        is_new = prepare(run, elementary)
-        result["monitors"] = watch(run, elementary, is_new=is_new)
+        prepare(run, elementary)
+        result["monitors"] = watch(run, elementary)
         result |= {"page": publish(run, elementary.render_page()), "status": "done"}
         webhook = run.settings.elementary_webhook
         if webhook:
@@ -53,8 +52,8 @@ def monitor(run: Run) -> dict[str, Any]:
     return {**result, "seconds": round(time.monotonic() - started, 3)}
 
 
-def prepare(run: Run, elementary: Elementary) -> bool:
-    """Create Elementary's tables unless this version of it has; True when it did."""
+def prepare(run: Run, elementary: Elementary) -> None:
+    """Create Elementary's tables unless this version of it has."""
     tables = run.warehouse.tables("elementary", "dbt_invocations")
     if tables:
         sql = "SELECT max(elementary_version) AS version FROM `{}` WHERE project_name = @project"
@@ -63,14 +62,13 @@ def prepare(run: Run, elementary: Elementary) -> bool:
             project="observability",
         )
         if found[0]["version"] == elementary.version:
-            return False
+            return
     elementary.create_tables()
-    return True
 
 
-def watch(run: Run, elementary: Elementary, *, is_new: bool) -> list[dict[str, Any]]:
+def watch(run: Run, elementary: Elementary) -> list[dict[str, Any]]:
     """Run the monitors, with the results of the runs since the last time; what each has found."""
-    table = hand_over_results(run, is_new=is_new)
+    table = hand_over_results(run)
     try:
         nodes = elementary.test(table)
     finally:
@@ -91,13 +89,12 @@ def describe(node: DbtNode) -> dict[str, Any]:
     }
 
 
-def hand_over_results(run: Run, *, is_new: bool) -> str:
+def hand_over_results(run: Run) -> str:
     """Load the results that Elementary lacks into a temp table; its name, "" without any."""
-    known = set() if is_new else recorded_runs(run)
-    since = datetime.now(UTC) - (LOOKS_BACK_FIRST if is_new else LOOKS_BACK)
+    known = recorded_runs(run)
     tables = [
         dbt_results.as_table(lines, run_id, job_of(run_id))
-        for run_id, lines in result_files(run, since)
+        for run_id, lines in result_files(run, first_day(known, datetime.now(UTC)))
         if run_id not in known
     ]
     rows = dbt_results.concatenate(tables)
@@ -109,10 +106,13 @@ def hand_over_results(run: Run, *, is_new: bool) -> str:
     path = paths_of(run.settings).results(run.run_id)
     bucket = run.settings.lake_bucket
     run.lake.upload("monitor.upload", bucket, path, file)
-    uris = [f"gs://{bucket}/{path}"]
     job_id = f"{name}_{int(time.time())}"
-    run.warehouse.load_parquet("monitor.load", uris, "temp", name, dbt_results.COLUMNS, job_id)
-    run.lake.delete("monitor.delete", bucket, path)
+    try:
+        run.warehouse.load_parquet(
+            "monitor.load", [f"gs://{bucket}/{path}"], "temp", name, dbt_results.COLUMNS, job_id
+        )
+    finally:
+        run.lake.delete("monitor.delete", bucket, path)
     file.unlink()
     return name
 
@@ -124,6 +124,17 @@ def recorded_runs(run: Run) -> set[str]:
         f"SELECT DISTINCT job_run_id FROM `{table}` WHERE job_run_id IS NOT NULL"
     )
     return {line["job_run_id"] for line in found}
+
+
+def first_day(known: set[str], now: datetime) -> datetime:
+    """From when on runs may lack: the day before the newest one that Elementary has.
+
+    A run's id begins with the moment it began; one may end behind runs that began a day later.
+    """
+    newest = max(known, default="")[:8]
+    began = datetime.strptime(newest, "%Y%m%d").replace(tzinfo=UTC) if newest.isdigit() else None
+    earliest = now - LOOKS_BACK
+    return max(began - timedelta(days=1), earliest) if began else earliest
 
 
 def result_files(run: Run, since: datetime) -> Iterator[tuple[str, list[str]]]:
