@@ -50,7 +50,7 @@ def spawn(
             )
         except OSError as error:
             raise StackError(f"{command[0]} cannot be executed: {error}.") from error
-    # Looked at before its exit status is taken: of one that ended at once nothing is left behind it.
+    # Looked at before its exit status is taken: nothing is left then of one that ended at once.
     process = psutil.Process(child.pid)
     # Takes the exit status of a server that ends while we live: no zombie, no warning.
     threading.Thread(target=child.wait, daemon=True).start()
