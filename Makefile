@@ -45,12 +45,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
 		echo "Installing into $(VENV) with uv ..." && \
 		uv venv --quiet --allow-existing --python "$(or $(PYTHON),3.13)" $(VENV) && \
-		uv pip install --quiet --compile-bytecode --python $(VENV) --require-hashes -r requirements.lock && \
+		uv pip install --quiet --compile-bytecode --python $(VENV) --no-deps --require-hashes -r requirements.lock && \
 		uv pip install --quiet --python $(VENV) --no-deps --editable . ; \
 	elif [ -n "$(PYTHON)" ]; then \
 		echo "Installing into $(VENV) with pip ($(PYTHON)) ..." && \
 		$(PYTHON) -m venv $(VENV) && \
-		$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock && \
+		$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock && \
 		$(VENV)/bin/python -m pip install --quiet --no-deps --editable . ; \
 	else \
 		echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
@@ -60,11 +60,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 lock: ## Resolve the dependencies anew, for every supported Python and platform, and for the image
 	uv pip compile --universal --python-version 3.11 --extra local --extra dev \
-		--generate-hashes --no-strip-extras --no-annotate --no-header \
+		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
 		--output-file requirements.lock pyproject.toml
 	uv pip compile --universal --python-version 3.12 --constraint requirements.lock \
-		--generate-hashes --no-strip-extras --no-annotate --no-header \
+		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
 		--output-file docker/workbook/requirements.lock pyproject.toml
 
