@@ -2,28 +2,80 @@
 
 import pytest
 
-from credix.freshness import Lag, bounds_in_words, end_to_end, in_words
+from credix.freshness import (
+    Lag,
+    Reach,
+    advance,
+    bounds_in_words,
+    complete_up_to,
+    end_to_end,
+    in_words,
+)
 
-BEFORE = {"snapshot_at": "2026-03-31T10:00:00+00:00"}
-AFTER = {"snapshot_at": "2026-03-31T10:05:00+00:00"}
-GOLD = "2026-03-31T10:05:40.5+00:00"
+YESTERDAY = "2026-03-30T10:00:00+00:00"
+BEFORE = "2026-03-31T10:00:00+00:00"
+AFTER = "2026-03-31T10:05:00.25+00:00"
+GOLD = "2026-03-31T10:05:40.75+00:00"
 
 
 def test_a_change_waited_since_one_of_the_two_snapshots() -> None:
-    assert end_to_end(BEFORE, AFTER, GOLD) == Lag(40.5, 340.5)
+    assert end_to_end(BEFORE, AFTER, GOLD) == Lag(40.5, 340.8)
 
 
 def test_a_first_load_knows_only_how_long_at_least() -> None:
     assert end_to_end(None, AFTER, GOLD) == Lag(40.5, None)
 
 
-@pytest.mark.parametrize("gold_at", [None, "2026-03-31T10:04:59+00:00"])
-def test_what_gold_does_not_hold_has_no_lag(gold_at: str | None) -> None:
-    assert end_to_end(BEFORE, AFTER, gold_at) is None
+@pytest.mark.parametrize(("after", "gold_at"), [(None, GOLD), (AFTER, BEFORE)])
+def test_what_no_clock_can_tell_is_not_told(after: str | None, gold_at: str) -> None:
+    assert end_to_end(BEFORE, after, gold_at) is None
 
 
-def test_a_source_that_was_never_read_has_no_lag() -> None:
-    assert end_to_end(None, None, GOLD) is None
+class TestReach:
+    def test_changes_waited_since_the_snapshot_that_bronze_and_gold_had_in_common(self) -> None:
+        gold = Reach(4, YESTERDAY)
+        quiet_since = Reach(4, BEFORE)
+        assert advance(gold, quiet_since, Reach(5, AFTER), GOLD).lag == Lag(40.5, 340.8)
+
+    def test_changes_that_an_earlier_run_could_not_bring_to_gold_waited_longer(self) -> None:
+        gold = Reach(3, YESTERDAY)
+        unbuilt = Reach(4, BEFORE)
+        assert advance(gold, unbuilt, Reach(5, AFTER), GOLD).lag == Lag(40.5, 86740.8)
+
+    def test_so_did_those_that_no_run_of_this_job_has_carried(self) -> None:
+        assert advance(Reach(3, YESTERDAY), None, Reach(4, AFTER), GOLD).lag == Lag(40.5, 86740.8)
+
+    def test_a_first_gold_knows_only_how_long_at_least(self) -> None:
+        assert advance(None, Reach(0, None), Reach(1, AFTER), GOLD).lag == Lag(40.5, None)
+
+    def test_gold_that_is_built_again_is_complete_further_and_tells_of_the_changes_before(
+        self,
+    ) -> None:
+        gold = Reach(4, BEFORE, Lag(7.0, 9.0))
+        assert advance(gold, Reach(4, BEFORE), Reach(4, AFTER), GOLD) == Reach(
+            4, AFTER, Lag(7.0, 9.0)
+        )
+
+    def test_a_source_without_a_row_has_no_lag(self) -> None:
+        assert advance(None, Reach(0, BEFORE), Reach(0, AFTER), GOLD) == Reach(0, AFTER)
+
+
+@pytest.mark.parametrize(
+    ("gold", "bronze", "expected"),
+    [
+        (Reach(4, BEFORE), Reach(4, AFTER), AFTER),
+        (Reach(4, BEFORE), Reach(5, AFTER), BEFORE),
+        (Reach(4, BEFORE), None, BEFORE),
+        (None, Reach(1, AFTER), None),
+        (None, Reach(0, AFTER), AFTER),
+        (None, None, None),
+    ],
+    ids=["has seen all", "is behind", "not carried", "never built", "nothing to see", "nothing"],
+)
+def test_gold_is_complete_as_far_as_it_has_seen_bronze(
+    gold: Reach | None, bronze: Reach | None, expected: str | None
+) -> None:
+    assert complete_up_to(gold, bronze) == expected
 
 
 @pytest.mark.parametrize(

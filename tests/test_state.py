@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from credix.errors import BusyError, FenceError, StateError
+from credix.freshness import Lag, Reach
 from credix.state import (
     Digest,
     GoldState,
@@ -184,6 +185,13 @@ class TestGold:
         assert state.can_follow(day, committed, fingerprint) == expected
         for untrusted in (state.forget(), state.distrust(), GoldState()):
             assert not untrusted.can_follow(day, committed, fingerprint)
+
+    def test_how_far_the_last_tested_one_reached_is_never_forgotten(self) -> None:
+        reached = {"a": Reach(3, "2026-03-31T10:05:00+00:00", Lag(40.0, None))}
+        state = GoldState().commit(0, "2026-03-31", {"a": 3}, "f", reached)
+        for later in (state.forget(), state.distrust(), state.commit(0, "2026-04-01", {})):
+            assert later.reached == reached
+        assert GoldState.from_json(state.to_json(), "x") == state
 
     def test_a_late_commit_is_refused(self) -> None:
         with pytest.raises(FenceError):

@@ -183,7 +183,7 @@ def simulate(days: int, seed: int, deletes: bool) -> None:
 @ENV_OPTION
 @JSON_OPTION
 def status(env: str | None, as_json: bool) -> None:
-    """Show for each source its watermark, last run, rows in bronze, lag and replication slot."""
+    """Show for each source its watermark, last run, rows in bronze, lags and replication slot."""
     from credix.runs.history import source_statuses
 
     lines = source_statuses(environment.enter(env, terminal.tell, writes=False))

@@ -1,13 +1,13 @@
-"""How long a change has waited between its commit in PostgreSQL and tested gold.
+"""Up to when gold is complete, and how long a change waited from its commit in PostgreSQL to it.
 
-A run knows the snapshot before, its own, and when gold was tested. A change that it carried was
-committed between the two snapshots, so that it waited at least from the run's own snapshot, and at
-most from the one before. PostgreSQL tells no closer time unless `track_commit_timestamp` is on,
-which a source cannot be asked for.
+A change that is new in gold was committed between two snapshots: that up to which gold was complete
+before, and that up to which it is now. So it waited at least from the second one, and at most from
+the first. PostgreSQL tells no closer time unless `track_commit_timestamp` is on, which a source
+cannot be asked for.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 @dataclass(frozen=True)
 class Lag:
-    """Seconds from commit to tested gold; `at_most` is None where nothing was read before."""
+    """Seconds from commit to tested gold; `at_most` is None where nothing was in gold before."""
 
     at_least: float
     at_most: float | None
@@ -25,16 +25,46 @@ class Lag:
         return asdict(self)
 
 
-def end_to_end(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, gold_at: str | None
-) -> Lag | None:
-    """The lag of what was carried between two watermarks; None where gold does not hold it."""
-    read_at = (after or {}).get("snapshot_at")
-    read_before = (before or {}).get("snapshot_at")
-    if not read_at or not gold_at or gold_at < read_at:
+@dataclass(frozen=True)
+class Reach:
+    """How far a layer holds a source: its newest `_seq`, and the snapshot it is complete up to.
+
+    `lag` is that of the changes that came into gold last.
+    """
+
+    seq: int
+    snapshot_at: str | None
+    lag: Lag | None = None
+
+
+def advance(before: Reach | None, began: Reach | None, now: Reach, gold_at: str) -> Reach:
+    """The reach of gold that was built from bronze as it is `now`, and tested at `gold_at`.
+
+    `before` is gold's reach so far, `began` that of bronze when the run began, None where the run
+    does not know it.
+    """
+    if before and now.seq <= before.seq:
+        return replace(now, lag=before.lag)
+    if now.seq == 0:
+        return now
+    return replace(now, lag=end_to_end(complete_up_to(before, began), now.snapshot_at, gold_at))
+
+
+def complete_up_to(gold: Reach | None, bronze: Reach | None) -> str | None:
+    """Up to when gold is complete: as far as bronze, when gold has seen all that bronze holds."""
+    seen = gold.seq if gold else 0
+    if bronze and bronze.seq <= seen:
+        return bronze.snapshot_at
+    return gold.snapshot_at if gold else None
+
+
+def end_to_end(before: str | None, after: str | None, gold_at: str) -> Lag | None:
+    """The lag of what was committed between two snapshots; None where no clock can tell it."""
+    if not after:
         return None
-    at_most = seconds_between(read_before, gold_at) if read_before else None
-    return Lag(seconds_between(read_at, gold_at), at_most)
+    at_least = seconds_between(after, gold_at)
+    at_most = seconds_between(before, gold_at) if before else None
+    return Lag(at_least, at_most) if at_least >= 0 else None
 
 
 def seconds_between(start: str, end: str) -> float:

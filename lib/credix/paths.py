@@ -42,7 +42,7 @@ class LakePaths:
 
     @property
     def figures(self) -> str:
-        """In the lake bucket: the figures of the newest report and of the one before."""
+        """In the lake bucket: the figures of the newest gold reported and of the one before."""
         return f"{self.prefix}/state/figures.json"
 
     @property

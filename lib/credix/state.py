@@ -12,6 +12,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from credix.errors import BusyError, FenceError, StateError
+from credix.freshness import Reach
 
 RunStatus = Literal["done", "no_changes", "failed"]
 
@@ -210,10 +211,14 @@ class SourceState(FencedState):
         return self.model_copy(update={"slices": slices, "committed_seq": slices.attempt})
 
     @property
+    def reach(self) -> Reach:
+        """How far bronze holds this source."""
+        return Reach(self.committed_seq, self.watermark.snapshot_at if self.watermark else None)
+
+    @property
     def reread_files(self) -> set[str]:
         """The files of row versions that this state names."""
-        named = {self.rereads, self.slices.rereads if self.slices else None}
-        return {path for path in named if path}
+        return {path for path in (self.rereads, self.slices and self.slices.rereads) if path}
 
     def commit(self, progress: "Progress", *, is_merged: bool) -> Self:
         """The state after bronze holds this attempt's rows; raises FenceError when late."""
@@ -248,13 +253,14 @@ class SourceState(FencedState):
 class GoldState(FencedState):
     """`state/gold.json`: the business day gold was built for and the bronze it has seen.
 
-    `fingerprint` is that of the dbt project that built it. Whoever makes gold whole forgets all
-    three first: what is written here is true of the tables at any moment.
+    `fingerprint` is the dbt project's. Whoever makes gold whole forgets all three first: they are
+    true of the tables at any moment. `reached` stays: how far tested gold held each source.
     """
 
     business_date: str | None = None
     seen: dict[str, int] = {}
     fingerprint: str | None = None
+    reached: dict[str, Reach] = {}
 
     def is_current(self, business_date: str, committed: dict[str, int]) -> bool:
         """True when gold was built for this day from exactly the bronze that is committed."""
@@ -274,12 +280,16 @@ class GoldState(FencedState):
         )
 
     def commit(
-        self, attempt: int, business_date: str, seen: dict[str, int], fingerprint: str | None = None
+        self,
+        attempt: int,
+        business_date: str,
+        seen: dict[str, int],
+        fingerprint: str | None = None,
+        reached: dict[str, Reach] | None = None,
     ) -> Self:
         self.require(attempt)
-        return self.model_copy(
-            update={"business_date": business_date, "seen": seen, "fingerprint": fingerprint}
-        )
+        built = {"business_date": business_date, "seen": seen, "fingerprint": fingerprint}
+        return self.model_copy(update={**built, "reached": {**self.reached, **(reached or {})}})
 
     def forget(self) -> Self:
         """The state of a gold that has to be made whole."""

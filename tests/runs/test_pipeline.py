@@ -211,6 +211,8 @@ def test_gold_that_failed_is_mended_by_the_next_run_though_nothing_changed(
     assert manifest["steps"]["cnpj_ws"]["01_extract"]["rows"] == 0
     assert manifest["status"] == "done"
     assert states.read_gold().seen["cnpj_ws"] == states.read_source("cnpj_ws").committed_seq
+    # What the run that died had left in bronze has waited for this one.
+    assert manifest["lags"]["cnpj_ws"]["at_least"] > 0
 
 
 def start(settings: Settings, job: str, **variables: str) -> subprocess.Popen[str]:

@@ -42,8 +42,8 @@ def test_what_a_run_may_miss_is_named() -> None:
 
 def test_how_long_a_change_waited_is_told_where_gold_holds_it() -> None:
     lag = {"at_least": 40.0, "at_most": 340.0}
-    line = describe_run(manifest(sources={"installments": source(120, lag=lag)}))
-    assert line["sources"]["installments"]["lag"] == "40 s to 6 min"
+    line = describe_run(manifest(lags={"installments": lag}))
+    assert line["lags"] == {"installments": "40 s to 6 min"}
 
 
 def test_a_long_error_is_cut() -> None:

@@ -42,7 +42,7 @@ def test_numbers_of_today_that_pass_every_test_may_be_used() -> None:
     [
         ({"business_date": "2026-03-30"}, "Gold is of 2026-03-30"),
         ({"business_date": None}, "nobody vouches"),
-        ({"sources": [source(age=None)]}, "never read"),
+        ({"sources": [source(age=None)]}, "never built from installments"),
         ({"sources": [source(rows={"01_extract": 5, "03_load": 4})]}, "01_extract 5, 03_load 4"),
         ({"tests": [{"layer": "gold", "name": "sums", "status": "fail"}]}, "sums"),
     ],

@@ -9,6 +9,7 @@ from credix.clients.replication import Replication
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.errors import CredixError
+from credix.freshness import Reach, complete_up_to, seconds_between
 from credix.runs.archive import read_manifests
 from credix.settings import MEBIBYTE, Settings
 from credix.sources import Source, load_source, source_names
@@ -17,12 +18,14 @@ SLOT_WARNING = "WARNING:"
 
 
 def source_statuses(settings: Settings) -> list[dict[str, Any]]:
-    """One entry per source: watermark, attempt, last run, rows in bronze, lag in seconds.
+    """One entry per source: watermark, attempt, last run, rows in bronze, lags in seconds.
 
-    The lag is the age of the snapshot up to which bronze is complete.
+    `lag_seconds` and `gold_lag_seconds` are the ages of the snapshots up to which bronze and tested
+    gold are complete, `commit_to_gold` bounds how long the changes that reached gold last waited.
     """
     effects = Effects(settings.retry_seconds)
     states, warehouse = StateStore(settings, Lake(settings, effects)), Warehouse(settings, effects)
+    gold = states.read_gold().reached
     lines = []
     for name in source_names():
         state = states.read_source(name)
@@ -36,7 +39,9 @@ def source_statuses(settings: Settings) -> list[dict[str, Any]]:
                 "held_by": state.lease.run_id if state.lease else None,
                 "last_run": state.last_run.model_dump(mode="json") if state.last_run else None,
                 "rows_in_bronze": count_rows(warehouse, name),
-                "lag_seconds": lag_seconds(watermark.snapshot_at if watermark else None),
+                "lag_seconds": lag_seconds(state.reach.snapshot_at),
+                "gold_lag_seconds": lag_seconds(complete_up_to(gold.get(name), state.reach)),
+                "commit_to_gold": commit_to_gold(gold.get(name)),
             }
         )
         if "log" in (source.capture, state.capture):
@@ -93,4 +98,9 @@ def count_rows(warehouse: Warehouse, source: str) -> int | None:
 def lag_seconds(snapshot_at: str | None) -> float | None:
     if snapshot_at is None:
         return None
-    return round((datetime.now(UTC) - datetime.fromisoformat(snapshot_at)).total_seconds(), 1)
+    return seconds_between(snapshot_at, datetime.now(UTC).isoformat())
+
+
+def commit_to_gold(gold: Reach | None) -> dict[str, float | None] | None:
+    """Between how many seconds and how many; None before gold was built."""
+    return gold.lag.as_dict() if gold and gold.lag else None

@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from credix.clients.job_records import add_up
-from credix.freshness import end_to_end
 from credix.settings import PROJECT_DIR
 from credix.state import RunStatus
 
@@ -61,6 +60,7 @@ class Manifest:
             "business_date": self.business_date,
             "parameters": self.parameters,
             "sources": {owner: self._summarize(owner) for owner in self.attempts},
+            "lags": self._lags(),
             **self._bytes(),
             "steps": self.steps,
             "git_revision": git_revision(),
@@ -92,9 +92,6 @@ class Manifest:
         extracted = self._results(source, "01_extract")
         merged = self._results(source, "04_transform")
         first, last = (extracted[0], extracted[-1]) if extracted else ({}, {})
-        is_carried = bool(extracted) and last["status"] != "no_changes"
-        gold_at = self._gold_at() if is_carried else None
-        lag = end_to_end(first.get("watermark_from"), last.get("watermark_to"), gold_at)
         steps = dict.fromkeys(name.partition(".")[0] for name in self.steps.get(source, {}))
         rows = {
             step: sum(result["rows"] for result in self._results(source, step) if "rows" in result)
@@ -110,15 +107,12 @@ class Manifest:
             "watermark_to": last.get("watermark_to"),
             "lossless": last.get("lossless"),
             "missed_histories": last.get("missed_histories"),
-            "lag": lag.as_dict() if lag else None,
         }
 
-    def _gold_at(self) -> str | None:
-        """When this run had gold tested."""
-        found = (
-            result.get("gold_at") for steps in self.steps.values() for result in steps.values()
-        )
-        return max(filter(None, found), default=None)
+    def _lags(self) -> dict[str, Any]:
+        """How long what this run brought into gold has waited, by source."""
+        results = [result for steps in self.steps.values() for result in steps.values()]
+        return {name: lag for result in results for name, lag in result.get("lags", {}).items()}
 
 
 def installed_version(package: str) -> str | None:

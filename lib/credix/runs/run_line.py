@@ -34,6 +34,7 @@ def describe_run(manifest: Mapping[str, Any]) -> dict[str, Any]:
             for name, source in manifest["sources"].items()
             if (found := describe_source(source))
         },
+        "lags": {name: bounds_in_words(lag) for name, lag in manifest.get("lags", {}).items()},
         "steps": [
             [step.partition(".")[0][:2], owner, round(result["seconds"], 1)]
             for owner, results in steps.items()
@@ -55,7 +56,6 @@ def describe_source(source: Mapping[str, Any]) -> dict[str, Any]:
         "to": place(source["watermark_to"]),
         "read_at": ((source["watermark_to"] or {}).get("snapshot_at") or "")[:19],
         "missed": source["missed_histories"],
-        "lag": bounds_in_words(source.get("lag")),
     }
     return {name: value for name, value in line.items() if value}
 

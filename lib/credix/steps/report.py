@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from credix.steps.context import Run, resume_run, today
-from credix.steps.earlier import remember
+from credix.steps.earlier import remember, since
 from credix.steps.portfolio import (
     TIERS,
     ageing,
@@ -94,32 +94,32 @@ def judge_gold(
 def remember_figures(
     run: Run, figures: dict[str, float], by_tier: pd.DataFrame
 ) -> dict[str, Any] | None:
-    """Keep these figures for the next report; those of the one before."""
+    """Keep these figures for the next report; those of an earlier gold."""
     companies = {str(tier): int(count) for tier, count in by_tier["companies"].items()}
     return remember(run, {"portfolio": figures, "tiers": companies})
 
 
 def compare_figures(now: dict[str, float], before: dict[str, Any] | None) -> pd.DataFrame:
-    """The figures of the portfolio, and what has moved since the report before."""
+    """The figures of the portfolio, and what has moved since an earlier gold."""
     lines = []
     for name, (title, form) in FIGURES.items():
         line = {"figure": title, "now": form.format(now[name])}
         if before is not None:
             moved = now[name] - before["portfolio"].get(name, 0)
-            line["since the report before"] = form.format(moved) if moved else "="
+            line[since(before)] = form.replace("{:", "{:+").format(moved) if moved else "="
         lines.append(line)
     return pd.DataFrame(lines)
 
 
 def compare_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> pd.DataFrame:
-    """The tiers, and how many companies each has won or lost since the report before."""
+    """The tiers, and how many companies each has won or lost since an earlier gold."""
     if before is None:
         return now
     known = [tier for tier in TIERS if tier in now.index or before["tiers"].get(tier)]
     table = now.reindex(known)
     table["companies"] = table["companies"].fillna(0)
     earlier = pd.Series(before["tiers"], dtype=float).reindex(known, fill_value=0)
-    table.insert(1, "since the report before", table["companies"] - earlier)
+    table.insert(1, since(before), table["companies"] - earlier)
     return table
 
 

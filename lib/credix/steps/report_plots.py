@@ -24,13 +24,13 @@ def plot_rows(figures: pd.DataFrame) -> None:
 
 
 def plot_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> None:
-    """Companies by tier, beside those of the report before."""
+    """Companies by tier, beside those of an earlier gold."""
     companies = now["companies"].astype(int)
     if before is None:
         plots.bars(companies, "Companies by payment tier", "companies")
     else:
         earlier = pd.Series(before["tiers"], dtype=float).reindex(companies.index, fill_value=0)
-        table = pd.DataFrame({"report before": earlier, "now": companies.astype(float)})
+        table = pd.DataFrame({"before": earlier, "now": companies.astype(float)})
         plots.grouped_bars(table, "Companies by payment tier", "companies")
     plt.show()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from credix.clients.dbt import layer_of_models
-from credix.freshness import bounds_in_words, end_to_end, in_words, seconds_between
+from credix.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
 from credix.sources import source_names
 from credix.state import Watermark
 from credix.steps.context import Run
@@ -25,7 +25,6 @@ COLUMNS = [
     "watermark from",
     "watermark to",
     "source read (UTC)",
-    "commit to gold",
     "lossless",
 ]
 
@@ -33,31 +32,31 @@ COLUMNS = [
 def source_facts(run: Run) -> list[dict[str, Any]]:
     """One entry per source, whether or not this run carried it.
 
-    `rows` are those of this run by step, `age` the seconds since bronze was complete, `status` how
-    the last run of the source ended, `lag` the bounds between commit and gold.
+    `rows` are those of this run by step, `read_at` is up to when gold is complete and `age` the
+    seconds since then, `status` how the last run of the source ended. `lag` bounds how long the
+    changes that came into gold last had waited.
     """
     now = datetime.now(UTC).isoformat()
+    gold = run.states.read_gold().reached
     facts = []
     for name in source_names():
         results = read_results(run, name)
-        state = run.states.read_source(name)
+        state, reach = run.states.read_source(name), gold.get(name)
         extracted = results["01_extract"]
         first, last = (extracted[0], extracted[-1]) if extracted else ({}, {})
-        before, after = first.get("watermark_from"), last.get("watermark_to")
-        read_at = state.watermark.snapshot_at if state.watermark else None
-        lag = end_to_end(before, after, gold_time(run, name))
+        read_at = complete_up_to(reach, state.reach) if reach else None
         facts.append(
             {
                 "name": name,
                 "rows": {step: rows_of(results, step) for step in CARRYING if results[step]},
                 "deleted": last.get("deleted_rows") or 0,
                 "missed": last.get("missed_histories") or [],
-                "from": before,
-                "to": after,
+                "from": first.get("watermark_from"),
+                "to": last.get("watermark_to"),
                 "read_at": read_at,
                 "age": seconds_between(read_at, now) if read_at else None,
                 "status": state.last_run.status if state.last_run else None,
-                "lag": lag.as_dict() if lag else None,
+                "lag": reach.lag.as_dict() if reach and reach.lag else None,
                 "lossless": last.get("lossless"),
             }
         )
@@ -74,7 +73,6 @@ def run_figures(facts: list[dict[str, Any]]) -> pd.DataFrame:
             "watermark from": place(source["from"]),
             "watermark to": place(source["to"]),
             "source read (UTC)": ((source["to"] or {}).get("snapshot_at") or "")[:19],
-            "commit to gold": bounds_in_words(source["lag"]),
             "lossless": source["lossless"],
         }
         for source in facts
@@ -84,12 +82,13 @@ def run_figures(facts: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def freshness(facts: list[dict[str, Any]]) -> pd.DataFrame:
-    """One line per source: up to when bronze holds it, and how old that is."""
+    """One line per source: up to when gold is complete, how old that is, and what came last."""
     lines = [
         {
             "source": source["name"],
-            "complete up to (UTC)": (source["read_at"] or "never")[:19],
+            "gold complete up to (UTC)": (source["read_at"] or "never")[:19].replace("T", " "),
             "age": in_words(source["age"]) if source["age"] is not None else "",
+            "last changes: commit to gold": bounds_in_words(source["lag"]),
             "last run": source["status"] or "none",
         }
         for source in facts
@@ -101,15 +100,6 @@ def place(watermark: dict[str, Any] | None) -> str:
     """A watermark in one word."""
     found = Watermark(**watermark) if watermark else Watermark()
     return str(found.lsn or found.cursor or found.row_version or "start")
-
-
-def gold_time(run: Run, source: str) -> str | None:
-    """When gold was tested that holds what this run carried of a source."""
-    for owner in ("gold", source):
-        result = read_result(run, owner, "04_transform")
-        if result and result.get("gold_at"):
-            return str(result["gold_at"])
-    return None
 
 
 def dbt_tests(run: Run) -> list[dict[str, Any]]:

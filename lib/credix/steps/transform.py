@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from credix.clients.dbt import DbtNode, model_names, project_fingerprint
 from credix.errors import BusyError, DataError, FenceError
+from credix.freshness import Lag, Reach, advance
 from credix.leases import is_abandoned, new_lease
 from credix.paths import is_hashed_table
 from credix.sources import load_source, source_names
@@ -75,6 +76,7 @@ class GoldClaim:
     """Gold's fence token, and the committed `_seq` of each source that this gold will have seen.
 
     `changes` has the range of `_seq` that is new, as dbt is told; empty when all is built whole.
+    `gold_at` is when gold had passed its tests, `lags` how long what is new in it has waited.
     """
 
     attempt: int
@@ -82,7 +84,10 @@ class GoldClaim:
     keeper: LeaseKeeper
     changes: str
     fingerprint: str
+    bronze: dict[str, Reach]
     has_written: bool = False
+    gold_at: str | None = None
+    lags: dict[str, Lag] = field(default_factory=dict)
 
 
 def claim_gold(run: Run) -> GoldClaim:
@@ -107,7 +112,8 @@ def claim_gold(run: Run) -> GoldClaim:
             if time.monotonic() > deadline:
                 raise
             time.sleep(POLL_SECONDS)
-    seen = {name: run.states.read_source(name).committed_seq for name in source_names()}
+    bronze = {name: run.states.read_source(name).reach for name in source_names()}
+    seen = {name: reach.seq for name, reach in bronze.items()}
     attempt, changes = state.attempt, ""
     if state.can_follow(run.business_date, seen, fingerprint) and can_tell_changes(run):
         changes = " ".join(f"{name}={state.seen[name]}..{seq}" for name, seq in seen.items())
@@ -122,7 +128,7 @@ def claim_gold(run: Run) -> GoldClaim:
         timedelta(seconds=run.settings.lease_seconds),
     )
     keeper.start()
-    return GoldClaim(attempt, seen, keeper, changes, fingerprint)
+    return GoldClaim(attempt, seen, keeper, changes, fingerprint, bronze)
 
 
 def can_tell_changes(run: Run) -> bool:
@@ -155,6 +161,12 @@ def build_layer(run: Run, layer: str, claim: GoldClaim) -> list[DbtNode]:
 def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
     """Record the business day and the bronze that gold was built from, and give it free."""
     claim.keeper.stop()
+    claim.gold_at = datetime.now(UTC).isoformat()
+    before = run.states.read_gold().reached
+    reached = {
+        name: advance(before.get(name), began_with(run, name), now, claim.gold_at)
+        for name, now in claim.bronze.items()
+    }
     last = LastRun(
         run_id=run.run_id,
         job="gold",
@@ -163,14 +175,28 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
         rows=0,
     )
     try:
-        return run.states.change_gold(
+        state = run.states.change_gold(
             "gold.commit",
             lambda state: state.commit(
-                claim.attempt, run.business_date, claim.seen, claim.fingerprint
+                claim.attempt, run.business_date, claim.seen, claim.fingerprint, reached
             ).release(last),
         )
     except FenceError:
         give_up_gold(run, claim)
+    claim.lags = {
+        name: reach.lag
+        for name, reach in reached.items()
+        if reach.lag and (name not in before or reach.seq > before[name].seq)
+    }
+    return state
+
+
+def began_with(run: Run, source: str) -> Reach | None:
+    """How far bronze held a source when this run began; None where the run does not carry it."""
+    path = run.folder / source / "state.json"
+    if not path.exists():
+        return None
+    return SourceState.from_json(path.read_text("utf-8"), str(path)).reach
 
 
 def give_up_gold(run: Run, claim: GoldClaim) -> NoReturn:
@@ -201,7 +227,11 @@ def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
 
 
 def finish(
-    run: Run, layers: Sequence[str], nodes: Sequence[DbtNode], result_path: str
+    run: Run,
+    layers: Sequence[str],
+    nodes: Sequence[DbtNode],
+    claim: GoldClaim | None,
+    result_path: str,
 ) -> dict[str, Any]:
     """Write the step result; a run opened by hand gives its source free here."""
     if run.is_by_hand and run.source_name:
@@ -216,8 +246,9 @@ def finish(
             "watermark_from": extracted["watermark_from"],
             "watermark_to": progress.watermark.model_dump(),
         }
-    if "gold" in layers:
-        facts["gold_at"] = datetime.now(UTC).isoformat()
+    if claim and claim.gold_at:
+        lags = {name: lag.as_dict() for name, lag in claim.lags.items()}
+        facts |= {"gold_at": claim.gold_at, "lags": lags}
     statuses = pd.Series([node.status for node in nodes], dtype=str).value_counts().to_dict()
     return run.finish(
         "04_transform",

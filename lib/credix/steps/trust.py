@@ -44,7 +44,7 @@ def judge(
 ) -> Verdict:
     """The verdict on gold as it is now.
 
-    `sources` have a name, the age of their snapshot in seconds (None: never read), the status of
+    `sources` have a name, the seconds since gold was complete (None: it never was), the status of
     their last run, and of this run the rows by step and the histories that it missed; `tests` are
     dbt's results with layer, name and status.
     """
@@ -70,10 +70,10 @@ def judge(
 def judge_source(verdict: Verdict, source: Mapping[str, Any], late_minutes: int) -> None:
     name, age = source["name"], source["age"]
     if age is None:
-        verdict.against.append(f"{name} was never read to its end.")
+        verdict.against.append(f"Gold was never built from {name}.")
         return
     if age > late_minutes * MINUTE:
-        verdict.care.append(f"{name} is as of {in_words(age)} ago.")
+        verdict.care.append(f"{name} is in gold as of {in_words(age)} ago.")
     if source["status"] == "failed":
         verdict.care.append(f"The last run of {name} failed.")
     rows = list(source["rows"].values())
