@@ -4,6 +4,7 @@ import pytest
 
 from credix.clients.warehouse import Warehouse
 from credix.errors import DataError, FenceError
+from credix.freshness import seconds_between
 from credix.settings import Settings
 from credix.state import GoldState
 from credix.steps import transform
@@ -103,3 +104,22 @@ def test_changes_that_fail_their_tests_are_followed_by_a_build_of_everything(
     claim.keeper.stop()
 
     assert build(run).seen == {"cnpj_ws": 1, "installments": 1}
+
+
+def test_changes_that_an_earlier_run_left_in_bronze_have_waited_since_the_gold_before(
+    settings: Settings, tables: dict[str, Table], both: tuple[Run, Run]
+) -> None:
+    first = build(both[1]).reached["installments"]
+    for asset_id in ("b", "c"):
+        tables["installments"].insert(asset_id=asset_id)
+        run = carry(settings, "installments")
+
+    state = build(run)
+
+    reach = state.reached["installments"]
+    assert first.lag is not None
+    assert first.lag.at_most is None
+    assert reach.lag is not None
+    between = reach.lag.at_most - reach.lag.at_least
+    assert between == pytest.approx(seconds_between(first.snapshot_at, reach.snapshot_at), abs=0.2)
+    assert state.reached["cnpj_ws"].seq == first.seq

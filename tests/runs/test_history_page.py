@@ -107,7 +107,8 @@ class TestInABrowser:
     ) -> None:
         failed_at = "03_load.installments.html#cell-id=03-06"
         failed = manifest(5, status="failed", error="<b>load</b> refused", failed_at=failed_at)
-        uneven = manifest(9, sources={"installments": source(120, merged=119)})
+        lags = {"cnpj_ws": {"at_least": 40.0, "at_most": 340.0}}
+        uneven = manifest(9, sources={"installments": source(120, merged=119)}, lags=lags)
 
         document = shown(written(tmp_path, [manifest(0), failed, uneven]))
 
@@ -116,6 +117,8 @@ class TestInABrowser:
         assert "1 of 3" in document
         assert "&lt;b&gt;load&lt;/b&gt; refused" in document
         assert "120 ≠ 120 ≠ 120 ≠ 119" in document
+        assert "cnpj_ws<div" in document
+        assert document.count("in gold after 40 s to 6 min") == 2
         folder = f"../../archive/runs/dt=2026-03-31/{failed['run_id']}/"
         assert f'href="{folder}{failed_at}"' in document
         assert f'href="{folder}01_extract.installments.html"' in document

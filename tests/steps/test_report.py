@@ -88,7 +88,7 @@ def test_figures_tell_what_has_moved() -> None:
 def test_a_tier_that_lost_all_its_companies_is_still_told() -> None:
     now = pd.DataFrame({"companies": [2]}, index=pd.Index(["FAIR"], name="tier"))
     table = compare_tiers(now, figures("r1"))
-    assert table[SINCE].to_dict() == {"GOOD": -3.0, "FAIR": 2.0}
+    assert table[SINCE].to_dict() == {"GOOD": "-3", "FAIR": "+2"}
 
 
 def test_tests_are_counted_by_layer_and_verdict() -> None:

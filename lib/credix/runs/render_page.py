@@ -21,6 +21,22 @@ SAFE_ATTRIBUTES = {
 }
 
 
+# Wide tables scroll in a box of their own; long words, as names of tests, break before that.
+STYLE = """<style>
+.jp-OutputArea-output { overflow-x: auto; }
+.jp-RenderedHTMLCommon td { max-width: 26em; overflow-wrap: break-word; }
+.jp-RenderedHTMLCommon th { overflow-wrap: normal; }
+@media (max-width: 760px) {
+  .jp-RenderedHTMLCommon td { max-width: 16em; }
+  .jp-RenderedHTMLCommon td, .jp-RenderedHTMLCommon th { padding: 0.4em; }
+}
+@media print {
+  .jp-RenderedHTMLCommon tr, .jp-RenderedImage { break-inside: avoid; }
+}
+</style>
+</head>"""
+
+
 def render_page(notebook: str) -> str | None:
     """The notebook as one HTML page that opens without a network, now and in ten years.
 
@@ -48,7 +64,7 @@ def render_page(notebook: str) -> str | None:
         body, _ = exporter.from_notebook_node(nbformat.reads(notebook, as_version=4))
     except nbformat.reader.NotJSONError:
         return None
-    return body
+    return body.replace("</head>", STYLE, 1)
 
 
 def find_failed_cell(notebook: str) -> str | None:

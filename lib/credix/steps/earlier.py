@@ -51,6 +51,6 @@ def has_figures(figures: dict[str, Any]) -> bool:
     )
 
 
-def since(before: dict[str, Any]) -> str:
-    """The heading of what has moved: `since 2026-03-31 10:05 UTC`."""
-    return f"since {before['built_at'][:16].replace('T', ' ')} UTC"
+def told_at(before: dict[str, Any]) -> str:
+    """When that gold was tested: `2026-03-31 10:05 UTC`."""
+    return f"{before['built_at'][:16].replace('T', ' ')} UTC"

@@ -1,99 +1,146 @@
-"""Plots that can be read in print and by colour-blind people."""
+"""Plots that can be read in print, on a phone and by colour-blind people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from IPython.display import Image, display
 from matplotlib.axes import Axes
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import FuncFormatter
 
 # Okabe and Ito's palette (2008): distinct for every common kind of colour blindness.
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+GREY, SKY = "#999999", "#56B4E9"
 # Bars that stand side by side differ by hatch as well: in print there is no colour.
-SIDE_BY_SIDE = (("#999999", "..."), (BLUE, ""), ("#56B4E9", "///"), (GREEN, "xxx"))
-WIDTH, HEIGHT = 8.0, 3.2
+SIDE_BY_SIDE = ((GREY, "..."), (BLUE, ""), (SKY, "///"), (GREEN, "xxx"))
+# Inches of 100 pixels: a phone shows the whole width and can still be read.
+WIDTH, HEIGHT, LINE = 6.0, 3.0, 0.27
+# Twice as many dots as a page needs, for print.
+SHARP = 200
+Looks = Mapping[str, tuple[str, str]]
 
 
-def bars(values: pd.Series, title: str, unit: str, color: str = BLUE) -> Axes:
+def bars(values: pd.Series, title: str, unit: str, color: str = BLUE) -> None:
     """One bar per entry of the series, its value above it."""
-    axes = new_axes(title)
-    if values.empty:
-        axes.text(0.5, 0.5, "nothing to show", ha="center", transform=axes.transAxes)
-        return axes
-    labels = [str(label) for label in values.index]
-    drawn = axes.bar(labels, values.to_numpy(dtype=float), color=color, width=0.8)
-    axes.tick_params(axis="x", rotation=90 if len(values) > 12 else 45 if len(values) > 6 else 0)
-    axes.set_ylabel(unit)
-    axes.yaxis.set_major_formatter(StrMethodFormatter(number_format(values)))
-    axes.set_xlabel(str(values.index.name or ""))
-    if len(values) <= 12:
-        axes.bar_label(drawn, fmt=number_format(values).replace("x", ""), fontsize=8, padding=2)
-    plt.tight_layout()
-    return axes
+    axes = new_axes(title, HEIGHT)
+    if not values.empty:
+        labels = [str(label) for label in values.index]
+        drawn = axes.bar(labels, values.to_numpy(dtype=float), color=color, width=0.8)
+        turned = 90 if len(values) > 12 else 45 if len(values) > 6 else 0
+        axes.tick_params(axis="x", rotation=turned)
+        axes.set_xlabel(str(values.index.name or ""))
+        if len(values) <= 12:
+            axes.bar_label(drawn, labels=[number(value) for value in values], padding=2)
+    finish(axes, title, unit)
 
 
-def grouped_bars(table: pd.DataFrame, title: str, unit: str) -> Axes:
+def grouped_bars(table: pd.DataFrame, title: str, unit: str) -> None:
     """One group per line of the table, one bar per column, its value above it; up to four."""
-    axes = new_axes(title)
-    if table.empty:
-        axes.text(0.5, 0.5, "nothing to show", ha="center", transform=axes.transAxes)
-        return axes
-    width = 0.8 / len(table.columns)
-    looks = SIDE_BY_SIDE[-len(table.columns) :] if len(table.columns) > 2 else SIDE_BY_SIDE
-    for number, (column, (color, hatch)) in enumerate(zip(table.columns, looks, strict=False)):
-        places = [group + (number + 0.5) * width - 0.4 for group in range(len(table))]
-        drawn = axes.bar(
-            places, table[column], width, label=column, color=color, hatch=hatch, edgecolor="white"
-        )
-        axes.bar_label(drawn, fmt="{:,.0f}", fontsize=7, padding=2)
-    axes.set_xticks(range(len(table)), [str(label) for label in table.index])
-    finish_axes(axes, unit)
-    return axes
+    axes = new_axes(title, HEIGHT)
+    width = 0.8 / max(1, len(table.columns))
+    looks = SIDE_BY_SIDE[-len(table.columns) :] if len(table.columns) == 3 else SIDE_BY_SIDE
+    if not table.empty:
+        for place, (column, (color, hatch)) in enumerate(zip(table.columns, looks, strict=False)):
+            places = [group + (place + 0.5) * width - 0.4 for group in range(len(table))]
+            heights = table[column].astype(float).fillna(0)
+            drawn = axes.bar(
+                places, heights, width, label=column, color=color, hatch=hatch, edgecolor="white"
+            )
+            axes.bar_label(drawn, labels=[number(height) for height in heights], fontsize=7)
+        axes.set_xticks(range(len(table)), [str(label) for label in table.index])
+        show_legend(axes)
+    finish(axes, title, unit)
 
 
-def stacked_bars(
-    table: pd.DataFrame, looks: Mapping[str, tuple[str, str]], title: str, unit: str
-) -> Axes:
-    """One bar per line of the table, stacked from its columns; `looks` gives colour and hatch."""
-    axes = new_axes(title)
-    if table.empty:
-        axes.text(0.5, 0.5, "nothing to show", ha="center", transform=axes.transAxes)
-        return axes
-    labels = [str(label) for label in table.index]
-    below = pd.Series(0.0, index=table.index)
-    for column, (color, hatch) in looks.items():
-        axes.bar(
-            labels,
-            table[column].to_numpy(dtype=float),
-            bottom=below.to_numpy(),
-            label=column,
-            color=color,
-            hatch=hatch,
-            edgecolor="white",
-        )
-        below += table[column].astype(float)
-    axes.tick_params(axis="x", rotation=45 if len(labels) > 6 else 0)
-    finish_axes(axes, unit)
-    return axes
+def lying_bars(
+    table: pd.DataFrame, looks: Looks, title: str, unit: str, labels: Sequence[str]
+) -> None:
+    """One bar per line of the table from the top, stacked from its columns, its label behind it.
+
+    `looks` gives colour and hatch of each column.
+    """
+    axes = new_axes(title, max(1.5, LINE * len(table) + 1.1))
+    if not table.empty:
+        places = range(len(table))
+        left = pd.Series(0.0, index=range(len(table)))
+        for column, (color, hatch) in looks.items():
+            widths = table[column].astype(float).reset_index(drop=True)
+            axes.barh(
+                places,
+                widths,
+                left=left,
+                label=column,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+            )
+            left += widths
+        for place, (end, label) in enumerate(zip(left, labels, strict=True)):
+            axes.annotate(label, (end, place), (4, 0), textcoords="offset points", va="center")
+        axes.set_yticks(places, [str(label) for label in table.index])
+        axes.set_ylim(len(table) - 0.4, -0.6)
+        axes.margins(x=0.2)
+        if len(looks) > 1 and list(table.index) != list(looks):
+            show_legend(axes)
+    finish(axes, title, unit, is_lying=True)
 
 
-def finish_axes(axes: Axes, unit: str) -> None:
-    """Unit, thousands and a legend that covers no bar."""
-    axes.set_ylabel(unit)
-    largest = max(axes.get_ylim())
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if largest >= 10 else "{x:,.1f}"))
-    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    plt.tight_layout()
+def spans(
+    bounds: Mapping[str, tuple[float, float | None]], title: str, unit: str, labels: Sequence[str]
+) -> None:
+    """One span per name, from its lower to its upper bound; open where there is none."""
+    axes = new_axes(title, LINE * len(bounds) + 1.1)
+    longest = max((bound for each in bounds.values() for bound in each if bound), default=0)
+    for place, (least, most) in enumerate(bounds.values()):
+        end, hatch = (longest * 1.15, "///") if most is None else (most, "")
+        axes.barh(place, end - least, 0.4, least, color=SKY, hatch=hatch, edgecolor=BLUE)
+        axes.plot([least], [place], marker="|", color=BLUE, markersize=14, markeredgewidth=3)
+        label = f"▸ {labels[place]}" if most is None else labels[place]
+        axes.annotate(label, (end, place), (5, 0), textcoords="offset points", va="center")
+    if bounds:
+        axes.set_yticks(range(len(bounds)), list(bounds))
+        axes.set_ylim(len(bounds) - 0.5, -0.5)
+        axes.set_xlim(0, longest * 1.6 or 1)
+    finish(axes, title, unit, is_lying=True)
 
 
-def new_axes(title: str) -> Axes:
-    _, axes = plt.subplots(figsize=(WIDTH, HEIGHT))
-    axes.set_title(title, loc="left", fontsize=11)
+def new_axes(title: str, height: float) -> Axes:
+    figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(y=0.15)
     return axes
 
 
-def number_format(values: pd.Series) -> str:
-    """Whole numbers, unless the greatest is so small that a decimal says something."""
-    return "{x:,.0f}" if values.abs().max() >= 100 else "{x:,.2f}"
+def show_legend(axes: Axes) -> None:
+    """Above the bars, so that it covers none and takes no width."""
+    axes.legend(
+        fontsize=8,
+        frameon=False,
+        ncols=4,
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.02),
+        borderaxespad=0,
+    )
+
+
+def finish(axes: Axes, title: str, unit: str, *, is_lying: bool = False) -> None:
+    """Unit and thousands at the axis of numbers; the plot, or that it is empty, is shown."""
+    axis = axes.xaxis if is_lying else axes.yaxis
+    axis.set_label_text(unit)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    figure, is_empty = plt.gcf(), not axes.has_data()
+    picture = BytesIO()
+    if not is_empty:
+        figure.savefig(picture, dpi=SHARP)
+    plt.close(figure)
+    if is_empty:
+        print(f"{title}: nothing to show")
+    else:
+        display(Image(picture.getvalue(), width=round(100 * WIDTH), alt=f"{title}, {unit}"))
+
+
+def number(value: float) -> str:
+    """A value as it stands at a bar: whole, or with as many decimals as say something."""
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.2f}"

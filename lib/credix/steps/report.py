@@ -3,9 +3,11 @@
 from typing import Any
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
+from credix.steps import show
 from credix.steps.context import Run, resume_run, today
-from credix.steps.earlier import remember, since
+from credix.steps.earlier import remember, told_at
 from credix.steps.portfolio import (
     TIERS,
     ageing,
@@ -18,7 +20,10 @@ from credix.steps.portfolio import (
 from credix.steps.report_plots import (
     plot_ageing,
     plot_exposures,
+    plot_lags,
     plot_overdue_by_uf,
+    plot_portfolio,
+    plot_quarantined,
     plot_rows,
     plot_tests,
     plot_tiers,
@@ -45,7 +50,10 @@ __all__ = [
     "overdue_by_uf",
     "plot_ageing",
     "plot_exposures",
+    "plot_lags",
     "plot_overdue_by_uf",
+    "plot_portfolio",
+    "plot_quarantined",
     "plot_rows",
     "plot_tests",
     "plot_tiers",
@@ -55,6 +63,7 @@ __all__ = [
     "run_figures",
     "show_verdict",
     "source_facts",
+    "table",
     "tests_that_do_not_pass",
     "tiers",
     "verdicts_by_layer",
@@ -70,6 +79,18 @@ FIGURES = {
     "overdue": ("of it overdue (BRL)", "{:,.2f}"),
     "overdue_percent": ("overdue, % of expected", "{:.2f}"),
     "recovery_percent": ("recovered, % of expected", "{:.2f}"),
+}
+
+HEADINGS = {
+    "average_risk_score": "average risk score",
+    "expected_brl": "expected (BRL)",
+    "n_rows": "rows",
+    "outstanding_brl": "outstanding (BRL)",
+    "overdue_brl": "overdue (BRL)",
+    "overdue_installments": "overdue installments",
+    "overdue_percent": "overdue, % of expected",
+    "percent": "% of all outstanding",
+    "uf": "state",
 }
 
 
@@ -105,8 +126,7 @@ def compare_figures(now: dict[str, float], before: dict[str, Any] | None) -> pd.
     for name, (title, form) in FIGURES.items():
         line = {"figure": title, "now": form.format(now[name])}
         if before is not None:
-            moved = now[name] - before["portfolio"].get(name, 0)
-            line[since(before)] = form.replace("{:", "{:+").format(moved) if moved else "="
+            line[since(before)] = signed(now[name] - before["portfolio"].get(name, 0), form)
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -116,11 +136,30 @@ def compare_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> pd.DataFr
     if before is None:
         return now
     known = [tier for tier in TIERS if tier in now.index or before["tiers"].get(tier)]
-    table = now.reindex(known)
-    table["companies"] = table["companies"].fillna(0)
+    compared = now.reindex(known)
+    compared["companies"] = compared["companies"].fillna(0)
     earlier = pd.Series(before["tiers"], dtype=float).reindex(known, fill_value=0)
-    table.insert(1, since(before), table["companies"] - earlier)
-    return table
+    moved = [signed(value, "{:,.0f}") for value in compared["companies"] - earlier]
+    compared.insert(1, since(before), moved)
+    return compared
+
+
+def since(before: dict[str, Any]) -> str:
+    """The heading of what has moved."""
+    return f"since {told_at(before)}"
+
+
+def signed(moved: float, form: str) -> str:
+    """`+50.00`; what has not moved is `=`."""
+    text = form.replace("{:", "{:+").format(moved)
+    return text if any(digit in text for digit in "123456789") else "="
+
+
+def table(frame: pd.DataFrame) -> Styler:
+    """The frame under headings that people read; what has moved stands below its heading."""
+    named = frame if frame.index.name is None else frame.reset_index()
+    moved = [column for column in named.columns if column == "now" or column.startswith("since ")]
+    return show.table(named.rename(columns=HEADINGS), right=moved)
 
 
 def tests_that_do_not_pass(tests: list[dict[str, Any]]) -> pd.DataFrame:

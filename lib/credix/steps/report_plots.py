@@ -1,13 +1,17 @@
-"""05: the plots of the report, readable in print and by colour-blind people."""
+"""05: the plots of the report."""
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
+from credix.freshness import DAY, HOUR, MINUTE, bounds_in_words
 from credix.steps import plots
+from credix.steps.earlier import told_at
 
 MILLION = 1e6
+UNIT = "million BRL"
+OVERDUE = (plots.VERMILION, "///")
+PENDING = (plots.BLUE, "")
 VERDICTS = {
     "pass": (plots.GREEN, ""),
     "warn": (plots.ORANGE, "///"),
@@ -18,48 +22,115 @@ VERDICTS = {
 def plot_rows(figures: pd.DataFrame) -> None:
     """The rows of each step, side by side for each source: equal bars are what should be seen."""
     steps = ["extracted", "landed", "loaded", "merged"]
-    table = figures.set_index("source")[steps].astype(float)
-    plots.grouped_bars(table, "Rows by step", "rows")
-    plt.show()
+    plots.grouped_bars(figures.set_index("source")[steps], "Rows by step", "rows")
+
+
+def plot_lags(facts: list[dict[str, Any]]) -> None:
+    """Between how much and how much time the last changes of each source took to gold."""
+    lags = {source["name"]: source["lag"] for source in facts if source["lag"]}
+    longest = max((bound for lag in lags.values() for bound in lag.values() if bound), default=0)
+    unit, seconds = time_unit(longest)
+    bounds = {
+        name: (lag["at_least"] / seconds, lag["at_most"] / seconds if lag["at_most"] else None)
+        for name, lag in lags.items()
+    }
+    labels = [bounds_in_words(lag) for lag in lags.values()]
+    plots.spans(bounds, "From commit to gold, the changes that came last", unit, labels)
+
+
+def time_unit(longest: float) -> tuple[str, int]:
+    """The unit in which a duration is a small number, and its seconds."""
+    units = {"days": DAY, "hours": HOUR, "minutes": MINUTE}
+    fitting = [(name, seconds) for name, seconds in units.items() if longest > 2 * seconds]
+    return fitting[0] if fitting else ("seconds", 1)
+
+
+def plot_portfolio(now: dict[str, float]) -> None:
+    """Where the expected amount stands: settled, overdue or not yet due."""
+    settled = now["expected"] - now["outstanding"]
+    parts = {"settled": settled, "overdue": now["overdue"], "not yet due": now["pending"]}
+    looks = {"settled": (plots.GREEN, "..."), "overdue": OVERDUE, "not yet due": PENDING}
+    whole = now["expected"]
+    amounts = pd.DataFrame(0.0, index=list(parts), columns=list(parts))
+    for name, amount in parts.items():
+        amounts.loc[name, name] = amount / MILLION
+    labels = [
+        in_millions(amount, 100 * amount / whole if whole else 0) for amount in parts.values()
+    ]
+    plots.lying_bars(amounts, looks, "The expected amount today", UNIT, labels)
 
 
 def plot_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> None:
     """Companies by tier, beside those of an earlier gold."""
-    companies = now["companies"].astype(int)
+    # Names of two words do not fit beside each other.
+    companies = now["companies"].astype(float).rename(split_name)
+    title, unit = "Companies by payment tier", "companies"
     if before is None:
-        plots.bars(companies, "Companies by payment tier", "companies")
-    else:
-        earlier = pd.Series(before["tiers"], dtype=float).reindex(companies.index, fill_value=0)
-        table = pd.DataFrame({"before": earlier, "now": companies.astype(float)})
-        plots.grouped_bars(table, "Companies by payment tier", "companies")
-    plt.show()
+        plots.bars(companies, title, unit)
+        return
+    earlier = pd.Series(before["tiers"], dtype=float).rename(split_name)
+    earlier = earlier.reindex(companies.index, fill_value=0)
+    plots.grouped_bars(pd.DataFrame({told_at(before): earlier, "now": companies}), title, unit)
+
+
+def split_name(tier: str) -> str:
+    return tier.replace("_", "\n")
 
 
 def plot_ageing(found: pd.DataFrame) -> None:
-    plot_millions(found["overdue_brl"], "Overdue by days since the due date")
+    """What is overdue by the days since it fell due."""
+    amounts = found["overdue_brl"].astype(float) / MILLION
+    plots.bars(amounts, "Overdue by days since the due date", UNIT, plots.VERMILION)
 
 
 def plot_overdue_by_uf(found: pd.DataFrame) -> None:
-    plot_millions(found["overdue_brl"], "Overdue by state of the buyer")
-
-
-def plot_millions(amounts: pd.Series, title: str) -> None:
-    plots.bars(amounts.astype(float) / MILLION, title, "million BRL", plots.VERMILION)
-    plt.show()
+    """What is overdue in each state, and how much of what was expected there that is."""
+    shares = found["overdue_percent"].astype(float).fillna(0)
+    labels = [in_millions(*each) for each in zip(found["overdue_brl"], shares, strict=True)]
+    amounts = pd.DataFrame({"overdue": found["overdue_brl"].astype(float) / MILLION})
+    title = "Overdue by state of the buyer, and its share of what was expected"
+    plots.lying_bars(amounts, {"overdue": OVERDUE}, title, UNIT, labels)
 
 
 def plot_exposures(found: pd.DataFrame) -> None:
     """What each of the largest buyers owes: overdue and not yet due, stacked."""
     overdue = found["overdue_brl"].astype(float) / MILLION
     pending = found["outstanding_brl"].astype(float) / MILLION - overdue
-    labels = [f"{rank}. {tier}" for rank, tier in enumerate(found["tier"], 1)]
-    table = pd.DataFrame({"overdue": overdue.to_numpy(), "not yet due": pending.to_numpy()}, labels)
-    looks = {"overdue": (plots.VERMILION, "///"), "not yet due": (plots.BLUE, "")}
-    plots.stacked_bars(table, looks, "Largest exposures", "million BRL")
-    plt.show()
+    names = zip(found["buyer"], found["uf"], found["tier"], strict=True)
+    index = [f"…{buyer[-3:]} {uf} {tier}" for buyer, uf, tier in names]
+    labels = [
+        in_millions(*each)
+        for each in zip(found["outstanding_brl"], found["percent"].astype(float), strict=True)
+    ]
+    amounts = {"overdue": overdue.to_numpy(), "not yet due": pending.to_numpy()}
+    table = pd.DataFrame(amounts, index=index)
+    looks = {"overdue": OVERDUE, "not yet due": PENDING}
+    plots.lying_bars(
+        table, looks, "Largest exposures, and their share of all that is outstanding", UNIT, labels
+    )
 
 
 def plot_tests(by_layer: pd.DataFrame) -> None:
     """How many tests of dbt hold, by layer."""
-    plots.stacked_bars(by_layer, VERDICTS, "Tests of dbt by layer", "tests")
-    plt.show()
+    layers = by_layer[by_layer.sum(axis=1) > 0]
+    labels = [
+        ", ".join(f"{count} {verdict}" for verdict, count in line.items() if count)
+        for _, line in layers.iterrows()
+    ]
+    plots.lying_bars(layers, VERDICTS, "Tests of dbt by layer", "tests", labels)
+
+
+def plot_quarantined(found: pd.DataFrame) -> None:
+    """The faults that keep rows out of gold, by source and reason."""
+    sources = list(dict.fromkeys(found["source"]))
+    table = pd.DataFrame(
+        {name: found["n_rows"].where(found["source"] == name, 0) for name in sources}
+    ).set_axis(found["reason"], axis=0)
+    looks = dict(zip(sources, (OVERDUE, PENDING), strict=False))
+    labels = [f"{rows:,}" for rows in found["n_rows"]]
+    plots.lying_bars(table, looks, "Rows kept out of gold by reason", "rows", labels)
+
+
+def in_millions(amount: float, share: float) -> str:
+    """`24.43 (19.3 %)`"""
+    return f"{float(amount) / MILLION:,.2f} ({share:.1f} %)"

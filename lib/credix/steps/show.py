@@ -1,25 +1,35 @@
 """Runs and step results as small tables, for the first and the last cell of a notebook."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 from pandas.io.formats.style import Styler
+from pandas.io.formats.style_render import CSSDict
 
+from credix.freshness import bounds_in_words
 from credix.steps.context import Run
 
-HIDDEN = {"effects", "monitoring", "nodes", "progress", "parts", "files"}
+HIDDEN = {"effects", "monitoring", "nodes", "progress", "parts", "files", "jobs"}
+COUNTED = ("parts", "files", "jobs")
 
 
 def describe_run(run: Run) -> Styler:
     """Which run this notebook works in."""
+    facts = {
+        "run": run.run_id,
+        "kind": "sandbox, no real watermark moves" if run.is_sandbox else "real",
+    }
+    if run.source_name:
+        watermark = run.watermark.model_dump() if run.watermark else None
+        facts |= {
+            "source": run.source_name,
+            "attempt (_seq)": str(run.attempt or "none"),
+            "watermark": describe_watermark(watermark),
+        }
     return as_table(
         {
-            "run": run.run_id,
-            "kind": "sandbox, no real watermark moves" if run.is_sandbox else "real",
-            "source": run.source_name or "all",
-            "attempt (_seq)": run.attempt or "none",
-            "watermark": describe_watermark(run.watermark.model_dump() if run.watermark else None),
+            **facts,
             "business day": run.business_date,
             "datasets": f"{run.settings.gcp_project}.{run.settings.prefix}_…",
         }
@@ -32,9 +42,13 @@ def describe_result(result: dict[str, Any]) -> Styler:
     for key in ("watermark_from", "watermark_to"):
         if key in shown:
             shown[key] = describe_watermark(shown[key])
-    for key in ("parts", "files"):
+    for key in COUNTED:
         if key in result:
             shown[key] = len(result[key])
+    if "lags" in result:
+        shown["lags"] = ", ".join(
+            f"{name}: {bounds_in_words(lag)}" for name, lag in result["lags"].items()
+        )
     return as_table(shown)
 
 
@@ -49,18 +63,25 @@ def as_table(facts: dict[str, Any]) -> Styler:
     return table(pd.DataFrame({"": list(facts), "value": values}))
 
 
-def table(frame: pd.DataFrame) -> Styler:
-    """The frame as people read it: thousands separated, two decimals, text to the left."""
+def table(frame: pd.DataFrame, right: Iterable[str] = ()) -> Styler:
+    """The frame as people read it: thousands separated, two decimals, text to the left.
+
+    Texts in the columns `right` are figures that are written out already.
+    """
     named = frame if frame.index.name is None else frame.reset_index()
     numbers = named.select_dtypes("number").columns
     formats: dict[Any, str | Callable[[object], str] | None] = {
         column: "{:,.0f}" if is_whole(named[column]) else "{:,.2f}" for column in numbers
     }
-    texts: list[Hashable] = [column for column in named.columns if column not in numbers]
+    sides = ["right" if name in numbers or name in right else "left" for name in named.columns]
+    styles: list[CSSDict] = [
+        {"selector": f".col{place}", "props": f"text-align: {side}; vertical-align: top"}
+        for place, side in enumerate(sides)
+    ]
     return (
         named.style.hide(axis="index")
         .format(formats, na_rep="", escape="html")
-        .set_properties(subset=texts, **{"text-align": "left"})
+        .set_table_styles(styles)
     )
 
 

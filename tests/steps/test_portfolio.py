@@ -1,0 +1,110 @@
+"""The figures of the portfolio, asked of gold as dbt builds it."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from credix.clients.warehouse import Warehouse
+from credix.settings import Settings
+from credix.sources import load_source, source_names
+from credix.steps import portfolio
+from credix.steps.context import Run, build_run
+from tests.runs.test_pipeline import run
+from tests.steps.test_report import shown
+from tests.tables import Table
+
+DAY = "2024-06-30"
+COMPANIES = {"11222333000181": "SP", "11444777000161": "RJ"}
+# Due date, paid on, cents expected, cents paid.
+INSTALLMENTS: dict[str, list[tuple[date, date | None, int, int | None]]] = {
+    "11222333000181": [
+        (date(2024, 6, 1), None, 100_00, None),
+        (date(2024, 5, 30), None, 10_00, None),
+        (date(2023, 12, 1), None, 1000_00, None),
+        (date(2024, 7, 15), None, 40_00, None),
+        (date(2024, 6, 1), date(2024, 6, 1), 250_00, 200_00),
+    ],
+    "11444777000161": [(date(2024, 8, 1), None, 600_00, None)],
+}
+
+
+@pytest.fixture
+def built(
+    settings: Settings, tables: dict[str, Table], warehouse: Warehouse
+) -> tuple[Run, dict[str, Any]]:
+    """A report over gold of that day, and its manifest."""
+    assert warehouse
+    for cnpj, uf in COMPANIES.items():
+        tables["cnpj_ws"].insert(cnpj=cnpj, uf=uf, legal_name="Canário Silva ME")
+        for number, (due, paid_on, expected, paid) in enumerate(INSTALLMENTS[cnpj]):
+            tables["installments"].insert(
+                asset_id=f"{cnpj}-{number}",
+                buyer_tax_id=cnpj,
+                invoice_issue_date=date(2023, 11, 1),
+                due_date=due,
+                paid_date=paid_on,
+                expected_amount_in_cents=expected,
+                paid_amount_in_cents=paid,
+            )
+    tables["installments"].insert(asset_id="no amount", expected_amount_in_cents=None)
+    manifest = run(settings, "full", DAY)
+    folder = settings.run_dir / manifest["run_id"]
+    return build_run(settings, manifest["run_id"], folder, None, 0, None, DAY), manifest
+
+
+def test_figures_are_those_of_the_rows_and_show_nobody(
+    built: tuple[Run, dict[str, Any]], settings: Settings
+) -> None:
+    report, manifest = built
+
+    assert portfolio.key_figures(report) == {
+        "installments": 6.0,
+        "buyers": 2.0,
+        "expected": 2000.0,
+        "paid": 200.0,
+        "overdue": 1110.0,
+        "pending": 640.0,
+        "outstanding": 1750.0,
+        "overdue_percent": 55.5,
+        "recovery_percent": 10.0,
+    }
+    ages = portfolio.ageing(report)
+    assert amounts(ages) == {
+        "1-30": 100.0,
+        "31-60": 10.0,
+        "61-90": 0.0,
+        "91-180": 0.0,
+        "over 180": 1000.0,
+    }
+    by_uf = portfolio.overdue_by_uf(report)
+    assert amounts(by_uf) == {"SP": 1110.0, "RJ": 0.0}
+    assert by_uf["overdue_percent"].tolist() == [79.29, 0.0]
+    assert portfolio.tiers(report)["companies"].sum() == 2
+    exposures = portfolio.largest_exposures(report)
+    assert exposures["buyer"].tolist() == ["••.•••.•••/••••-81", "••.•••.•••/••••-61"]
+    assert exposures["outstanding_brl"].tolist() == [1150.0, 600.0]
+    assert exposures["percent"].astype(float).tolist() == [65.71, 34.29]
+    faults = portfolio.quarantined(report)
+    assert faults[["source", "reason", "n_rows"]].to_numpy().tolist() == [
+        ["installments", "MISSING_AMOUNT", 1]
+    ]
+
+    text = shown(settings, manifest)
+    assert "million BRL" in text
+    for word in ("Canário", *COMPANIES):
+        assert word not in text
+    assert f"Gold is of {DAY}" in text
+
+
+def amounts(found: pd.DataFrame) -> dict[str, float]:
+    return {str(name): float(amount) for name, amount in found["overdue_brl"].items()}
+
+
+def test_no_query_names_a_column_that_the_contracts_call_personal() -> None:
+    text = Path(portfolio.__file__).read_text("utf-8")
+    personal = {name for source in source_names() for name in load_source(source).personal_data}
+    assert personal
+    assert [name for name in personal if name in text] == []
