@@ -12,6 +12,7 @@ import pytest
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
 from credix.paths import paths_of
+from credix.runs.history import source_statuses
 from credix.settings import PROJECT_DIR, Settings
 from credix.steps.earlier import choose_earlier
 from credix.steps.portfolio import derive, mask
@@ -148,6 +149,7 @@ def test_two_reports_tell_what_has_moved_and_never_who(
     first = run(settings, "full")
     tables["installments"].insert(asset_id="b", buyer_tax_id=CNPJ, due_date=date(2024, 2, 1))
     second = run(settings, "full")
+    again = run(settings, "monitoring")
 
     lag = second["lags"]["installments"]
     assert 0 < lag["at_least"] < lag["at_most"]
@@ -156,7 +158,13 @@ def test_two_reports_tell_what_has_moved_and_never_who(
     assert second["steps"]["gold"]["05_report"]["verdict"] == "Yes"
     text = shown(settings, second)
     assert "since 20" in text
+    since = re.findall(r"since 20[^<]+UTC", text)
+    assert since == re.findall(r"since 20[^<]+UTC", shown(settings, again))
     assert CNPJ not in text
     assert "Canário" not in text
+    statuses = {status["source"]: status for status in source_statuses(settings)}
+    assert statuses["installments"]["commit_to_gold"] == lag
+    for status in statuses.values():
+        assert status["gold_lag_seconds"] == pytest.approx(status["lag_seconds"], abs=0.2)
     [remembered] = lake.blobs(settings.lake_bucket, paths_of(settings).figures)
     assert CNPJ not in remembered.download_as_bytes().decode()
