@@ -7,7 +7,7 @@ import pytest
 
 from credix.cli import commands
 from credix.settings import PROJECT_DIR, Settings
-from credix.state import SourceState
+from credix.state import FencedState, GoldState, SourceState
 
 DOCUMENTS = [PROJECT_DIR / "README.md", *sorted((PROJECT_DIR / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
@@ -24,11 +24,17 @@ def test_every_setting_is_documented_with_its_variable() -> None:
     assert variables - set(re.findall(r"`([A-Z_]+)`", text)) == set()
 
 
-def test_everything_that_the_state_of_a_source_holds_is_named() -> None:
+@pytest.mark.parametrize(
+    ("words", "state", "other"),
+    [("a source", SourceState, set()), ("gold", GoldState, {"_seq"})],
+)
+def test_everything_that_a_state_holds_is_named(
+    words: str, state: type[FencedState], other: set[str]
+) -> None:
     text = (PROJECT_DIR / "docs" / "how-a-run-works.md").read_text("utf-8")
-    [told] = re.findall(r"The state of a source holds (.+?)\.\n\n", text, re.DOTALL)
-    fields = set(SourceState.model_fields) - {"format", "source"}
-    assert set(re.findall(r"`(\w+)`", told)) == fields
+    [told] = re.findall(rf"The state of {words} holds (.+?)\.\n\n", text, re.DOTALL)
+    fields = set(state.model_fields) - {"format", "source"}
+    assert set(re.findall(r"`(\w+)`", told)) - other == fields
 
 
 @pytest.mark.parametrize("command", sorted(commands.commands))

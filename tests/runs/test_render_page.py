@@ -35,6 +35,20 @@ def page() -> str:
     return made
 
 
+def test_a_plot_is_described_to_who_cannot_see_it() -> None:
+    picture = nbformat.v4.new_output(
+        "display_data",
+        data={"image/png": "iVBORw0KGgo="},
+        metadata={"image/png": {"alt": 'Overdue, "million" BRL', "width": 600}},
+    )
+    cell = nbformat.v4.new_code_cell("1", outputs=[picture])
+    made = render_page(nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))) or ""
+    [described] = re.findall("<img [^>]*>", made)
+    assert "Overdue, " in described
+    assert "No description" not in described
+    assert 'width="600"' in described
+
+
 def test_it_names_no_other_host() -> None:
     assert not re.search(r"<(?:script|link|img)[^>]*(?:src|href)=.https?://", page())
 

@@ -9,7 +9,7 @@ from credix.clients.replication import Replication
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.errors import CredixError
-from credix.freshness import Reach, complete_up_to, seconds_between
+from credix.freshness import complete_up_to, seconds_between
 from credix.runs.archive import read_manifests
 from credix.settings import MEBIBYTE, Settings
 from credix.sources import Source, load_source, source_names
@@ -25,11 +25,13 @@ def source_statuses(settings: Settings) -> list[dict[str, Any]]:
     """
     effects = Effects(settings.retry_seconds)
     states, warehouse = StateStore(settings, Lake(settings, effects)), Warehouse(settings, effects)
-    gold = states.read_gold().reached
+    gold = states.read_gold()
     lines = []
     for name in source_names():
         state = states.read_source(name)
         source, watermark = load_source(name), state.watermark
+        reach = gold.reached.get(name)
+        complete_at = complete_up_to(reach, state.reach if gold.business_date else None)
         lines.append(
             {
                 "source": name,
@@ -40,8 +42,8 @@ def source_statuses(settings: Settings) -> list[dict[str, Any]]:
                 "last_run": state.last_run.model_dump(mode="json") if state.last_run else None,
                 "rows_in_bronze": count_rows(warehouse, name),
                 "lag_seconds": lag_seconds(state.reach.snapshot_at),
-                "gold_lag_seconds": lag_seconds(complete_up_to(gold.get(name), state.reach)),
-                "commit_to_gold": commit_to_gold(gold.get(name)),
+                "gold_lag_seconds": lag_seconds(complete_at),
+                "commit_to_gold": reach.lag.as_dict() if reach and reach.lag else None,
             }
         )
         if "log" in (source.capture, state.capture):
@@ -99,8 +101,3 @@ def lag_seconds(snapshot_at: str | None) -> float | None:
     if snapshot_at is None:
         return None
     return seconds_between(snapshot_at, datetime.now(UTC).isoformat())
-
-
-def commit_to_gold(gold: Reach | None) -> dict[str, float | None] | None:
-    """Between how many seconds and how many; None before gold was built."""
-    return gold.lag.as_dict() if gold and gold.lag else None

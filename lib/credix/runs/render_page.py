@@ -25,7 +25,6 @@ SAFE_ATTRIBUTES = {
 STYLE = """<style>
 .jp-OutputArea-output { overflow-x: auto; }
 .jp-RenderedHTMLCommon td { max-width: 26em; overflow-wrap: break-word; }
-.jp-RenderedHTMLCommon th { overflow-wrap: normal; }
 @media (max-width: 760px) {
   .jp-RenderedHTMLCommon td { max-width: 16em; }
   .jp-RenderedHTMLCommon td, .jp-RenderedHTMLCommon th { padding: 0.4em; }
@@ -35,6 +34,12 @@ STYLE = """<style>
 }
 </style>
 </head>"""
+# Lab's template leaves out what a picture says of itself.
+TEMPLATE = """{% extends "lab/index.html.j2" %}
+{% block data_png scoped %}
+{%- set alt = output | get_metadata("alt", "image/png") or "plot" -%}
+{{ super() | replace("<img ", '<img alt="' ~ alt | escape_html ~ '" ', 1) }}
+{% endblock data_png %}"""
 
 
 def render_page(notebook: str) -> str | None:
@@ -59,6 +64,7 @@ def render_page(notebook: str) -> str | None:
             }
         ),
     )
+    exporter.raw_template = TEMPLATE
     exporter.register_filter("clean_html", clean_html)
     try:
         body, _ = exporter.from_notebook_node(nbformat.reads(notebook, as_version=4))

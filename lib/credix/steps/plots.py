@@ -39,9 +39,10 @@ def grouped_bars(table: pd.DataFrame, title: str, unit: str) -> None:
     """One group per line of the table, one bar per column, its value above it; up to four."""
     axes = new_axes(title, HEIGHT)
     width = 0.8 / max(1, len(table.columns))
-    looks = SIDE_BY_SIDE[-len(table.columns) :] if len(table.columns) == 3 else SIDE_BY_SIDE
     if not table.empty:
-        for place, (column, (color, hatch)) in enumerate(zip(table.columns, looks, strict=False)):
+        for place, (column, (color, hatch)) in enumerate(
+            zip(table.columns, SIDE_BY_SIDE, strict=False)
+        ):
             places = [group + (place + 0.5) * width - 0.4 for group in range(len(table))]
             heights = table[column].astype(float).fillna(0)
             drawn = axes.bar(

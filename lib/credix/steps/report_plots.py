@@ -1,5 +1,6 @@
 """05: the plots of the report."""
 
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -126,7 +127,7 @@ def plot_quarantined(found: pd.DataFrame) -> None:
     table = pd.DataFrame(
         {name: found["n_rows"].where(found["source"] == name, 0) for name in sources}
     ).set_axis(found["reason"], axis=0)
-    looks = dict(zip(sources, (OVERDUE, PENDING), strict=False))
+    looks = dict(zip(sources, cycle(plots.SIDE_BY_SIDE), strict=False))
     labels = [f"{rows:,}" for rows in found["n_rows"]]
     plots.lying_bars(table, looks, "Rows kept out of gold by reason", "rows", labels)
 

@@ -37,14 +37,15 @@ def source_facts(run: Run) -> list[dict[str, Any]]:
     changes that came into gold last had waited.
     """
     now = datetime.now(UTC).isoformat()
-    gold = run.states.read_gold().reached
+    gold = run.states.read_gold()
     facts = []
     for name in source_names():
         results = read_results(run, name)
-        state, reach = run.states.read_source(name), gold.get(name)
+        state, reach = run.states.read_source(name), gold.reached.get(name)
         extracted = results["01_extract"]
         first, last = (extracted[0], extracted[-1]) if extracted else ({}, {})
-        read_at = complete_up_to(reach, state.reach) if reach else None
+        bronze = state.reach if reach and gold.business_date else None
+        read_at = complete_up_to(reach, bronze)
         facts.append(
             {
                 "name": name,
@@ -89,7 +90,7 @@ def freshness(facts: list[dict[str, Any]]) -> pd.DataFrame:
             "gold complete up to (UTC)": (source["read_at"] or "never")[:19].replace("T", " "),
             "age": in_words(source["age"]) if source["age"] is not None else "",
             "last changes: commit to gold": bounds_in_words(source["lag"]),
-            "last run": source["status"] or "none",
+            "last finished run": (source["status"] or "none").replace("_", " "),
         }
         for source in facts
     ]
