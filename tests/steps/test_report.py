@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from credix.clients.lake import Lake
+from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.paths import paths_of
 from credix.runs.history import source_statuses
 from credix.settings import PROJECT_DIR, Settings
+from credix.state import SourceState
 from credix.steps.earlier import choose_earlier
 from credix.steps.portfolio import derive, mask
 from credix.steps.report import compare_figures, compare_tiers
@@ -140,6 +142,13 @@ def test_the_catalog_is_published_once_a_day_and_opens_without_a_network(
         assert word not in page
 
 
+def failed(state: SourceState) -> SourceState:
+    """The state as a run leaves it that failed."""
+    assert state.last_run is not None
+    last = state.last_run.model_copy(update={"status": "failed"})
+    return state.model_copy(update={"last_run": last})
+
+
 def test_two_reports_tell_what_has_moved_and_never_who(
     settings: Settings, tables: dict[str, Table], warehouse: Warehouse, lake: Lake
 ) -> None:
@@ -148,6 +157,7 @@ def test_two_reports_tell_what_has_moved_and_never_who(
     tables["installments"].insert(buyer_tax_id=CNPJ, due_date=date(2024, 2, 1))
     first = run(settings, "full")
     tables["installments"].insert(asset_id="b", buyer_tax_id=CNPJ, due_date=date(2024, 2, 1))
+    StateStore(settings, lake).change_source("state.release", "installments", failed)
     second = run(settings, "full")
     again = run(settings, "monitoring")
 

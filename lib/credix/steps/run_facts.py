@@ -33,8 +33,8 @@ def source_facts(run: Run) -> list[dict[str, Any]]:
     """One entry per source, whether or not this run carried it.
 
     `rows` are those of this run by step, `read_at` is up to when gold is complete and `age` the
-    seconds since then, `status` how the last run of the source ended. `lag` bounds how long the
-    changes that came into gold last had waited.
+    seconds since then, `status` how the last run of the source ended: well, where that is this one,
+    which has come as far as its report. `lag` bounds how long what came into gold last had waited.
     """
     now = datetime.now(UTC).isoformat()
     gold = run.states.read_gold()
@@ -45,6 +45,7 @@ def source_facts(run: Run) -> list[dict[str, Any]]:
         extracted = results["01_extract"]
         first, last = (extracted[0], extracted[-1]) if extracted else ({}, {})
         bronze = state.reach if reach and gold.business_date else None
+        last_status = state.last_run.status if state.last_run else None
         read_at = complete_up_to(reach, bronze)
         facts.append(
             {
@@ -56,7 +57,7 @@ def source_facts(run: Run) -> list[dict[str, Any]]:
                 "to": last.get("watermark_to"),
                 "read_at": read_at,
                 "age": seconds_between(read_at, now) if read_at else None,
-                "status": state.last_run.status if state.last_run else None,
+                "status": "done" if extracted else last_status,
                 "lag": reach.lag.as_dict() if reach and reach.lag else None,
                 "lossless": last.get("lossless"),
             }
@@ -90,7 +91,7 @@ def freshness(facts: list[dict[str, Any]]) -> pd.DataFrame:
             "gold complete up to (UTC)": (source["read_at"] or "never")[:19].replace("T", " "),
             "age": in_words(source["age"]) if source["age"] is not None else "",
             "last changes: commit to gold": bounds_in_words(source["lag"]),
-            "last finished run": (source["status"] or "none").replace("_", " "),
+            "last run": (source["status"] or "none").replace("_", " "),
         }
         for source in facts
     ]
