@@ -7,10 +7,13 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import requests
 from google.api_core import exceptions as google
 from google.cloud import bigquery
+
+from credix.local.bigquery.repairs_reads import SESSIONS, RecentSessions
 
 Query = Callable[..., list[dict]]
 
@@ -247,6 +250,25 @@ def test_a_table_is_read_through_the_storage_api(query: Query, client, dataset, 
     assert table.schema.types == [pa.int64(), pa.decimal128(38, 9), pa.date32()]
     row = table.slice(99_999).to_pylist()[0]
     assert row == {"id": 100_000, "amount": Decimal(12500), "due_date": date(2024, 1, 31)}
+
+
+def test_a_wide_table_is_sent_in_messages_that_the_server_may_send(
+    query: Query, client, dataset, storage_reader
+):
+    query(
+        f"CREATE TABLE `{dataset}.wide` AS SELECT x AS id, REPEAT('x', 400) AS text "
+        "FROM UNNEST(GENERATE_ARRAY(1, 60000)) x"
+    )
+    table = client.list_rows(f"{dataset}.wide").to_arrow(bqstorage_client=storage_reader)
+    assert table.num_rows == 60_000
+    assert pc.sum(table["id"]).as_py() == 60_000 * 60_001 // 2
+
+
+def test_a_read_that_is_long_over_is_forgotten():
+    sessions = RecentSessions()
+    for number in range(SESSIONS + 2):
+        sessions[f"s{number}"] = number
+    assert list(sessions) == [f"s{number}" for number in range(2, SESSIONS + 2)]
 
 
 def test_a_result_becomes_a_data_frame(client):

@@ -1,17 +1,16 @@
 """BigQuery: load jobs with names of their own, queries with a bound, tables as Arrow."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 from google.api_core import exceptions as google
-from google.auth import exceptions as auth
 from google.cloud import bigquery
 
-from credix.clients.credentials import credentials_error, google_credentials
+from credix.clients.bigquery_errors import translated
+from credix.clients.credentials import google_credentials
 from credix.clients.effects import Effects
 from credix.clients.job_records import (
     is_measured_by,
@@ -20,7 +19,7 @@ from credix.clients.job_records import (
     load_record,
     query_record,
 )
-from credix.errors import DataError, SettingsError, SourceError, TransientError
+from credix.errors import DataError, TransientError
 from credix.foreign_text import without_values
 from credix.schema import Column
 from credix.settings import Settings
@@ -48,7 +47,7 @@ class Warehouse:
 
     def __init__(self, settings: Settings, effects: Effects) -> None:
         self.settings, self.effects = settings, effects
-        with self._translated("BigQuery"):
+        with translated("BigQuery"):
             self._client = bigquery.Client(
                 project=settings.gcp_project,
                 credentials=google_credentials(settings),
@@ -241,33 +240,12 @@ class Warehouse:
         return job
 
     def _perform(self, effect: str, target: str, action: Callable[[], T]) -> T:
-        with self._translated(target):
+        with translated(target):
             return self.effects.perform(effect, target, action)
 
     def _read(self, target: str, action: Callable[[], T]) -> T:
-        with self._translated(target):
+        with translated(target):
             return self.effects.read(target, action)
-
-    @contextmanager
-    def _translated(self, target: str) -> Iterator[None]:
-        try:
-            yield
-        except google.Forbidden as error:
-            message = without_values(error.message)
-            raise SettingsError(
-                f"Access to {target} is denied ({message}): grant this identity the role."
-            ) from None
-        except google.NotFound as error:
-            raise SettingsError(
-                f"BigQuery does not find what {target} needs: {error.message}. Create it "
-                "(Terraform does on Google, ./run_pipeline.py up locally) or correct GCP_PROJECT, "
-                "CREDIX_PREFIX or CREDIX_BIGQUERY_LOCATION."
-            ) from None
-        except google.BadRequest as error:
-            message = without_values(error.message)
-            raise SourceError(f"BigQuery refused a query on {target}: {message}") from None
-        except auth.GoogleAuthError as error:
-            raise credentials_error(error) from None
 
 
 def query_parameter(

@@ -16,6 +16,7 @@ GREY, SKY = "#999999", "#56B4E9"
 SIDE_BY_SIDE = ((GREY, "..."), (BLUE, ""), (SKY, "///"), (GREEN, "xxx"))
 # Inches of 100 pixels: a phone shows the whole width and can still be read.
 WIDTH, HEIGHT, LINE = 6.0, 3.0, 0.27
+LETTERS_SIDE_BY_SIDE = 45
 # Twice as many dots as a page needs, for print.
 SHARP = 200
 Looks = Mapping[str, tuple[str, str]]
@@ -27,8 +28,8 @@ def bars(values: pd.Series, title: str, unit: str, color: str = BLUE) -> None:
     if not values.empty:
         labels = [str(label) for label in values.index]
         drawn = axes.bar(labels, values.to_numpy(dtype=float), color=color, width=0.8)
-        turned = 90 if len(values) > 12 else 45 if len(values) > 6 else 0
-        axes.tick_params(axis="x", rotation=turned)
+        is_wide = len(values) > 6 or sum(map(len, labels)) > LETTERS_SIDE_BY_SIDE
+        axes.tick_params(axis="x", rotation=90 if len(values) > 12 else 45 if is_wide else 0)
         axes.set_xlabel(str(values.index.name or ""))
         if len(values) <= 12:
             axes.bar_label(drawn, labels=[number(value) for value in values], padding=2)

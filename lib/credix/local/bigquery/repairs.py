@@ -8,6 +8,7 @@ from credix.local.bigquery import (
     repairs_definitions,
     repairs_jobs,
     repairs_metadata,
+    repairs_reads,
     repairs_statements,
     repairs_storage,
     repairs_types,
@@ -23,4 +24,5 @@ def apply(data: Path) -> None:
     repairs_definitions.apply()
     repairs_metadata.apply()
     repairs_jobs.apply()
+    repairs_reads.apply()
     load_jobs.apply()

@@ -1,0 +1,45 @@
+"""Personal data out of what is shown: a value becomes a word, a null stays one."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from credix.sources import load_source, source_names
+from credix.steps.profile import MASK
+
+
+def personal_columns() -> frozenset[str]:
+    """The columns that any contract lists: silver and gold keep their names."""
+    return frozenset().union(*(load_source(name).personal_data for name in source_names()))
+
+
+def mask_table(table: pa.Table, columns: Iterable[str]) -> pa.Table:
+    """The table with these columns as texts that say only whether there is a value."""
+    for index, name in enumerate(table.column_names):
+        if name in columns:
+            absent = pc.is_null(table[name])
+            masked = pc.if_else(absent, pa.scalar(None, pa.string()), pa.scalar(MASK))
+            table = table.set_column(index, name, masked)
+    return table
+
+
+def mask_frame(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """The same for a frame."""
+    personal = {name: frame[name].map(mask_value) for name in frame.columns if name in columns}
+    return frame.assign(**personal)
+
+
+def mask_value(value: object) -> str | None:
+    return None if value is None or value is pd.NaT or value != value else MASK
+
+
+def masked_select(names: Iterable[str], columns: Iterable[str], relation: str) -> str:
+    """A SELECT of DuckDB's in which these columns are masked."""
+    hidden = set(columns)
+    texts = [
+        f"CASE WHEN {name} IS NOT NULL THEN '{MASK}' END AS {name}" if name in hidden else name
+        for name in names
+    ]
+    return f"SELECT {', '.join(texts)} FROM {relation}"

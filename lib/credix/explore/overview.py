@@ -1,0 +1,62 @@
+"""Where things stand: the sources, and the last run step by step, as small tables."""
+
+from typing import Any
+
+import pandas as pd
+
+from credix.clients.lake import Lake
+from credix.runs.archive import read_manifests
+from credix.runs.history import source_statuses
+from credix.settings import Settings
+
+SOURCES = ["source", "table", "rows in bronze", "complete up to (UTC)", "last run", "status"]
+STEPS = ["notebook", "source", "result", "rows", "seconds"]
+NO_RUN = "No run has ended yet. This makes one: ./run_pipeline.py run full"
+
+
+def source_table(settings: Settings) -> pd.DataFrame:
+    """One line per source: how much bronze holds, up to when, and how its last run ended."""
+    lines = []
+    for found in source_statuses(settings):
+        run, watermark = found["last_run"] or {}, found["watermark"] or {}
+        facts = (
+            *(found["source"], found["table"], found["rows_in_bronze"]),
+            *(
+                (watermark.get("snapshot_at") or "")[:19],
+                run.get("run_id"),
+                run.get("status", "never run"),
+            ),
+        )
+        lines.append(dict(zip(SOURCES, facts, strict=True)))
+    return pd.DataFrame(lines, columns=SOURCES)
+
+
+def step_table(manifest: dict[str, Any] | None) -> pd.DataFrame:
+    """One line per notebook of a run, in the order in which they ran; none without a run."""
+    steps = (manifest or {}).get("steps") or {}
+    lines = [
+        {
+            "notebook": step,
+            "source": source,
+            "result": result["status"],
+            "rows": result.get("rows"),
+            "seconds": result.get("seconds"),
+        }
+        for source, results in steps.items()
+        for step, result in results.items()
+    ]
+    return pd.DataFrame(lines, columns=STEPS)
+
+
+def describe_run(manifest: dict[str, Any] | None) -> str:
+    if manifest is None:
+        return NO_RUN
+    return (
+        f"Run {manifest['run_id']} of job {manifest['job']}: {manifest['status']}, "
+        f"{manifest['seconds']:.1f} s, for business day {manifest['business_date']}"
+    )
+
+
+def find_last(lake: Lake) -> dict[str, Any] | None:
+    """The manifest of the newest archived run."""
+    return next(iter(read_manifests(lake, 1)), None)
