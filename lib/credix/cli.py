@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from credix import cli_doctor, cli_recovery, cli_schedule, environment, terminal
+from credix import cli_doctor, cli_lab, cli_recovery, cli_schedule, environment, terminal
 from credix.errors import CredixError
 from credix.foreign_text import traceback_without_values
 from credix.interrupts import terminate
@@ -233,7 +233,12 @@ def install_elementary(env: str | None, *, once: bool) -> None:
     install(settings, terminal.tell, is_only_tried=once)
 
 
-for command in (*cli_recovery.COMMANDS, *cli_schedule.COMMANDS, *cli_doctor.COMMANDS):
+for command in (
+    *cli_recovery.COMMANDS,
+    *cli_schedule.COMMANDS,
+    *cli_doctor.COMMANDS,
+    *cli_lab.COMMANDS,
+):
     commands.add_command(command)
 
 

@@ -13,7 +13,7 @@ POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT")
 GOOGLE = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
 # What lies beside the servers in the stack's folder.
 PROVISIONED = "provisioned"
-LOCAL_FILES = (PROVISIONED, "runs", "dbt", "demo")
+LOCAL_FILES = (PROVISIONED, "runs", "dbt", "demo", "lab")
 
 
 def enter(

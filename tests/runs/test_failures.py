@@ -1,7 +1,6 @@
 """Five ways in which a run fails: each is named in notebook, manifest, page, exit and alert."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,8 @@ import pytest
 from credix.clients.lake import Lake
 from credix.paths import paths_of
 from credix.runs.history_page import decode_day, read_days
-from credix.settings import PROJECT_DIR, Settings
+from credix.settings import Settings
+from tests.project_copy import copy_project, variables_for
 from tests.receiver import Receiver
 from tests.tables import Table
 
@@ -40,13 +40,7 @@ FAULTS = {
 @pytest.fixture
 def workbook(tmp_path: Path) -> Path:
     """A copy of the project whose notebooks a test may break."""
-    copy = tmp_path / "project"
-    copy.mkdir()
-    shutil.copytree(PROJECT_DIR / "lib", copy / "lib")
-    shutil.copytree(PROJECT_DIR / "notebooks", copy / "notebooks")
-    shutil.copytree(PROJECT_DIR / "dbt", copy / "dbt", ignore=shutil.ignore_patterns("target"))
-    shutil.copy(PROJECT_DIR / "run_pipeline.py", copy)
-    return copy
+    return copy_project(tmp_path / "project")
 
 
 def plant(workbook: Path, notebook: str, code: str) -> None:
@@ -64,12 +58,9 @@ def fail(
     """Exit code and output of the run, whose alerts the receiver gets."""
     timeout = "5" if fault == "a cell takes too long" else "600"
     variables = {
-        **settings.variables(),
+        **variables_for(workbook, settings),
         "CREDIX_ALERT_URLS": f"json://{receiver.address}/",
         "CREDIX_NOTEBOOK_TIMEOUT_SECONDS": timeout,
-        "PYTHONPATH": str(workbook / "lib"),
-        "PATH": str(Path(sys.executable).parent),
-        "HOME": str(workbook),
     }
     process = subprocess.Popen(
         [sys.executable, str(workbook / "run_pipeline.py"), "run", "cnpj"],

@@ -1,0 +1,31 @@
+"""The command `lab`."""
+
+import os
+import webbrowser
+
+import click
+
+from credix import environment, terminal
+
+
+@click.command()
+@click.option("--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local.")
+@click.option("--port", type=click.IntRange(1, 65535), help="By default the first free from 8888.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+def lab(env: str | None, port: int | None, *, no_browser: bool) -> None:
+    """Start JupyterLab with the servers it needs, at 00_start_here; Ctrl-C ends it."""
+    settings = environment.enter(env, terminal.tell, writes=False)
+    from credix.runs.lab import Lab
+
+    started = Lab.start(settings, port, os.environ)
+    try:
+        terminal.console.print(f"JupyterLab: {started.address}", markup=False)
+        terminal.tell("Ctrl-C ends it with its kernels; the servers stay up until down.")
+        if not no_browser:
+            webbrowser.open(started.address)
+        started.process.wait()
+    finally:
+        started.stop()
+
+
+COMMANDS = (lab,)

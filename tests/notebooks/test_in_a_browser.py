@@ -1,0 +1,145 @@
+"""`lab` in a real browser: every notebook by Run All, twice, and nothing real has moved."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from credix.clients.lake import Lake
+from credix.clients.state_store import StateStore
+from credix.clients.warehouse import Warehouse
+from credix.settings import Settings
+from credix.state import SourceState
+from tests.project_copy import copy_project, variables_for
+from tests.tables import Table
+
+CHROMIUM = next(
+    (
+        path
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (path := shutil.which(name))
+    ),
+    None,
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+NAMES = [
+    *("00_start_here", "01_extract", "02_land", "03_load", "04_transform", "05_report"),
+    "explore",
+]
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+ERRORS = "[data-mime-type='application/vnd.jupyter.error']"
+WARNINGS = "[data-mime-type='application/vnd.jupyter.stderr']"
+PROMPTS = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputArea-prompt"
+MILLISECONDS = 120_000
+
+
+@dataclass
+class RunningLab:
+    """The command `lab` at work on a copy of the project."""
+
+    project: Path
+    process: subprocess.Popen[str]
+    address: str
+
+
+@pytest.fixture
+def lab(settings: Settings, tables: dict[str, Table], tmp_path: Path) -> Iterator[RunningLab]:
+    tables["cnpj_ws"].insert()
+    for number in range(20):
+        tables["installments"].insert(asset_id=f"a{number}")
+    project = copy_project(tmp_path / "project")
+    variables = {**variables_for(project, settings), "CREDIX_LOCAL_DIR": str(tmp_path / "local")}
+    process = subprocess.Popen(
+        [sys.executable, str(project / "run_pipeline.py"), "lab", "--no-browser"],
+        env=variables,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    address = process.stdout.readline().partition("JupyterLab: ")[2].strip()
+    assert address, "lab has not started"
+    yield RunningLab(project, process, address)
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def page() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        opened = browser.new_page(viewport={"width": 1400, "height": 2600})
+        opened.set_default_timeout(MILLISECONDS)
+        yield opened
+        browser.close()
+
+
+def run_all(page: Any, lab: RunningLab, name: str, picture: Path) -> None:
+    """Open a notebook, Run All Cells, and see every cell numbered and none in error."""
+    address = urlsplit(lab.address)
+    page.goto(
+        f"{address.scheme}://{address.netloc}/lab/tree/notebooks/{name}.ipynb?{address.query}&reset"
+    )
+    page.locator(".jp-NotebookPanel:visible").wait_for()
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    end = time.monotonic() + MILLISECONDS / 1000
+    while not all_numbered(prompts := page.locator(PROMPTS).all_inner_texts()):
+        assert page.locator(ERRORS).count() == 0, page.locator(ERRORS).first.inner_text()
+        assert page.locator(".jp-Dialog").count() == 0, page.locator(".jp-Dialog").inner_text()
+        assert time.monotonic() < end, prompts
+        page.wait_for_timeout(200)
+    page.keyboard.press("Control+s")
+    page.locator(".jp-mod-dirty").first.wait_for(state="detached")
+    page.screenshot(path=picture)
+    assert page.locator(ERRORS).count() == 0
+    assert page.locator(WARNINGS).all_inner_texts() == []
+    assert page.locator(".jp-Dialog").count() == 0
+    assert page.locator(".Toastify__toast").all_inner_texts() == []
+
+
+def all_numbered(prompts: list[str]) -> bool:
+    return bool(prompts) and all(text.strip("[]: ").isdigit() for text in prompts)
+
+
+def test_every_notebook_runs_twice_and_no_real_state_moves(
+    lab: RunningLab,
+    page: Any,
+    settings: Settings,
+    lake: Lake,
+    warehouse: Warehouse,
+    tmp_path: Path,
+) -> None:
+    files = sorted((lab.project / "notebooks").glob("*.ipynb"))
+    before = {path.name: path.read_bytes() for path in files}
+    for time_of_day in ("first", "second"):
+        for name in NAMES:
+            run_all(page, lab, name, tmp_path / f"{name}-{time_of_day}.png")
+
+    assert {path.name: path.read_bytes() for path in files} == before
+    for source in ("cnpj_ws", "installments"):
+        assert StateStore(settings, lake).read_source(source) == SourceState(source=source)
+    assert lake.blobs(settings.archive_bucket, f"{settings.prefix}/") == []
+    assert warehouse.columns("bronze", "installments") is None
+
+
+def test_an_interrupt_ends_the_lab_with_its_kernels(lab: RunningLab, page: Any) -> None:
+    run_all(page, lab, "00_start_here", lab.project / "picture.png")
+    family = psutil.Process(lab.process.pid).children(recursive=True)
+    assert any("ipykernel" in " ".join(process.cmdline()) for process in family)
+
+    lab.process.send_signal(signal.SIGINT)
+
+    assert lab.process.wait() == 1
+    assert psutil.wait_procs(family, timeout=5)[1] == []
