@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from credix.errors import SettingsError
+from credix.source_sql import table_sql
 from credix.sources import build_source, load_source, source_names, technical_columns
 
 DECLARED: dict[str, Any] = {
@@ -50,6 +51,13 @@ def test_landing_files_carry_the_contract_then_the_technical_columns() -> None:
     assert all(column.name.startswith("_") for column in technical_columns())
 
 
+def test_a_source_may_lie_in_a_schema_of_its_own() -> None:
+    usual = build_source("t", DECLARED, COLUMNS)
+    other = build_source("t", {**DECLARED, "schema": "shop"}, COLUMNS)
+    assert (usual.table_in("oltp"), other.table_in("oltp")) == ("oltp.t", "shop.t")
+    assert table_sql(other, "oltp") == '"shop"."t"'
+
+
 def test_an_unknown_source_is_refused_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r"no source 'cnpj'.*cnpj_ws, installments"):
         load_source("cnpj")
@@ -65,6 +73,7 @@ def test_an_unknown_source_is_refused_with_the_known_ones() -> None:
         ({"key": []}, "needs a key"),
         ({"key": ["day"]}, "must be REQUIRED"),
         ({"colour": "red"}, "missing or unknown settings: colour"),
+        ({"capture": "cursor", "cursor": []}, "needs the columns of the cursor"),
     ],
 )
 def test_a_wrong_declaration_is_refused_by_name(change: dict[str, Any], words: str) -> None:

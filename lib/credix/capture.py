@@ -160,6 +160,11 @@ def since_cursor(source: Source, cursor: str) -> str:
 
 def in_period(source: Source, first: str, last: str) -> str:
     """True for rows whose cursor lies in the period, both days included (UTC for instants)."""
+    if not source.cursor:
+        raise SettingsError(
+            f"Source '{source.name}' names no cursor in sources.toml: nothing tells the rows of a "
+            "period."
+        )
     expression, kind = cursor_sql(source), cursor_type(source)
     if kind == "date":
         return f"{expression} BETWEEN {quote_literal(first)}::date AND {quote_literal(last)}::date"

@@ -15,7 +15,15 @@ from typing import Any
 
 import click
 
-from credix import cli_doctor, cli_lab, cli_recovery, cli_schedule, environment, terminal
+from credix import (
+    cli_doctor,
+    cli_lab,
+    cli_recovery,
+    cli_schedule,
+    cli_source,
+    environment,
+    terminal,
+)
 from credix.errors import CredixError
 from credix.foreign_text import traceback_without_values
 from credix.interrupts import terminate
@@ -238,6 +246,7 @@ for command in (
     *cli_schedule.COMMANDS,
     *cli_doctor.COMMANDS,
     *cli_lab.COMMANDS,
+    *cli_source.COMMANDS,
 ):
     commands.add_command(command)
 

@@ -50,6 +50,7 @@ def load_files(
 
 def load_file(engine: Engine, schema: str, source: Source, path: Path, *, replace: bool) -> int:
     """Load one file in one transaction and return its number of rows."""
+    schema = source.schema_in(schema)
     table = f"{schema}.{source.table}"
     with open_parquet(path) as parquet:
         check_columns(parquet.schema_arrow, source, path)

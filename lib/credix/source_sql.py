@@ -53,7 +53,7 @@ def any_sql(expression: str, numbers: Sequence[int] | np.ndarray) -> str:
 
 
 def table_sql(source: Source, schema: str) -> str:
-    return f"{quote(schema)}.{quote(source.table)}"
+    return f"{quote(source.schema_in(schema))}.{quote(source.table)}"
 
 
 def quote(identifier: str) -> str:

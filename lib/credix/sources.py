@@ -17,6 +17,7 @@ CaptureMode = Literal["row_version", "cursor", "log"]
 DriftRule = Literal["fail", "evolve"]
 
 FIELDS = {"table", "key", "capture", "cursor", "deletes", "drift", "ignored", "personal_data"}
+OPTIONAL = {"schema"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,15 @@ class Source:
     ignored: frozenset[str]
     personal_data: frozenset[str]
     columns: tuple[Column, ...]
+    schema: str | None = None
+
+    def schema_in(self, usual: str) -> str:
+        """The schema of the table: its own where it has one, else POSTGRES_SCHEMA."""
+        return self.schema or usual
+
+    def table_in(self, usual: str) -> str:
+        """The table as people call it: `oltp.business_case_installments`."""
+        return f"{self.schema_in(usual)}.{self.table}"
 
     @property
     def column_names(self) -> list[str]:
@@ -68,13 +78,15 @@ def load_source(name: str) -> Source:
 def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, str]]) -> Source:
     """Check one table of `sources.toml` and its columns; raises SettingsError naming the fault."""
     where = f"Source '{name}' in sources.toml"
-    wrong = sorted(set(declared) ^ FIELDS)
+    wrong = sorted((set(declared) - OPTIONAL) ^ FIELDS)
     if wrong:
         raise SettingsError(f"{where}: missing or unknown settings: {', '.join(wrong)}.")
     if declared["capture"] not in get_args(CaptureMode):
         raise SettingsError(f"{where}: capture must be one of {', '.join(get_args(CaptureMode))}.")
     if declared["drift"] not in get_args(DriftRule):
         raise SettingsError(f"{where}: drift must be one of {', '.join(get_args(DriftRule))}.")
+    if declared["capture"] == "cursor" and not declared["cursor"]:
+        raise SettingsError(f'{where}: capture = "cursor" needs the columns of the cursor.')
     if not isinstance(declared["deletes"], bool):
         raise SettingsError(f"{where}: deletes must be true or false.")
     parsed = tuple(Column(**column) for column in columns)
@@ -108,6 +120,7 @@ def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, st
         ignored=frozenset(declared["ignored"]),
         personal_data=frozenset(declared["personal_data"]),
         columns=parsed,
+        schema=declared.get("schema"),
     )
 
 

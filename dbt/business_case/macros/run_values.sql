@@ -93,6 +93,7 @@
 {%- endmacro -%}
 
 {#- The source table behind a bronze model, as people know it: oltp.business_case_installments. -#}
-{%- macro source_table() -%}
-    {{- env_var('POSTGRES_SCHEMA', 'oltp') ~ '.business_case_' ~ this.identifier -}}
+{%- macro source_table(table=none, schema=none) -%}
+    {{- schema or env_var('POSTGRES_SCHEMA', 'oltp') -}}
+    .{{- table or 'business_case_' ~ this.identifier -}}
 {%- endmacro -%}

@@ -185,7 +185,7 @@ def check_table(connection: SourceConnection, name: str) -> str:
     key = check_key(connection, source, schema)
     if unknown and source.drift == "fail":
         raise SourceError(
-            f"{schema}.{source.table} has columns that the contract lacks: {', '.join(unknown)}. "
+            f"{source.table_in(schema)} has columns that the contract lacks: {', '.join(unknown)}. "
             f"./run_pipeline.py evolve {name}, or list them as ignored in sources.toml."
         )
     return key

@@ -35,7 +35,7 @@ def source_statuses(settings: Settings) -> list[dict[str, Any]]:
         lines.append(
             {
                 "source": name,
-                "table": f"{settings.postgres_schema}.{source.table}",
+                "table": source.table_in(settings.postgres_schema),
                 "watermark": watermark.model_dump() if watermark else None,
                 "attempt": state.attempt,
                 "held_by": state.lease.run_id if state.lease else None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from credix.errors import SettingsError
 from credix.settings import PROJECT_DIR
+from credix.sources import source_names
 
 NOTEBOOKS = PROJECT_DIR / "notebooks"
 
@@ -31,7 +32,7 @@ IMPORTED_LATER = {
 
 @dataclass(frozen=True)
 class Job:
-    """A unit of work; `cron` is when the schedule runs it, in the business's time zone."""
+    """A unit of work; `cron` is when the schedule runs it, if ever, in the business's time zone."""
 
     name: str
     sources: tuple[str, ...]
@@ -63,15 +64,22 @@ class Job:
         return next_source or ((GOLD_STEP,) if has_gold and len(self.sources) > 1 else report)
 
 
-JOBS = {
-    job.name: job
-    for job in (
+def build_jobs(sources: Sequence[str]) -> dict[str, Job]:
+    """The jobs by name; a source that none of them carries alone gets one of its own name."""
+    alone = [
         Job("cnpj", ("cnpj_ws",), has_report=False, cron="15 3 * * *"),
         Job("installments", ("installments",), has_report=False, cron="*/5 * * * *"),
-        Job("full", ("cnpj_ws", "installments"), has_report=True, cron="0 5 * * *"),
+    ]
+    carried = {job.sources for job in alone}
+    alone += [Job(name, (name,), has_report=False) for name in sources if (name,) not in carried]
+    whole = [
+        Job("full", tuple(sources), has_report=True, cron="0 5 * * *"),
         Job("monitoring", (), has_report=True, cron="0 12 * * *"),
-    )
-}
+    ]
+    return {job.name: job for job in (*alone, *whole)}
+
+
+JOBS = build_jobs(source_names())
 
 
 def find_job(name: str) -> Job:

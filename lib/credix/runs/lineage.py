@@ -118,7 +118,7 @@ def make_events(
 def describe_table(settings: Settings, name: str) -> "InputDataset":
     """The table of a source in PostgreSQL with the columns of its contract."""
     source = load_source(name)
-    table = f"{settings.postgres_db}.{settings.postgres_schema}.{source.table}"
+    table = f"{settings.postgres_db}.{source.table_in(settings.postgres_schema)}"
     columns = [(column.name, column.type) for column in source.columns]
     server = f"postgres://{settings.postgres_host}:{settings.postgres_port}"
     return make_input(server, table, columns)

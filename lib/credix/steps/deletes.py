@@ -145,7 +145,7 @@ def refuse_many_deletes(run: Run, comparison: KeyComparison) -> None:
 
 
 def source_name(run: Run) -> str:
-    return f"{run.settings.postgres_schema}.{run.source.table}"
+    return run.source.table_in(run.settings.postgres_schema)
 
 
 def bronze_table(run: Run) -> str:

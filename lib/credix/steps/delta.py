@@ -182,9 +182,9 @@ class DeltaWriter:
             self.digest = self.keys.total if run.source.captures_deletes else None
             if tap.rows != expected:
                 raise DataError(
-                    f"{tap.rows} rows of {schema}.{run.source.table} were read, the same snapshot "
-                    f"counts {expected}: an index or a page of the table may be damaged. Nothing "
-                    "was merged; check the table, then run again."
+                    f"{tap.rows} rows of {run.source.table_in(schema)} were read, the same "
+                    f"snapshot counts {expected}: an index or a page of the table may be damaged. "
+                    "Nothing was merged; check the table, then run again."
                 )
 
     def _read_rereads(self, blocks: HeapRange) -> None:

@@ -15,7 +15,7 @@ def find_new(source: Source, checks: Sequence[ColumnCheck]) -> list[ColumnCheck]
 
 def describe_drift(source: Source, schema: str, checks: Sequence[ColumnCheck]) -> list[str]:
     """A sentence for each new column; raises SourceError with them under `drift = "fail"`."""
-    name = f"{schema}.{source.table}"
+    name = source.table_in(schema)
     new = find_new(source, checks)
     if new and source.drift == "fail":
         columns = ", ".join(f"{check.name} ({check.source})" for check in new)

@@ -83,7 +83,7 @@ def take_snapshot(connection: SourceConnection, source: Source, schema: str) -> 
 
 def require_table(connection: SourceConnection, source: Source, schema: str) -> None:
     """Raises SourceError when the table is missing, no table, or may not be read."""
-    name = f"{schema}.{source.table}"
+    name = source.table_in(schema)
     found = connection.rows(
         """
         SELECT relkind::text, has_schema_privilege(relnamespace, 'USAGE')
@@ -91,7 +91,7 @@ def require_table(connection: SourceConnection, source: Source, schema: str) -> 
         FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
         WHERE nspname = %(schema)s AND relname = %(table)s
         """,
-        {"schema": schema, "table": source.table},
+        {"schema": source.schema_in(schema), "table": source.table},
     )
     if not found:
         raise SourceError(
@@ -189,7 +189,7 @@ def check_columns(connection: SourceConnection, source: Source, schema: str) -> 
     found = {name: kind.strip() for name, kind in rows}
     checks = [ColumnCheck(c.name, c.type, found.get(c.name)) for c in source.columns]
     extra = [ColumnCheck(name, None, found[name]) for name in found]
-    name = f"{schema}.{source.table}"
+    name = source.table_in(schema)
     missing = [check.name for check in checks if check.source is None]
     if missing:
         raise SourceError(
@@ -223,7 +223,7 @@ def check_key(connection: SourceConnection, source: Source, schema: str) -> str:
     )[0]
     if nulls or duplicates:
         raise SourceError(
-            f"{schema}.{source.table}: the key ({columns}) is not usable: {nulls} rows without a "
+            f"{source.table_in(schema)}: the key ({columns}) is not usable: {nulls} rows without a "
             f"key, {duplicates} rows with a key that another row has. Remove them, then add "
             "a primary key so that they cannot come back."
         )

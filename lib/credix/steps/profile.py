@@ -28,8 +28,8 @@ def summarize(run: Run, delta: Delta) -> pd.DataFrame:
 
 
 def plot_months(run: Run, delta: Delta) -> None:
-    """Rows of the delta by the month of their greatest cursor column; nothing without rows."""
-    if delta.parts:
+    """Rows of the delta by the month of their greatest cursor column; nothing without either."""
+    if delta.parts and run.source.cursor:
         from credix.steps.plots import bars
 
         bars(count_by_month(run, delta), f"Delta of {run.source.name} by month", "rows")

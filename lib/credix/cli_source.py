@@ -1,0 +1,63 @@
+"""The command `add-source`."""
+
+import click
+
+from credix import environment, terminal
+from credix.settings import PROJECT_DIR
+
+
+@click.command("add-source")
+@click.argument("table", metavar="[SCHEMA.]TABLE")
+@click.option("--name", default="", help="The source's name; by default the table's.")
+@click.option("--key", multiple=True, help="A column of the key; by default the primary key.")
+@click.option("--cursor", multiple=True, help="A column that says when a row last changed.")
+@click.option("--ignore", "ignored", multiple=True, help="A column to leave out.")
+@click.option(
+    "--personal-data", multiple=True, help="A column to mask; by default those that sound like it."
+)
+@click.option("--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def add_source(
+    table: str,
+    name: str,
+    key: tuple[str, ...],
+    cursor: tuple[str, ...],
+    ignored: tuple[str, ...],
+    personal_data: tuple[str, ...],
+    env: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Make a table of the source database a source: contract, bronze model, sources.toml.
+
+    It writes files of this project and nothing else.
+    """
+    settings = environment.enter(env, terminal.tell, writes=False)
+    from credix.runs.add_source import Wish, draft_source, write_source
+
+    source = draft_source(settings, Wish(table, name, key, cursor, ignored, personal_data))
+    paths = [str(path.relative_to(PROJECT_DIR)) for path in write_source(source)]
+    if as_json:
+        columns = {column.name: column.type for column in source.columns}
+        terminal.print_json({"source": source.name, "columns": columns, "files": paths})
+        return
+    shown = {True: "masked", False: "as it is"}
+    rows = [
+        [
+            c.name,
+            c.type,
+            "key" if c.name in source.key else "",
+            shown[c.name in source.personal_data],
+        ]
+        for c in source.columns
+    ]
+    terminal.print_table(f"Source {source.name}", ["column", "type", "", "shown"], rows)
+    for path in paths:
+        terminal.console.print(f"  wrote {path}", markup=False)
+    terminal.console.print(
+        "Describe the columns, then: ./run_pipeline.py provision && "
+        f"./run_pipeline.py run {source.name}"
+    )
+
+
+COMMANDS = (add_source,)
