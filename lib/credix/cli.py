@@ -20,10 +20,12 @@ from credix import (
     cli_lab,
     cli_recovery,
     cli_schedule,
+    cli_shell,
     cli_source,
     environment,
     terminal,
 )
+from credix.cli_shell import Commands, next_command
 from credix.errors import CredixError
 from credix.foreign_text import traceback_without_values
 from credix.interrupts import terminate
@@ -35,16 +37,6 @@ ENV_OPTION = click.option(
     "--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local."
 )
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-class Commands(click.Group):
-    """Without a command the job `full` runs; the name of a job runs that job."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        wants_help = any(argument in ("--help", "-h") for argument in args[:1])
-        if not wants_help and (not args or args[0].startswith("-") or args[0] in JOBS):
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,6 +74,7 @@ def commands() -> None:
     is_flag=True,
     help="This once, carry more deletes than CREDIX_MAX_DELETED_SHARE, or an emptied source.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest; progress on stderr.")
 def run(
     job: str,
     env: str | None,
@@ -89,6 +82,8 @@ def run(
     business_date: date | None,
     parameters: tuple[tuple[str, str], ...],
     allow_deletes: bool,
+    *,
+    as_json: bool,
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
     from credix.orders import Orders
@@ -112,7 +107,8 @@ def run(
             parameters={name: parse_value(value) for name, value in parameters},
             orders=Orders(allow_deletes=allow_deletes),
         )
-        Pipeline(settings, request, reporter_for(settings), kernels).run()
+        reporter = terminal.ManifestReporter() if as_json else reporter_for(settings)
+        Pipeline(settings, request, reporter, kernels).run()
 
 
 @commands.command()
@@ -179,9 +175,13 @@ def seed(companies: int, installments: int, seed: int, replace: bool) -> None:
 @click.option("--days", default=1, show_default=True, type=click.IntRange(1, 3650))
 @click.option("--seed", default=1, show_default=True)
 @click.option("--deletes", is_flag=True, help="Also delete rows.")
-def simulate(days: int, seed: int, deletes: bool) -> None:
+@JSON_OPTION
+def simulate(days: int, seed: int, deletes: bool, *, as_json: bool) -> None:
     """Let days pass in the embedded source: invoices, payments, corrections, status changes."""
     summary = environment.simulate(days, seed, terminal.tell, with_deletes=deletes)
+    if as_json:
+        terminal.print_json(summary)
+        return
     terminal.print_table(
         f"{days} day(s) have passed in the source", ["what", "rows"], list(summary.items())
     )
@@ -241,14 +241,9 @@ def install_elementary(env: str | None, *, once: bool) -> None:
     install(settings, terminal.tell, is_only_tried=once)
 
 
-for command in (
-    *cli_recovery.COMMANDS,
-    *cli_schedule.COMMANDS,
-    *cli_doctor.COMMANDS,
-    *cli_lab.COMMANDS,
-    *cli_source.COMMANDS,
-):
-    commands.add_command(command)
+for module in (cli_recovery, cli_schedule, cli_doctor, cli_lab, cli_source, cli_shell):
+    for command in module.COMMANDS:
+        commands.add_command(command)
 
 
 def parse_value(text: str) -> Any:
@@ -271,7 +266,7 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except CredixError as error:
-        terminal.print_error(str(error))
+        terminal.print_error(str(error), next_command(error))
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         # It would tell of the tasks that the interrupt has left unfinished.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from credix import environment, terminal
+from credix.cli_shell import complete_source
 from credix.errors import SettingsError
 from credix.json_log import reporter_for
 from credix.sources import load_source, source_names
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 from credix.steps.context import Run
 
 DAY = click.DateTime(["%Y-%m-%d"])
-SOURCE = click.option("--source", required=True, help="The source, as in sources.toml.")
+SOURCE = click.option(
+    "--source",
+    required=True,
+    help="The source, as in sources.toml.",
+    shell_complete=complete_source,
+)
 ENV = click.option("--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local.")
 YES = click.option("--yes", is_flag=True, help="Do it; without, only show what it would touch.")
 FIRST = click.option("--from", "first", type=DAY, required=True, help="First day, YYYY-MM-DD.")
@@ -103,7 +109,7 @@ def rewind(source: str, value: str, env: str | None, yes: bool) -> None:
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", shell_complete=complete_source)
 @ENV
 @YES
 def evolve(source: str, env: str | None, yes: bool) -> None:
@@ -126,18 +132,32 @@ def evolve(source: str, env: str | None, yes: bool) -> None:
 
 
 @click.command()
-@click.option("--source", "sources", multiple=True, help="Only this source; more may be named.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    help="Only this source; more may be named.",
+    shell_complete=complete_source,
+)
 @ENV
 @YES
-def reconcile(sources: Sequence[str], env: str | None, yes: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bool) -> None:
     """Compare every value of source and bronze; report the differences, with --yes repair them."""
     from credix.orders import Orders
     from credix.runs.reconcile import compare_source
 
+    if as_json and yes:
+        raise click.UsageError("--json tells and --yes repairs: give one of the two.")
     settings = environment.enter(env, terminal.tell, writes=yes)
+    found = []
     for source in sources or source_names():
         comparison = compare_source(open_run(settings, source, "reconcile"))
         frame = comparison.table()
+        differences = frame.to_dict("records")
+        found.append({"source": source, "equal": comparison.is_equal, "differences": differences})
+        if as_json:
+            continue
         terminal.print_table(
             f"{source}: bronze against the source", list(frame.columns), frame.values.tolist()
         )
@@ -145,6 +165,8 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool) -> None:
             continue
         if confirmed(yes, "A run would carry the rows above and take out the surplus"):
             run_source(settings, source, "reconcile", Orders(reconcile=True))
+    if as_json:
+        terminal.print_json(found)
 
 
 def open_run(settings: "Settings", source: str, job: str) -> "Run":

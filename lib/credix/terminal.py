@@ -21,12 +21,13 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 class TerminalReporter:
     """Follows a run: on a terminal a live line per cell, elsewhere one line per finished step."""
 
-    def __init__(self) -> None:
-        self._status: Status | None = console.status("") if console.is_terminal else None
+    def __init__(self, shown: Console = console) -> None:
+        self._console = shown
+        self._status: Status | None = shown.status("") if shown.is_terminal else None
         self._started = time.monotonic()
 
     def run_started(self, run_id: str, job: str) -> None:
-        console.print(f"Run [bold]{run_id}[/bold] of job {job}")
+        self._console.print(f"Run [bold]{run_id}[/bold] of job {job}")
         if self._status:
             self._status.start()
 
@@ -37,18 +38,31 @@ class TerminalReporter:
     def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None:
         seconds = time.monotonic() - self._started
         self._started = time.monotonic()
-        console.print(f"  {notebook:<13} {source:<13} {summarize(result):<34} {seconds:6.1f} s")
+        self._console.print(
+            f"  {notebook:<13} {source:<13} {summarize(result):<34} {seconds:6.1f} s"
+        )
         for message in result.get("messages") or []:
-            console.print(f"    {message}", style="yellow", markup=False)
+            self._console.print(f"    {message}", style="yellow", markup=False)
 
     def warned(self, message: str) -> None:
-        console.print(f"  {message}", style="yellow", markup=False)
+        self._console.print(f"  {message}", style="yellow", markup=False)
 
     def run_finished(self, manifest: dict[str, Any], location: str) -> None:
         if self._status:
             self._status.stop()
-        console.print(f"{describe_end(manifest)} in {manifest['seconds']:.1f} s")
-        console.print(f"  notebooks, pages, manifest: {location}", markup=False)
+        self._console.print(f"{describe_end(manifest)} in {manifest['seconds']:.1f} s")
+        self._console.print(f"  notebooks, pages, manifest: {location}", markup=False)
+
+
+class ManifestReporter(TerminalReporter):
+    """Progress for people on stderr, and the manifest for programs on stdout when all is over."""
+
+    def __init__(self) -> None:
+        super().__init__(errors)
+
+    def run_finished(self, manifest: dict[str, Any], location: str) -> None:
+        super().run_finished(manifest, location)
+        print_json({**manifest, "archive": location})
 
 
 def summarize(result: dict[str, Any]) -> str:
@@ -115,5 +129,7 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def print_error(message: str) -> None:
+def print_error(message: str, next_command: str | None = None) -> None:
     errors.print(f"Error: {message}", style="red", markup=False)
+    if next_command:
+        errors.print(f"Next: {next_command}", markup=False)

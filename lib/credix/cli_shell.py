@@ -1,0 +1,73 @@
+"""The command line as a shell meets it: completion, a slip of the finger, what to type next."""
+
+import difflib
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from credix.errors import BusyError, CredixError, SettingsError, StateError, StepError
+from credix.runs.jobs import JOBS
+from credix.sources import source_names
+
+PROGRAM = "run_pipeline.py"
+VARIABLE = "_RUN_PIPELINE_PY_COMPLETE"
+COMMAND = f"./{PROGRAM}"
+# The first class that fits tells what to type, unless the error does so itself.
+NEXT = (
+    (BusyError, f"{COMMAND} status, which names the run that holds it"),
+    (SettingsError, f"{COMMAND} doctor, which checks all that a run needs"),
+    (StateError, f"{COMMAND} status, which reads the states"),
+    (StepError, f"{COMMAND} runs --open, which leads to the notebook and cell"),
+    (CredixError, f"{COMMAND} doctor, which checks all that a run needs"),
+)
+
+
+class Commands(click.Group):
+    """Without a command the job `full` runs; the name of a job runs that job."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        wants_help = any(argument in ("--help", "-h") for argument in args[:1])
+        is_run = not args or args[0].startswith("-") or args[0] in JOBS
+        # While a shell completes, an empty line is no run yet.
+        if is_run and not wants_help and not (ctx.resilient_parsing and not args):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands and, since their names run them, jobs."""
+        jobs = [CompletionItem(job) for job in JOBS if job.startswith(incomplete)]
+        return [*super().shell_complete(ctx, incomplete), *jobs]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], [*self.commands, *JOBS], n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise click.UsageError(f"{error.message.rstrip('.')}.{hint}", ctx) from None
+
+
+def complete_source(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in source_names() if name.startswith(incomplete)]
+
+
+def next_command(error: CredixError) -> str | None:
+    """What to type after this error; None where its own text says so."""
+    if COMMAND in str(error):
+        return None
+    return next(command for kind, command in NEXT if isinstance(error, kind))
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print what makes a shell complete commands: eval "$(./run_pipeline.py completion bash)"."""
+    kind = get_completion_class(shell)
+    if kind:
+        click.echo(kind(context.find_root().command, {}, PROGRAM, VARIABLE).source())
+
+
+COMMANDS = (completion,)

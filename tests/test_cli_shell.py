@@ -1,0 +1,131 @@
+"""The command line in a shell: completion, JSON alone on stdout, no colours in a pipe."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from credix import errors
+from credix.cli import commands
+from credix.cli_shell import VARIABLE, next_command
+from credix.clients.warehouse import Warehouse
+from credix.runs.jobs import JOBS
+from credix.settings import PROJECT_DIR, Settings
+from tests.tables import Table
+
+COMMAND = [sys.executable, str(PROJECT_DIR / "run_pipeline.py")]
+ERRORS = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if kind.__module__ == errors.__name__
+]
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    paths = {"PYTHONPATH": str(PROJECT_DIR / "lib")}
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env={**os.environ, **paths, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("run_pipeline.py ", {"run", "doctor", "full"}),
+        ("run_pipeline.py sche", {"schedule"}),
+        ("run_pipeline.py run ", set(JOBS)),
+        ("run_pipeline.py evolve inst", {"installments"}),
+        ("run_pipeline.py rewind --source ", {"cnpj_ws", "installments"}),
+        ("run_pipeline.py status --j", {"--json"}),
+    ],
+)
+def test_a_shell_is_offered_commands_jobs_sources_and_options(line: str, offered: set[str]) -> None:
+    number = len(line.split()) - (not line.endswith(" "))
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(number), VARIABLE: "bash_complete"}
+    answered = run(**asked).stdout.splitlines()
+    assert offered <= {text.partition(",")[2] for text in answered}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_a_shell_names_the_program(shell: str) -> None:
+    ended = run("completion", shell)
+    assert ended.returncode == 0
+    assert f"{VARIABLE}={shell}_complete" in ended.stdout
+    assert "run_pipeline.py" in ended.stdout
+
+
+def test_bash_takes_its_script() -> None:
+    script = run("completion", "bash").stdout
+    asked = f"{script}\ncomplete -p run_pipeline.py"
+    ended = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=False)
+    assert "complete -o nosort -F" in ended.stdout, ended.stderr
+
+
+def test_a_slip_of_the_finger_is_met_with_what_was_meant() -> None:
+    ended = run("stauts")
+    assert ended.returncode == 2
+    assert "Did you mean 'status'?" in ended.stderr
+    assert "Did you mean 'installments'?" in run("instalments").stderr
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_every_error_comes_with_what_to_type_next(kind: type[errors.CredixError]) -> None:
+    command = next_command(kind("It went wrong."))
+    assert command is not None
+    name = command.split()[1]
+    assert name.rstrip(",") in commands.commands
+    assert next_command(kind("It went wrong: ./run_pipeline.py up mends it.")) is None
+
+
+def test_an_error_names_the_next_command_on_stderr() -> None:
+    ended = run("status", "--env", "nowhere")
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert "Next: ./run_pipeline.py doctor" in ended.stderr
+
+
+ANSWERS = {
+    "status": ["status", "--json"],
+    "runs": ["runs", "--json"],
+    "doctor": ["doctor", "--json"],
+    "schedule": ["schedule", "--list", "--json"],
+}
+
+
+@pytest.mark.usefixtures("warehouse", "settings")
+@pytest.mark.parametrize("name", ANSWERS)
+def test_json_is_all_that_stands_on_stdout(name: str, tables: dict[str, Table]) -> None:
+    tables["cnpj_ws"].insert()
+    ended = CliRunner().invoke(commands, ANSWERS[name])
+    assert isinstance(json.loads(ended.stdout), list), ended.output
+
+
+def test_a_run_tells_programs_its_manifest_and_people_its_progress(
+    settings: Settings, warehouse: Warehouse, tables: dict[str, Table], tmp_path: Path
+) -> None:
+    assert warehouse
+    tables["cnpj_ws"].insert()
+    ended = run("run", "cnpj", "-p", "layers", '["bronze"]', "--json", HOME=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    manifest = json.loads(ended.stdout)
+    assert (manifest["status"], manifest["job"]) == ("done", "cnpj")
+    assert manifest["archive"].startswith(f"gs://{settings.archive_bucket}/")
+    assert "01_extract    cnpj_ws" in ended.stderr
+    [compared] = json.loads(run("reconcile", "--source", "cnpj_ws", "--json").stdout)
+    assert (compared["source"], compared["equal"]) == ("cnpj_ws", True)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_pipe_gets_no_colours() -> None:
+    ended = run("doctor")
+    assert "✔ python" in ended.stdout
+    assert "\x1b" not in ended.stdout + ended.stderr
