@@ -36,6 +36,8 @@ class JsonReporter:
 
     def cell_started(self, notebook: str, number: int, count: int, heading: str) -> None: ...
 
+    def progressed(self, line: str) -> None: ...
+
     def step_finished(self, notebook: str, source: str, result: Mapping[str, Any]) -> None:
         """The step's effects, then the step; the time of a line is not that of its effect."""
         place = {"step": notebook, "source": source}

@@ -19,6 +19,7 @@ from psycopg2 import sql
 from sqlalchemy import URL, Engine, create_engine, exc
 
 from credix.errors import CredixError, DataError, SettingsError, SourceError, TransientError
+from credix.progress import Meter, Show, hide, on_terminal
 from credix.schema import TYPES
 from credix.source_files import as_contract, check_columns, find_files, open_parquet
 from credix.sources import Source, load_source
@@ -34,28 +35,36 @@ CENTS = pa.decimal128(38, 2)
 
 
 def load_files(
-    engine: Engine, schema: str, files: Mapping[str, Path], *, replace: bool = False
+    engine: Engine,
+    schema: str,
+    files: Mapping[str, Path],
+    *,
+    replace: bool = False,
+    show: Show = hide,
 ) -> dict[str, int]:
     """Load one file per source, each in one transaction; rows by source.
 
     Schema and table are created where they are missing. A table that holds rows is refused, or
     emptied first with `replace`. Raises DataError for a file that does not fit its contract: its
-    table is then as before, and files before it stay loaded.
+    table is then as before, and files before it stay loaded. `show` gets lines of progress.
     """
     return {
-        name: load_file(engine, schema, load_source(name), path, replace=replace)
+        name: load_file(engine, schema, load_source(name), path, show, replace=replace)
         for name, path in files.items()
     }
 
 
-def load_file(engine: Engine, schema: str, source: Source, path: Path, *, replace: bool) -> int:
+def load_file(
+    engine: Engine, schema: str, source: Source, path: Path, show: Show, *, replace: bool
+) -> int:
     """Load one file in one transaction and return its number of rows."""
     schema = source.schema_in(schema)
     table = f"{schema}.{source.table}"
     with open_parquet(path) as parquet:
         check_columns(parquet.schema_arrow, source, path)
-        stream = CsvStream(as_contract(parquet, source, path))
-        with translated(path, table), engine.begin() as connection:
+        meter = Meter(f"Loading {path.name}", show, parquet.metadata.num_rows)
+        stream = CsvStream(metered(as_contract(parquet, source, path), meter))
+        with meter, translated(path, table), engine.begin() as connection:
             cursor = connection.connection.cursor()
             prepare_table(cursor, schema, source, replace=replace)
             columns = sql.SQL(", ").join(map(sql.Identifier, source.column_names))
@@ -113,6 +122,12 @@ def ensure_primary_key(cursor: Any, target: sql.Identifier, source: Source) -> N
     if cursor.fetchone()[0] == 0:
         key = sql.SQL(", ").join(map(sql.Identifier, source.key))
         cursor.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(target, key))
+
+
+def metered(batches: Iterator[pa.RecordBatch], meter: Meter) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch
+        meter.add(batch.num_rows, batch.nbytes)
 
 
 def shorten_decimals(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -225,7 +240,9 @@ def main(arguments: list[str] | None = None) -> int:
         files = find_files(options.paths)
         engine = engine_from(os.environ)
         schema = os.environ.get("POSTGRES_SCHEMA") or DEFAULT_SCHEMA
-        for name, rows in load_files(engine, schema, files, replace=options.replace).items():
+        with on_terminal(sys.stderr) as show:
+            loaded = load_files(engine, schema, files, replace=options.replace, show=show)
+        for name, rows in loaded.items():
             print(f"{files[name].name}: {rows:,} rows loaded")
     except CredixError as error:
         print(error, file=sys.stderr)

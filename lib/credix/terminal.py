@@ -24,7 +24,7 @@ class TerminalReporter:
     def __init__(self, shown: Console = console) -> None:
         self._console = shown
         self._status: Status | None = shown.status("") if shown.is_terminal else None
-        self._started = time.monotonic()
+        self._started, self._place = time.monotonic(), ""
 
     def run_started(self, run_id: str, job: str) -> None:
         self._console.print(f"Run [bold]{run_id}[/bold] of job {job}")
@@ -32,8 +32,13 @@ class TerminalReporter:
             self._status.start()
 
     def cell_started(self, notebook: str, number: int, count: int, heading: str) -> None:
+        self._place = f"{notebook}, cell {number} of {count}: {heading}"
         if self._status:
-            self._status.update(f"{notebook}, cell {number} of {count}: {heading}")
+            self._status.update(self._place)
+
+    def progressed(self, line: str) -> None:
+        if self._status:
+            self._status.update(f"{self._place}. {line}")
 
     def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None:
         seconds = time.monotonic() - self._started

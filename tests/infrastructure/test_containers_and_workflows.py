@@ -1,6 +1,7 @@
 """Images, compose file and workflows hold to the rules of their linters."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,24 @@ def test_a_workflow_is_well_formed_and_asks_for_little(file: Path) -> None:
 
 def test_yaml_is_tidy() -> None:
     assert complaints("yamllint", "--strict", "docker-compose.yml", ".github", "dbt") == ""
+
+
+def test_the_data_loader_starts_with_the_files_its_image_has(tmp_path: Path) -> None:
+    text = (PROJECT_DIR / "docker" / "data-loader" / "Dockerfile").read_text("utf-8")
+    for name in re.findall(r"lib/credix/[\w/]+(?:\.py)?", text.partition("USER")[0]):
+        source, target = PROJECT_DIR / name, tmp_path / name
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    code = f"import sys; sys.path[:] = [{str(tmp_path / 'lib')!r}, *sys.path]; import credix.loader"
+    found = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.stderr == ""

@@ -19,12 +19,10 @@ def show(data: pd.DataFrame | pa.Table, title: str = "", height: int = 24) -> HT
     rows = len(data)
     styled = table(frame.head(MOST_LINES)).set_table_styles(
         [
-            {
-                "selector": "th",
-                "props": HEADER,
-            },
+            {"selector": "th", "props": HEADER},
             {"selector": "td", "props": "white-space: nowrap"},
-        ]
+        ],
+        overwrite=False,
     )
     told = f"{rows:,} rows" if rows <= MOST_LINES else f"the first {MOST_LINES:,} of {rows:,} rows"
     caption = escape(f"{title}: {told}" if title else told)

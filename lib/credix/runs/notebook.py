@@ -16,6 +16,7 @@ from papermill.log import logger
 from credix.errors import CredixError, SettingsError, StepError, UnexpectedError, find_own_error
 from credix.foreign_text import traceback_without_values, without_values
 from credix.parts import full_disk_error
+from credix.progress import find_line
 from credix.runs.jobs import NOTEBOOKS
 from credix.runs.kernels import Kernels
 from credix.runs.mark_end import describe_error, mark_end
@@ -37,6 +38,7 @@ class Reporter(Protocol):
     """Who is told how far a notebook is."""
 
     def cell_started(self, notebook: str, number: int, count: int, heading: str) -> None: ...
+    def progressed(self, line: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,18 @@ class NotebookJob:
     output: Path
     parameters: Mapping[str, Any]
     foresee: Callable[[], Sequence[str]]
+
+
+class ListeningClient(PapermillNotebookClient):
+    """Papermill's client, and whoever hears a line of progress that a cell shows."""
+
+    heard: Callable[[str], None]
+
+    def process_message(self, message: dict[str, Any], *place: Any) -> Any:
+        line = find_line(message["content"])
+        if line is not None:
+            self.heard(line)
+        return super().process_message(message, *place)
 
 
 class AuditEngine(NBClientEngine):
@@ -78,7 +92,7 @@ class AuditEngine(NBClientEngine):
             cell_start(cell, cell_index, **keywords)
 
         nb_man.save, nb_man.cell_start = redact_and_save, report_and_start
-        client = PapermillNotebookClient(
+        client = ListeningClient(
             nb_man,
             kernel_name=kernel_name,
             timeout=options["execution_timeout"],
@@ -86,6 +100,7 @@ class AuditEngine(NBClientEngine):
             shutdown_kernel="immediate",
             log=logger,
         )
+        client.heard = reporter.progressed
         try:
             with kernels.serving(job.notebook, client):
                 executed = client.execute(cleanup_kc=True)

@@ -14,6 +14,7 @@ from credix.digests import Buckets, choose_number
 from credix.errors import DataError
 from credix.heap import HeapRange
 from credix.parts import Part, PartWriter, drop_known, tombstones, versions_of
+from credix.progress import meter
 from credix.source_sql import any_sql, key_hash_sql, select_sql, versions_sql
 from credix.state import Digest, Slices, SourceState, Watermark
 from credix.steps import deletes, inspect_source
@@ -135,6 +136,10 @@ class DeltaWriter:
         """False when this is a slice, and when slices were read before: the next delta is whole."""
         return self.plan.slices is None and self.next_block is None
 
+    @property
+    def reading(self) -> str:
+        return f"Reading {self.run.source.name}"
+
     def write_changes(self) -> None:
         """Stream the changed rows: over one connection, or by several where they may be many."""
         if self.plan.predicate.is_full or self.plan.slices or not self._fits_one_stream():
@@ -150,11 +155,12 @@ class DeltaWriter:
             self.digest = deletes.source_digest(self.run, self.connection)
             self.keys = Buckets.empty(choose_number(self.digest.rows))
         known = known_versions(self.run, self.plan.state) if self.plan.drops_known else NOTHING
-        read, kept = Tap(), Tap(self.keys)
-        batches = read.pass_on(self.connection.stream(self.plan.sql))
-        batches = kept.pass_on(drop_known(batches, known, self.rereads))
-        fitting = Fitting(batches, self.parts, self.run.settings.slice_bytes)
-        self.parts.write(fitting)
+        with meter(self.reading) as progress:
+            read, kept = Tap(meter=progress), Tap(self.keys)
+            batches = read.pass_on(self.connection.stream(self.plan.sql))
+            batches = kept.pass_on(drop_known(batches, known, self.rereads))
+            fitting = Fitting(batches, self.parts, self.run.settings.slice_bytes)
+            self.parts.write(fitting)
         self.dropped_rows = read.rows - kept.rows
         _, written_bytes = self.parts.written
         return not fitting.is_exceeded and written_bytes <= self.run.settings.slice_bytes
@@ -168,13 +174,14 @@ class DeltaWriter:
         if plan.predicate.is_full and plan.slices is None:
             expected = inspect_source.count_rows(self.connection, run.source, schema)
         self.keys = Buckets.empty(choose_number(expected))
-        tap = Tap(self.keys)
         self.parts.on_full = self.shipper.take
         size = inspect_source.heap_size(self.connection, run.source, schema)
         first_block = plan.slices.next_block if plan.slices else 0
-        self.next_block = read_heap(
-            run, self.connection, size, plan.predicate.sql, first_block, self.parts, tap
-        )
+        with meter(self.reading, expected or None) as progress:
+            tap = Tap(self.keys, progress)
+            self.next_block = read_heap(
+                run, self.connection, size, plan.predicate.sql, first_block, self.parts, tap
+            )
         self._read_rereads(HeapRange(first_block, self.next_block))
         if not self.is_whole:
             self.digest = None

@@ -8,6 +8,7 @@ import pandas as pd
 
 from credix.errors import DataError
 from credix.paths import paths_of
+from credix.progress import meter
 from credix.steps.context import Run, resume_run
 from credix.steps.ship import find_fault, landed_path, read_footer, upload_part
 
@@ -49,14 +50,16 @@ def upload_parts(run: Run) -> pd.DataFrame:
     extracted = run.read_result("01_extract")
     snapshot_at = datetime.fromisoformat(extracted["snapshot_at"])
     lines = []
-    for part in extracted["parts"]:
-        path = landed_path(run, part, snapshot_at)
-        is_there = part["is_shipped"] and run.lake.holds(
-            run.settings.lake_bucket, path, part["crc32c"]
-        )
-        if not is_there:
-            upload_part(run, part, snapshot_at)
-        lines.append({"file": path, "rows": part["rows"], "bytes": part["size_bytes"]})
+    with meter(f"Uploading {run.source.name}", extracted["rows"]) as uploaded:
+        for part in extracted["parts"]:
+            path = landed_path(run, part, snapshot_at)
+            is_there = part["is_shipped"] and run.lake.holds(
+                run.settings.lake_bucket, path, part["crc32c"]
+            )
+            if not is_there:
+                upload_part(run, part, snapshot_at)
+            uploaded.add(part["rows"], part["size_bytes"])
+            lines.append({"file": path, "rows": part["rows"], "bytes": part["size_bytes"]})
     return pd.DataFrame(lines, columns=["file", "rows", "bytes"])
 
 

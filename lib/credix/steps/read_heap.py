@@ -12,6 +12,7 @@ from credix.clients.postgres import SourceConnection
 from credix.digests import Buckets
 from credix.heap import HeapRange, HeapSize, plan_ranges
 from credix.parts import PartWriter
+from credix.progress import Meter
 from credix.settings import MEBIBYTE
 from credix.source_sql import select_sql
 from credix.steps.context import Run
@@ -27,8 +28,8 @@ RANGES_PER_SLICE = 16
 class Tap:
     """Counts the rows of one or more streams, and takes their key hashes into buckets."""
 
-    def __init__(self, keys: Buckets | None = None) -> None:
-        self.keys, self.rows, self.lock = keys, 0, Lock()
+    def __init__(self, keys: Buckets | None = None, meter: Meter | None = None) -> None:
+        self.keys, self.meter, self.rows, self.lock = keys, meter, 0, Lock()
 
     def pass_on(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -36,6 +37,8 @@ class Tap:
                 self.rows += batch.num_rows
                 if self.keys:
                     self.keys.add(batch["_key_hash"].to_numpy())
+            if self.meter:
+                self.meter.add(batch.num_rows, batch.nbytes)
             yield batch
 
 

@@ -1,6 +1,7 @@
 """The first data of an embedded source: written, loaded and remembered, once."""
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, inspect
 
 from credix.loader import engine_from, load_files
 from credix.local.demo.write import COMPANIES, INSTALLMENTS, SEED, write_demo_data
+from credix.progress import on_terminal
 from credix.settings import Settings
 from credix.sources import load_source
 
@@ -65,7 +67,8 @@ def fill(
     wanted = {path.stem: path for path in files}
     if not replace:
         wanted = {n: p for n, p in wanted.items() if not has_table(engine, settings, n)}
-    rows = load_files(engine, settings.postgres_schema, wanted, replace=replace)
+    with on_terminal(sys.stderr) as show:
+        rows = load_files(engine, settings.postgres_schema, wanted, replace=replace, show=show)
     engine.dispose()
     remember(folder, files, {"companies": companies, "installments": installments, "seed": seed})
     for name in (path.stem for path in files):
