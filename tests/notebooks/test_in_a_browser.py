@@ -41,6 +41,7 @@ ERRORS = "[data-mime-type='application/vnd.jupyter.error']"
 WARNINGS = "[data-mime-type='application/vnd.jupyter.stderr']"
 PROMPTS = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputArea-prompt"
 MILLISECONDS = 120_000
+SECONDS_TO_END = 60
 
 
 @dataclass
@@ -59,6 +60,8 @@ def lab(settings: Settings, tables: dict[str, Table], tmp_path: Path) -> Iterato
         tables["installments"].insert(asset_id=f"a{number}")
     project = copy_project(tmp_path / "project")
     variables = {**variables_for(project, settings), "CREDIX_LOCAL_DIR": str(tmp_path / "local")}
+    # As a terminal starts it: behind `&` a shell has its children ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, str(project / "run_pipeline.py"), "lab", "--no-browser"],
         env=variables,
@@ -70,7 +73,7 @@ def lab(settings: Settings, tables: dict[str, Table], tmp_path: Path) -> Iterato
     assert address, "lab has not started"
     yield RunningLab(project, process, address)
     process.terminate()
-    process.wait()
+    process.wait(SECONDS_TO_END)
 
 
 @pytest.fixture
@@ -141,5 +144,5 @@ def test_an_interrupt_ends_the_lab_with_its_kernels(lab: RunningLab, page: Any) 
 
     lab.process.send_signal(signal.SIGINT)
 
-    assert lab.process.wait() == 1
+    assert lab.process.wait(SECONDS_TO_END) == 1
     assert psutil.wait_procs(family, timeout=5)[1] == []
