@@ -53,6 +53,5 @@ def growth(name: str, lines: Mapping[str, Mapping[int, float]], title: str, unit
 def save(axes: Axes, name: str) -> None:
     """As SVG, the same bytes for the same numbers."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    plt.tight_layout()
     axes.figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
     plt.close()

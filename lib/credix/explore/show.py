@@ -24,7 +24,9 @@ def show(data: pd.DataFrame | pa.Table, title: str = "", height: int = 24) -> HT
         ],
         overwrite=False,
     )
-    told = f"{rows:,} rows" if rows <= MOST_LINES else f"the first {MOST_LINES:,} of {rows:,} rows"
+    told = f"{rows:,} row{'s' * (rows != 1)}"
+    if rows > MOST_LINES:
+        told = f"the first {MOST_LINES:,} of {told}"
     caption = escape(f"{title}: {told}" if title else told)
     return HTML(
         f'<div style="margin: 0.3em 0">{caption}</div>'

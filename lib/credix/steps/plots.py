@@ -24,7 +24,7 @@ Looks = Mapping[str, tuple[str, str]]
 
 def bars(values: pd.Series, title: str, unit: str, color: str = BLUE) -> None:
     """One bar per entry of the series, its value above it."""
-    axes = new_axes(title, HEIGHT)
+    axes = new_axes(title)
     if not values.empty:
         labels = [str(label) for label in values.index]
         drawn = axes.bar(labels, values.to_numpy(dtype=float), color=color, width=0.8)
@@ -38,7 +38,7 @@ def bars(values: pd.Series, title: str, unit: str, color: str = BLUE) -> None:
 
 def grouped_bars(table: pd.DataFrame, title: str, unit: str) -> None:
     """One group per line of the table, one bar per column, its value above it; up to four."""
-    axes = new_axes(title, HEIGHT)
+    axes = new_axes(title)
     width = 0.8 / max(1, len(table.columns))
     if not table.empty:
         for place, (column, (color, hatch)) in enumerate(
@@ -107,7 +107,7 @@ def spans(
     finish(axes, title, unit, is_lying=True)
 
 
-def new_axes(title: str, height: float) -> Axes:
+def new_axes(title: str, height: float = HEIGHT) -> Axes:
     figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
