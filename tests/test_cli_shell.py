@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -120,8 +121,29 @@ def test_a_run_tells_programs_its_manifest_and_people_its_progress(
     assert (manifest["status"], manifest["job"]) == ("done", "cnpj")
     assert manifest["archive"].startswith(f"gs://{settings.archive_bucket}/")
     assert "01_extract    cnpj_ws" in ended.stderr
-    [compared] = json.loads(run("reconcile", "--source", "cnpj_ws", "--json").stdout)
-    assert (compared["source"], compared["equal"]) == ("cnpj_ws", True)
+    assert mending("reconcile", "--source", "cnpj_ws")[0]["equal"] is True
+    for name, arguments in MENDING.items():
+        period = (
+            ["--from", "2000-01-01", "--to", "2999-12-31"] if name in ("backfill", "replay") else []
+        )
+        answer = mending(name, *arguments, *period)
+        assert (answer["source"], answer["done"]) == ("cnpj_ws", False)
+    moved = mending("rewind", "--source", "cnpj_ws", "--to", "none", "--yes")
+    assert (moved["rows"], moved["done"]) == (1, True)
+
+
+MENDING = {
+    "backfill": ["--source", "cnpj_ws"],
+    "rewind": ["--source", "cnpj_ws", "--to", "none"],
+    "replay": ["--source", "cnpj_ws"],
+    "evolve": ["cnpj_ws"],
+}
+
+
+def mending(*arguments: str) -> Any:
+    """The JSON of a command that mends, told within this process."""
+    ended = CliRunner().invoke(commands, [*arguments, "--json"], catch_exceptions=False)
+    return json.loads(ended.stdout)
 
 
 @pytest.mark.usefixtures("settings")

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 the run failed, 2 wrong usage or settings, 3 another run h
 import json
 import logging
 import os
-import shlex
 import signal
 import sys
 import traceback
@@ -22,9 +21,11 @@ from credix import (
     cli_schedule,
     cli_shell,
     cli_source,
+    cli_stack,
     environment,
     terminal,
 )
+from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
 from credix.cli_shell import Commands, next_command
 from credix.errors import CredixError
 from credix.foreign_text import traceback_without_values
@@ -32,11 +33,6 @@ from credix.interrupts import terminate
 from credix.json_log import reporter_for
 from credix.quick_imports import skip_schema_formats
 from credix.runs.jobs import JOBS, find_job
-
-ENV_OPTION = click.option(
-    "--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local."
-)
-JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +44,16 @@ def commands() -> None:
     """
 
 
-@commands.command()
+@commands.command(
+    epilog=examples(
+        ("run full", "every source, gold, the report"),
+        ("run installments", "one source, then gold"),
+        ("run installments --watermark none", "read the whole table again"),
+        ("run full --business-date 2026-03-31", "statuses as of that day"),
+        ("run cnpj -p layers '[\"bronze\"]'", "stop before silver and gold"),
+        ("run full --json > manifest.json", "for programs"),
+    )
+)
 @click.argument("job", default="full", type=click.Choice(list(JOBS)))
 @ENV_OPTION
 @click.option(
@@ -111,83 +116,13 @@ def run(
         Pipeline(settings, request, reporter, kernels).run()
 
 
-@commands.command()
-def up() -> None:
-    """Start the embedded PostgreSQL, GCS and BigQuery; data is made once."""
-    environment.start_stack("local", terminal.tell, is_provisioned_anew=True)
-    terminal.console.print(f"The stack is up in {environment.local_folder('local')}", markup=False)
-
-
-@commands.command()
-@ENV_OPTION
-def provision(env: str | None) -> None:
-    """Create buckets, datasets and reference tables that are missing, as Terraform does."""
-    settings = environment.enter(env, terminal.tell, is_seeded=False)
-    environment.provision(settings)
-    terminal.console.print(f"Buckets and datasets of {settings.prefix} are there.", markup=False)
-
-
-@commands.command()
-def down() -> None:
-    """Stop the embedded servers; their data stays."""
-    environment.stop_stack()
-    terminal.console.print("The stack is down.")
-
-
-@commands.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def reset(yes: bool) -> None:
-    """Delete the embedded stack with all its data and local runs."""
-    folder = environment.local_folder("local")
-    if not yes:
-        click.confirm(f"Delete the stack in {folder} with all its data?", abort=True)
-    environment.reset_stack()
-    terminal.console.print("The stack is gone.")
-
-
-@commands.command()
-@JSON_OPTION
-def env(as_json: bool) -> None:
-    """Print how to reach the embedded servers, as export lines or JSON."""
-    variables = environment.stack_variables()
-    if as_json:
-        terminal.print_json(variables)
-        return
-    for name, value in variables.items():
-        print(f"export {name}={shlex.quote(value)}")
-
-
-@commands.command()
-@click.option("--companies", default=10_000, show_default=True, type=click.IntRange(0, 3_000_000))
-@click.option(
-    "--installments", default=200_000, show_default=True, type=click.IntRange(0, 30_000_000)
-)
-@click.option("--seed", default=42, show_default=True)
-@click.option(
-    "--replace", is_flag=True, help="Empty tables that exist; else they stay as they are."
-)
-def seed(companies: int, installments: int, seed: int, replace: bool) -> None:
-    """Fill the embedded source with demo data of a chosen size."""
-    environment.seed(companies, installments, seed, terminal.tell, replace=replace)
-
-
-@commands.command()
-@click.option("--days", default=1, show_default=True, type=click.IntRange(1, 3650))
-@click.option("--seed", default=1, show_default=True)
-@click.option("--deletes", is_flag=True, help="Also delete rows.")
-@JSON_OPTION
-def simulate(days: int, seed: int, deletes: bool, *, as_json: bool) -> None:
-    """Let days pass in the embedded source: invoices, payments, corrections, status changes."""
-    summary = environment.simulate(days, seed, terminal.tell, with_deletes=deletes)
-    if as_json:
-        terminal.print_json(summary)
-        return
-    terminal.print_table(
-        f"{days} day(s) have passed in the source", ["what", "rows"], list(summary.items())
+@commands.command(
+    epilog=examples(
+        ("status", "where each source stands"),
+        ("status --json", "the same for programs"),
+        ("status --env dev", "of another environment"),
     )
-
-
-@commands.command()
+)
 @ENV_OPTION
 @JSON_OPTION
 def status(env: str | None, as_json: bool) -> None:
@@ -203,10 +138,19 @@ def status(env: str | None, as_json: bool) -> None:
         terminal.print_table(line["source"], ["", "value"], rows)
 
 
-@commands.command()
+@commands.command(
+    epilog=examples(
+        ("runs", "the last 20"),
+        ("runs --limit 100 --json", "for programs"),
+        ("runs --open", "all of them on one page, with their notebooks"),
+        ("runs --rebuild", "make that page anew from the archive"),
+    )
+)
 @ENV_OPTION
 @JSON_OPTION
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many to list."
+)
 @click.option("--open", "is_opened", is_flag=True, help="Show the page of all runs in a browser.")
 @click.option("--rebuild", "is_rebuilt", is_flag=True, help="Make that page anew first.")
 def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebuilt: bool) -> None:
@@ -218,6 +162,9 @@ def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebu
         from credix.runs.publish import show_history
 
         address = show_history(settings, is_rebuilt=is_rebuilt, is_opened=is_opened)
+        if as_json:
+            terminal.print_json({"page": address})
+            return
         terminal.console.print(f"The page of all runs: {address}", markup=False)
         return
     lines = recent_runs(settings, limit)
@@ -228,7 +175,13 @@ def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebu
     terminal.print_table("Runs", columns, [[line[column] for column in columns] for line in lines])
 
 
-@commands.command("install-elementary")
+@commands.command(
+    "install-elementary",
+    epilog=examples(
+        ("install-elementary", "then: full and monitoring"),
+        ("install-elementary --once", "as make run does it"),
+    ),
+)
 @ENV_OPTION
 @click.option(
     "--once", is_flag=True, help="Try it the first time only; say what went wrong and go on."
@@ -241,7 +194,7 @@ def install_elementary(env: str | None, *, once: bool) -> None:
     install(settings, terminal.tell, is_only_tried=once)
 
 
-for module in (cli_recovery, cli_schedule, cli_doctor, cli_lab, cli_source, cli_shell):
+for module in (cli_recovery, cli_schedule, cli_doctor, cli_lab, cli_source, cli_stack, cli_shell):
     for command in module.COMMANDS:
         commands.add_command(command)
 

@@ -5,13 +5,20 @@ import sys
 import click
 
 from credix import terminal
+from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
 
 SIGNS = {"ok": "✔", "warning": "!", "failed": "✘", "skipped": "-"}
 
 
-@click.command()
-@click.option("--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.command(
+    epilog=examples(
+        ("doctor", "a line for each thing, exit code 1 when one has failed"),
+        ("doctor --env dev", "settings, credentials, buckets, datasets of dev"),
+        ("doctor --json", "for programs"),
+    )
+)
+@ENV_OPTION
+@JSON_OPTION
 def doctor(env: str | None, *, as_json: bool) -> None:
     """Check what a run needs, and tell what mends it; starts and changes nothing."""
     from credix.runs.doctor import examine, is_healthy

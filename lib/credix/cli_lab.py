@@ -6,10 +6,16 @@ import webbrowser
 import click
 
 from credix import environment, terminal
+from credix.cli_help import ENV_OPTION, examples
 
 
-@click.command()
-@click.option("--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local.")
+@click.command(
+    epilog=examples(
+        ("lab", "opens the browser; Ctrl-C ends it"),
+        ("lab --no-browser --port 9000", "prints the address"),
+    )
+)
+@ENV_OPTION
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free from 8888.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def lab(env: str | None, port: int | None, *, no_browser: bool) -> None:

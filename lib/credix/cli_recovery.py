@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from credix import environment, terminal
+from credix.cli_answer import Answer
+from credix.cli_help import ENV_OPTION, JSON_OPTION, YES_OPTION, examples
 from credix.cli_shell import complete_source
 from credix.errors import SettingsError
 from credix.json_log import reporter_for
@@ -15,7 +17,7 @@ from credix.sources import load_source, source_names
 if TYPE_CHECKING:
     from credix.orders import Orders
     from credix.settings import Settings
-from credix.steps.context import Run
+    from credix.steps.context import Run
 
 DAY = click.DateTime(["%Y-%m-%d"])
 SOURCE = click.option(
@@ -24,21 +26,36 @@ SOURCE = click.option(
     help="The source, as in sources.toml.",
     shell_complete=complete_source,
 )
-ENV = click.option("--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local.")
-YES = click.option("--yes", is_flag=True, help="Do it; without, only show what it would touch.")
 FIRST = click.option("--from", "first", type=DAY, required=True, help="First day, YYYY-MM-DD.")
 LAST = click.option("--to", "last", type=DAY, required=True, help="Last day, itself included.")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("replay --source installments --from 2026-03-01 --to 2026-03-31", "shows the runs"),
+        ("replay --source installments --from 2026-03-01 --to 2026-03-31 --yes", "merges them"),
+        (
+            "replay --source cnpj_ws --from 2026-01-01 --to 2026-12-31 --into rebuilt --yes",
+            "into datasets of another prefix",
+        ),
+    )
+)
 @SOURCE
 @FIRST
 @LAST
 @click.option("--into", help="Rebuild bronze under this prefix instead (its own datasets).")
-@ENV
-@YES
+@ENV_OPTION
+@YES_OPTION
+@JSON_OPTION
 def replay(
-    source: str, first: date, last: date, into: str | None, env: str | None, yes: bool
+    source: str,
+    first: date,
+    last: date,
+    into: str | None,
+    env: str | None,
+    yes: bool,
+    *,
+    as_json: bool,
 ) -> None:
     """Merge archived files again, in the order of their runs; never undoes a newer row."""
     from credix.runs.replay import find_attempts
@@ -47,26 +64,33 @@ def replay(
     settings = environment.enter(env, terminal.tell, writes=yes)
     run = open_run(settings, source, "replay")
     attempts = find_attempts(run.lake, run.source, *iso(first, last))
-    terminal.print_table(
-        f"Archived runs of {source}",
-        ["_seq", "rows", "files", "run"],
-        [[a.seq, a.rows, len(a.files), a.run_id] for a in attempts],
-    )
     if not attempts:
         raise SettingsError(f"The archive has no merged file of {source} from those days.")
-    if not confirmed(yes, f"{len(attempts)} runs would be merged into {into or 'bronze'} again"):
-        return
-    digest = merge_again(run, attempts, into)
-    terminal.console.print(f"Merged. Bronze holds {digest.rows:,} live rows.")
+    columns = ["_seq", "rows", "files", "run"]
+    lines = [[a.seq, a.rows, len(a.files), a.run_id] for a in attempts]
+    facts = {"source": source, "runs": [dict(zip(columns, line, strict=True)) for line in lines]}
+    answer = Answer(yes, as_json, facts)
+    answer.show(f"Archived runs of {source}", columns, lines)
+    if answer.may_act(f"{len(attempts)} runs would be merged into {into or 'bronze'} again"):
+        digest = merge_again(run, attempts, into)
+        answer.tell_done(f"Merged. Bronze holds {digest.rows:,} live rows.", live_rows=digest.rows)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("backfill --source installments --from 2026-03-01 --to 2026-03-31", "counts the rows"),
+        ("backfill --source installments --from 2026-03-01 --to 2026-03-31 --yes", "a run"),
+    )
+)
 @SOURCE
 @FIRST
 @LAST
-@ENV
-@YES
-def backfill(source: str, first: date, last: date, env: str | None, yes: bool) -> None:
+@ENV_OPTION
+@YES_OPTION
+@JSON_OPTION
+def backfill(
+    source: str, first: date, last: date, env: str | None, yes: bool, *, as_json: bool
+) -> None:
     """Read a period of the source again, by its cursor columns, and carry it through a run."""
     from credix.capture import in_period
     from credix.orders import Orders
@@ -76,11 +100,19 @@ def backfill(source: str, first: date, last: date, env: str | None, yes: bool) -
     period = iso(first, last)
     found = load_source(source)
     rows = count_rows(settings, found, in_period(found, *period))
-    if confirmed(yes, f"{rows:,} rows of {period[0]} to {period[1]} would be read again"):
-        run_source(settings, source, "backfill", Orders(backfill=period))
+    answer = Answer(yes, as_json, {"source": source, "period": list(period), "rows": rows})
+    if answer.may_act(f"{rows:,} rows of {period[0]} to {period[1]} would be read again"):
+        orders = Orders(backfill=period)
+        answer.tell_done("", run_id=run_source(settings, source, "backfill", orders, answer))
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("rewind --source installments --to none", "shows what the next run would read"),
+        ("rewind --source installments --to none --yes", "the next run reads the whole table"),
+        ("rewind --source installments --to 750 --yes", "from that row version on"),
+    )
+)
 @SOURCE
 @click.option(
     "--to",
@@ -88,9 +120,10 @@ def backfill(source: str, first: date, last: date, env: str | None, yes: bool) -
     required=True,
     help="A row version; for a cursor a date or instant; 'none' to read in full.",
 )
-@ENV
-@YES
-def rewind(source: str, value: str, env: str | None, yes: bool) -> None:
+@ENV_OPTION
+@YES_OPTION
+@JSON_OPTION
+def rewind(source: str, value: str, env: str | None, yes: bool, *, as_json: bool) -> None:
     """Move a watermark back, so that the next run reads again from there."""
     from credix.runs import rewind as rewinding
     from credix.runs.watermarks import parse_watermark
@@ -103,16 +136,25 @@ def rewind(source: str, value: str, env: str | None, yes: bool) -> None:
     rows = rewinding.count_reread(settings, found, watermark)
     held = rewinding.describe(state.watermark) if state.watermark else "none"
     target = rewinding.describe(watermark) if watermark else "the beginning"
-    if confirmed(yes, f"From {held} back to {target}: the next run would read {rows:,} rows"):
+    answer = Answer(
+        yes, as_json, {"source": source, "watermark": held, "target": target, "rows": rows}
+    )
+    if answer.may_act(f"From {held} back to {target}: the next run would read {rows:,} rows"):
         rewinding.rewind(run.states, found, watermark)
-        terminal.console.print(f"The next run of {source} begins at {target}.")
+        answer.tell_done(f"The next run of {source} begins at {target}.")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("evolve installments", "shows the columns that the contract lacks"),
+        ("evolve installments --yes", "adds them"),
+    )
+)
 @click.argument("source", shell_complete=complete_source)
-@ENV
-@YES
-def evolve(source: str, env: str | None, yes: bool) -> None:
+@ENV_OPTION
+@YES_OPTION
+@JSON_OPTION
+def evolve(source: str, env: str | None, yes: bool, *, as_json: bool) -> None:
     """Add the source table's new columns to the contract and to the schema of loads.
 
     The next run reads the source in full and adds the columns to bronze.
@@ -122,16 +164,23 @@ def evolve(source: str, env: str | None, yes: bool) -> None:
     settings = environment.enter(env, terminal.tell, writes=yes)
     found = load_source(source)
     columns = new_columns(settings, found)
-    terminal.print_table(
-        f"New columns of {source}", ["name", "type"], [[c.name, c.type] for c in columns]
-    )
-    if columns and confirmed(yes, f"{len(columns)} columns would be added to {source}.json"):
+    types = {column.name: column.type for column in columns}
+    answer = Answer(yes and bool(columns), as_json, {"source": source, "columns": types})
+    answer.show(f"New columns of {source}", ["name", "type"], list(types.items()))
+    what = f"{len(columns)} columns would be added to {source}.json"
+    if (columns or as_json) and answer.may_act(what):
         path = add_to_contract(found, columns)
         environment.provision(settings)
-        terminal.console.print(f"Describe them in {path}, and commit it.", markup=False)
+        answer.tell_done(f"Describe them in {path}, and commit it.", file=str(path))
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("reconcile", "every source, every value"),
+        ("reconcile --source installments --json", "for programs"),
+        ("reconcile --yes", "a run repairs what differs"),
+    )
+)
 @click.option(
     "--source",
     "sources",
@@ -139,32 +188,37 @@ def evolve(source: str, env: str | None, yes: bool) -> None:
     help="Only this source; more may be named.",
     shell_complete=complete_source,
 )
-@ENV
-@YES
-@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+@ENV_OPTION
+@YES_OPTION
+@JSON_OPTION
 def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bool) -> None:
     """Compare every value of source and bronze; report the differences, with --yes repair them."""
     from credix.orders import Orders
     from credix.runs.reconcile import compare_source
 
-    if as_json and yes:
-        raise click.UsageError("--json tells and --yes repairs: give one of the two.")
     settings = environment.enter(env, terminal.tell, writes=yes)
     found = []
     for source in sources or source_names():
         comparison = compare_source(open_run(settings, source, "reconcile"))
         frame = comparison.table()
         differences = frame.to_dict("records")
-        found.append({"source": source, "equal": comparison.is_equal, "differences": differences})
-        if as_json:
-            continue
-        terminal.print_table(
+        facts: dict[str, Any] = {
+            "source": source,
+            "equal": comparison.is_equal,
+            "differences": differences,
+        }
+        found.append(facts)
+        answer = Answer(yes, as_json)
+        answer.show(
             f"{source}: bronze against the source", list(frame.columns), frame.values.tolist()
         )
         if comparison.is_equal:
             continue
-        if confirmed(yes, "A run would carry the rows above and take out the surplus"):
-            run_source(settings, source, "reconcile", Orders(reconcile=True))
+        if not as_json:
+            answer.may_act("A run would carry the rows above and take out the surplus")
+        if yes:
+            orders = Orders(reconcile=True)
+            facts["run_id"] = run_source(settings, source, "reconcile", orders, answer)
     if as_json:
         terminal.print_json(found)
 
@@ -178,19 +232,19 @@ def open_run(settings: "Settings", source: str, job: str) -> "Run":
     return build_run(settings, run_id, settings.run_dir / run_id, source, 0, None, "")
 
 
-def run_source(settings: "Settings", source: str, job: str, orders: "Orders") -> None:
-    """A whole run of one source to bronze, silver and gold, with these orders."""
+def run_source(
+    settings: "Settings", source: str, job: str, orders: "Orders", answer: Answer
+) -> str:
+    """A whole run of one source to bronze, silver and gold, with these orders; its run id."""
     from credix.runs.jobs import Job
     from credix.runs.pipeline import Pipeline, Request
 
     request = Request(Job(job, (source,), has_report=False), None, {}, {}, orders)
-    Pipeline(settings, request, reporter_for(settings)).run()
-
-
-def confirmed(yes: bool, what: str) -> bool:
-    """Say what it is about; True when the person has agreed to it."""
-    terminal.console.print(f"{what}." if yes else f"{what}. Nothing was done: add --yes to do it.")
-    return yes
+    reporter = (
+        terminal.TerminalReporter(terminal.errors) if answer.as_json else reporter_for(settings)
+    )
+    manifest = Pipeline(settings, request, reporter).run()
+    return str(manifest["run_id"])
 
 
 def iso(first: date, last: date) -> tuple[str, str]:

@@ -6,14 +6,22 @@ import sys
 import click
 
 from credix import environment, terminal
+from credix.cli_help import ENV_OPTION, examples
 from credix.errors import SettingsError
 from credix.runs.jobs import JOBS, find_job
 
 NEVER = "never"
 
 
-@click.command()
-@click.option("--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local.")
+@click.command(
+    epilog=examples(
+        ("schedule", "until Ctrl-C"),
+        ("schedule --list", "when each job runs next"),
+        ("schedule --at 'full=30 7 * * mon-fri' --at installments=never", "other times"),
+        ("schedule --once", "the job that comes next, and its exit code"),
+    )
+)
+@ENV_OPTION
 @click.option(
     "--at",
     "lines",

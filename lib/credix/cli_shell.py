@@ -5,13 +5,12 @@ import difflib
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from credix.cli_help import COMMAND, EXIT_CODES, PROGRAM, examples, sections
 from credix.errors import BusyError, CredixError, SettingsError, StateError, StepError
 from credix.runs.jobs import JOBS
 from credix.sources import source_names
 
-PROGRAM = "run_pipeline.py"
 VARIABLE = "_RUN_PIPELINE_PY_COMPLETE"
-COMMAND = f"./{PROGRAM}"
 # The first class that fits tells what to type, unless the error does so itself.
 NEXT = (
     (BusyError, f"{COMMAND} status, which names the run that holds it"),
@@ -32,6 +31,16 @@ class Commands(click.Group):
         if is_run and not wants_help and not (ctx.resilient_parsing and not args):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by what they are for, each with its whole first sentence."""
+        for title, names in sections(self.list_commands(ctx)).items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name, self.commands[name].get_short_help_str(1000)) for name in names]
+                )
+        with formatter.section("Exit codes"):
+            formatter.write_dl(EXIT_CODES)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Commands and, since their names run them, jobs."""
@@ -60,7 +69,13 @@ def next_command(error: CredixError) -> str | None:
     return next(command for kind, command in NEXT if isinstance(error, kind))
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("completion bash", "in ~/.bashrc, within eval"),
+        ("completion zsh", "in ~/.zshrc"),
+        ("completion fish", "in ~/.config/fish/config.fish"),
+    )
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

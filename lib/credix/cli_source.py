@@ -3,10 +3,18 @@
 import click
 
 from credix import environment, terminal
+from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
 from credix.settings import PROJECT_DIR
 
 
-@click.command("add-source")
+@click.command(
+    "add-source",
+    epilog=examples(
+        ("add-source public.orders --key order_id", "a table with its key"),
+        ("add-source orders --ignore extra --personal-data buyer_name", "in POSTGRES_SCHEMA"),
+        ("add-source public.orders --name shop_orders --json", "under another name"),
+    ),
+)
 @click.argument("table", metavar="[SCHEMA.]TABLE")
 @click.option("--name", default="", help="The source's name; by default the table's.")
 @click.option("--key", multiple=True, help="A column of the key; by default the primary key.")
@@ -15,8 +23,8 @@ from credix.settings import PROJECT_DIR
 @click.option(
     "--personal-data", multiple=True, help="A column to mask; by default those that sound like it."
 )
-@click.option("--env", help="local, dev, stage or prod; by default CREDIX_ENV, else local.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@ENV_OPTION
+@JSON_OPTION
 def add_source(
     table: str,
     name: str,
