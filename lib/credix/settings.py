@@ -9,88 +9,31 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import ConfigDict, SecretStr, ValidationError, field_validator
 
 from credix.errors import SettingsError
+from credix.setting_groups import MEBIBYTE as MEBIBYTE
+from credix.setting_groups import (
+    Bounds,
+    Environment,
+    Google,
+    Names,
+    Reading,
+    SourceServer,
+    Telling,
+)
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
-MEBIBYTE = 1 << 20
-TEBIBYTE = 1 << 40
 
 
-class Settings(BaseModel):
-    """Everything a run is told from outside. Field aliases are the names of the variables."""
+class Settings(Environment, SourceServer, Google, Names, Reading, Bounds, Telling):
+    """Everything a run is told from outside."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    env: Literal["local", "dev", "stage", "prod"] = Field("local", alias="CREDIX_ENV")
-
-    confirmed_env: str | None = Field(None, alias="CREDIX_CONFIRM_ENV")
-
-    postgres_host: str = Field(alias="POSTGRES_HOST")
-    postgres_port: int = Field(5432, alias="POSTGRES_PORT", ge=1, le=65535)
-    postgres_db: str = Field(alias="POSTGRES_DB")
-    postgres_user: str = Field(alias="POSTGRES_USER")
-    postgres_password: SecretStr = Field(alias="POSTGRES_PASSWORD")
-    postgres_schema: str = Field("oltp", alias="POSTGRES_SCHEMA", pattern=r"^[a-z_][a-z0-9_]*$")
-
-    gcp_project: str = Field(alias="GCP_PROJECT", min_length=1)
-    google_credentials: Literal["default", "anonymous"] = Field(
-        "default", alias="CREDIX_GOOGLE_CREDENTIALS"
-    )
-    google_timeout_seconds: float = Field(60, alias="CREDIX_GOOGLE_TIMEOUT_SECONDS", gt=0)
-    bigquery_location: str = Field("southamerica-east1", alias="CREDIX_BIGQUERY_LOCATION")
-    bigquery_endpoint: str | None = Field(None, alias="BIGQUERY_EMULATOR_HOST")
-    bigquery_grpc_endpoint: str | None = Field(None, alias="CREDIX_BIGQUERY_GRPC_ENDPOINT")
-    storage_endpoint: str | None = Field(None, alias="STORAGE_EMULATOR_HOST")
-
-    prefix: str = Field("business_case", alias="CREDIX_PREFIX", pattern=r"^[a-z][a-z0-9_]{0,60}$")
-    lake_bucket: str = Field("data_lake_credix", alias="CREDIX_LAKE_BUCKET")
-    archive_bucket: str = Field("data_lake_credix_archive", alias="CREDIX_ARCHIVE_BUCKET")
-    report_bucket: str = Field("credix-elementary-report", alias="CREDIX_REPORT_BUCKET")
-    runs_bucket: str = Field("credix-runs", alias="CREDIX_RUNS_BUCKET")
-
-    log_format: Literal["text", "json"] = Field("text", alias="CREDIX_LOG_FORMAT")
-    trigger: str = Field("command", alias="CREDIX_TRIGGER", pattern=r"^[a-z_]{1,20}$")
-    local_dir: Path = Field(Path(".local"), alias="CREDIX_LOCAL_DIR")
-    run_dir: Path = Field(Path(".local/runs"), alias="CREDIX_RUN_DIR")
-
-    timezone: str = Field("America/Sao_Paulo", alias="CREDIX_TIMEZONE")
-    part_bytes: int = Field(
-        200 * MEBIBYTE, alias="CREDIX_PART_BYTES", ge=MEBIBYTE, le=256 * MEBIBYTE
-    )
-    row_group_rows: int = Field(100_000, alias="CREDIX_ROW_GROUP_ROWS", ge=1_000)
-    slice_bytes: int = Field(4096 * MEBIBYTE, alias="CREDIX_SLICE_BYTES", ge=1024)
-    extract_connections: int = Field(8, alias="CREDIX_EXTRACT_CONNECTIONS", ge=1, le=64)
-    duckdb_memory: str = Field("1GB", alias="CREDIX_DUCKDB_MEMORY", pattern=r"^\d+(MB|GB)$")
-    lease_seconds: int = Field(300, alias="CREDIX_LEASE_SECONDS", ge=10)
-    gold_wait_seconds: int = Field(300, alias="CREDIX_GOLD_WAIT_SECONDS", ge=0)
-    cursor_lag_seconds: int = Field(3600, alias="CREDIX_CURSOR_LAG_SECONDS", ge=0)
-    max_deleted_share: float = Field(0.1, alias="CREDIX_MAX_DELETED_SHARE", ge=0, le=1)
-    notebook_timeout_seconds: int = Field(3600, alias="CREDIX_NOTEBOOK_TIMEOUT_SECONDS", ge=1)
-    retry_seconds: float = Field(60, alias="CREDIX_RETRY_SECONDS", ge=0)
-    temp_table_hours: int = Field(24, alias="CREDIX_TEMP_TABLE_HOURS", ge=1)
-    maximum_bytes_billed: int = Field(TEBIBYTE, alias="CREDIX_MAXIMUM_BYTES_BILLED", ge=1)
-    slot_warn_mb: int = Field(1024, alias="CREDIX_SLOT_WARN_MB", ge=1)
-    late_minutes: int = Field(60, alias="CREDIX_LATE_MINUTES", ge=1)
-    alert_urls: SecretStr | None = Field(None, alias="CREDIX_ALERT_URLS")
-    alert_topic: str | None = Field(
-        None, alias="CREDIX_ALERT_TOPIC", pattern=r"^projects/[^/\s]+/topics/[^/\s]+$"
-    )
-    pubsub_endpoint: str | None = Field(None, alias="PUBSUB_EMULATOR_HOST")
-    openlineage_url: str | None = Field(
-        None, alias="CREDIX_OPENLINEAGE_URL", pattern=r"^https?://[^\s@]+$"
-    )
-    openlineage_api_key: SecretStr | None = Field(None, alias="CREDIX_OPENLINEAGE_API_KEY")
-    elementary_packages: Path | None = Field(None, alias="CREDIX_ELEMENTARY_PACKAGES")
-    elementary_webhook: SecretStr | None = Field(None, alias="CREDIX_ELEMENTARY_WEBHOOK")
-    die_at: str | None = Field(
-        None, alias="CREDIX_DIE_AT", pattern=r"^[a-z_.]+(#\d+)?:(before|after)$"
-    )
 
     @field_validator("local_dir", "run_dir", "elementary_packages")
     @classmethod
