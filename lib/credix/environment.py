@@ -4,6 +4,7 @@ The one place where the package meets its embedded stack.
 """
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,8 +109,12 @@ def is_named_by_user(names: tuple[str, ...], env: str | None) -> bool:
 
 
 def stack_variables() -> dict[str, str]:
-    """How to reach the embedded servers, also under the names that psql reads."""
+    """How to reach the embedded servers, also under the names that psql reads.
+
+    Where the machine has no psql, with a PATH that ends with the embedded server's.
+    """
     from credix.local import stack
+    from credix.local.cluster import find_program
 
     variables = stack.variables(local_folder("local"))
     names = {
@@ -124,6 +129,10 @@ def stack_variables() -> dict[str, str]:
         for ours, theirs in names.items()
         if f"POSTGRES_{ours}" in variables
     }
+    psql = None if shutil.which("psql") else find_program("psql")
+    if for_psql and psql:
+        path = own_variables(os.environ).get("PATH", os.defpath)
+        for_psql["PATH"] = f"{path}{os.pathsep}{psql.parent}"
     return {**variables, **for_psql}
 
 

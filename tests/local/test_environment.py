@@ -1,5 +1,7 @@
 """A command gets a stack that has its buckets, whenever an earlier one was ended."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,3 +76,23 @@ def test_only_the_command_up_looks_again_for_what_was_made_once() -> None:
     assert not has_lake()
     cli.commands(["up"], standalone_mode=False)
     assert has_lake()
+
+
+def test_where_there_is_no_psql_the_shell_gets_the_embedded_one(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(stack, "variables", lambda _: variables)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    told = environment.stack_variables()
+    first, last = told["PATH"].split(os.pathsep)
+    assert first == str(tmp_path)
+    ended = subprocess.run(
+        [f"{last}/psql", "--no-psqlrc", "-Atc", "select 6 * 7"],
+        env=told,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.stdout, ended.stderr) == ("42\n", "")
+    (tmp_path / "psql").touch(0o755)
+    assert "PATH" not in environment.stack_variables()

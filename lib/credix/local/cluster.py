@@ -187,6 +187,12 @@ def find_binaries() -> list[Binaries]:
     return [binaries for binaries in found if (binaries.programs / "postgres").exists()]
 
 
+def find_program(name: str) -> Path | None:
+    """A program that comes with an installed server, such as psql."""
+    found = (binaries.programs / name for binaries in find_binaries())
+    return next((program for program in found if program.exists()), None)
+
+
 def choose_binaries(home: Path, installed: list[Binaries]) -> Binaries:
     """The first of the installed; for existing data only those of the kind that made it."""
     data = home / "data"
