@@ -6,6 +6,7 @@ judges and does not find is over.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, ValidationError
@@ -14,12 +15,24 @@ from credix.errors import StateError
 from credix.state import Value
 
 
+class Kind(StrEnum):
+    """What can be wrong; `docs/runbook.md` says of each what it means and what to do."""
+
+    RUN = "run"
+    LATE = "late"
+    DRIFT = "drift"
+    SLOT = "slot"
+    MONITOR = "monitor"
+    MONITORING = "monitoring"
+
+    def of(self, where: str) -> str:
+        """The key of an incident, which says what and where: `run installments`, `late cnpj_ws`."""
+        return f"{self} {where}"
+
+
 @dataclass(frozen=True)
 class Findings:
-    """What a run found wrong, text by key, and the keys that it can judge.
-
-    A key says what and where: `run installments`, `late cnpj_ws`, `drift cnpj_ws`, `slot cnpj_ws`.
-    """
+    """What a run found wrong, text by key, and the keys that it can judge."""
 
     wrong: Mapping[str, str] = field(default_factory=dict)
     judged: frozenset[str] = frozenset()

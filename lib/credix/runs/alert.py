@@ -7,7 +7,7 @@ from typing import Any
 
 from credix.clients.channels import Channels
 from credix.clients.state_store import StateStore
-from credix.incidents import Findings, Incident, Incidents
+from credix.incidents import Findings, Incident, Incidents, Kind
 from credix.runs.publish import history_address
 from credix.settings import Settings
 from credix.sources import load_source
@@ -58,28 +58,28 @@ def describe(settings: Settings, key: str, incident: Incident) -> tuple[str, str
 def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findings:
     """What is wrong behind this run; `summary` is why it failed, without any value of a row."""
     settings = states.settings
-    run = f"run {manifest['job']}"
+    run = Kind.RUN.of(manifest["job"])
     wrong = {run: summary} if manifest["status"] == "failed" else {}
     judged = {run}
     for source, steps in manifest["steps"].items():
         extracted = steps.get("01_extract")
         if extracted is None:
             continue
-        judged.add(f"drift {source}")
+        judged.add(Kind.DRIFT.of(source))
         if extracted.get("messages"):
-            wrong[f"drift {source}"] = " ".join(extracted["messages"])
+            wrong[Kind.DRIFT.of(source)] = " ".join(extracted["messages"])
     wrong_tables, judged_tables = find_monitored(manifest)
     wrong |= wrong_tables
     judged |= judged_tables
     for source in manifest["sources"]:
-        judged.add(f"late {source}")
+        judged.add(Kind.LATE.of(source))
         late = find_lateness(states.read_source(source), settings)
         if late:
-            wrong[f"late {source}"] = late
+            wrong[Kind.LATE.of(source)] = late
         warning = find_slot_warning(source, settings)
-        judged.add(f"slot {source}")
+        judged.add(Kind.SLOT.of(source))
         if warning:
-            wrong[f"slot {source}"] = warning
+            wrong[Kind.SLOT.of(source)] = warning
     return Findings(wrong, frozenset(judged))
 
 
@@ -92,14 +92,16 @@ def find_monitored(manifest: Mapping[str, Any]) -> tuple[dict[str, str], set[str
     monitoring = report.get("monitoring", {"status": "absent"})
     if monitoring["status"] == "absent":
         return {}, set()
-    judged = {"monitoring"} | {f"monitor {one['table']}" for one in monitoring["monitors"]}
+    judged = {str(Kind.MONITORING)} | {
+        Kind.MONITOR.of(one["table"]) for one in monitoring["monitors"]
+    }
     found: dict[str, list[str]] = {}
     for one in monitoring["monitors"]:
         if one["status"] in MONITOR_FAILED:
-            found.setdefault(f"monitor {one['table']}", []).append(one["monitor"])
+            found.setdefault(Kind.MONITOR.of(one["table"]), []).append(one["monitor"])
     wrong = {key: f"Not true any more: {', '.join(names)}." for key, names in found.items()}
     if monitoring["status"] == "failed":
-        wrong["monitoring"] = f"The tables are not watched: {monitoring['reason']}"
+        wrong[Kind.MONITORING] = f"The tables are not watched: {monitoring['reason']}"
     return wrong, judged
 
 
