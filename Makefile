@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$python && break; done)
 
-.PHONY: run test bench cost oracle oracle-notebooks oracle-deaths lint install lock clean
+.PHONY: run test docs bench cost oracle oracle-notebooks oracle-deaths lint install lock clean
 
 run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
 	./run_pipeline.py install-elementary --once
@@ -33,6 +33,9 @@ oracle-notebooks: $(INSTALLED) ## The same through papermill: make oracle-notebo
 
 oracle-deaths: $(INSTALLED) ## A table of deaths before and behind every side effect
 	$(VENV)/bin/python -m tests.oracle --deaths
+
+docs: $(INSTALLED) ## The parts of the documents that are made of the code: settings, commands, data dictionary, a run
+	$(VENV)/bin/python -m docs.generator
 
 lint: $(INSTALLED) ## Format, lint and types
 	$(VENV)/bin/ruff format --check .

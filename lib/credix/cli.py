@@ -64,7 +64,12 @@ def commands() -> None:
     help="Begin here instead of at the state's watermark: a row version, a date or instant for "
     "a cursor, or 'none' to read in full.",
 )
-@click.option("--business-date", type=click.DateTime(["%Y-%m-%d"]), help="The day gold is for.")
+@click.option(
+    "--business-date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The day gold is for.",
+)
 @click.option(
     "-p",
     "--parameter",

@@ -26,8 +26,12 @@ SOURCE = click.option(
     help="The source, as in sources.toml.",
     shell_complete=complete_source,
 )
-FIRST = click.option("--from", "first", type=DAY, required=True, help="First day, YYYY-MM-DD.")
-LAST = click.option("--to", "last", type=DAY, required=True, help="Last day, itself included.")
+FIRST = click.option(
+    "--from", "first", type=DAY, metavar="YYYY-MM-DD", required=True, help="First day."
+)
+LAST = click.option(
+    "--to", "last", type=DAY, metavar="YYYY-MM-DD", required=True, help="Last day, included."
+)
 
 
 @click.command(

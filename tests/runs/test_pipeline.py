@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
+from docs.generator.effects import effects_of
+from docs.generator.run_part import calls_of
 
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
@@ -19,7 +21,7 @@ from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.errors import FenceError, SettingsError, SourceError, StateError
 from credix.paths import paths_of
-from credix.runs.jobs import find_job
+from credix.runs.jobs import LAYERS, find_job
 from credix.runs.pipeline import Pipeline, Request
 from credix.settings import PROJECT_DIR, Settings
 from tests.tables import Table, bronze_rows
@@ -99,6 +101,20 @@ def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
     for source in filled:
         rows_by_step = manifest["sources"][source]["rows"]
         assert len(set(rows_by_step.values())) == 1, rows_by_step
+    assert_the_picture_has_what_it_did(manifest)
+
+
+def assert_the_picture_has_what_it_did(manifest: dict[str, Any]) -> None:
+    """docs/how-a-run-works.md draws side effects as it reads them in the code."""
+    for owner, steps in manifest["steps"].items():
+        for step, result in steps.items():
+            done = {effect["name"] for effect in result["effects"]}
+            drawn = set(effects_of(calls_of(step)))
+            if "layer.build" in drawn:
+                drawn |= {f"{layer}.build" for layer in LAYERS}
+            assert done <= drawn, f"{owner} {step}"
+    carried = manifest["steps"]["installments"]["04_transform"]["effects"]
+    assert {"bronze.merge", "state.commit"} <= {effect["name"] for effect in carried}
 
 
 def test_the_archive_tells_the_run_and_no_secret(

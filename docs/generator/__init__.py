@@ -1,0 +1,1 @@
+"""Parts of the documents that are made of the code's own objects: `make docs` writes them."""

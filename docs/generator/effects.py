@@ -1,0 +1,162 @@
+"""Which side effects a function can come to: its source and that of what it calls, read as text.
+
+Calls are followed by name. A method is looked for in every class of the package, so that what is
+found may be more than what happens, and never less; the tests compare it with real runs.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from credix.settings import PROJECT_DIR
+
+PACKAGE = PROJECT_DIR / "lib" / "credix"
+# Where effects are named; what these rooms call elsewhere reads, or works on values.
+ROOMS = ("clients", "steps", "runs")
+KINDS = (
+    *("source", "lake", "warehouse", "bronze", "gold", "state", "layer"),
+    *(
+        "archive",
+        "catalog",
+        "dbt",
+        "elementary",
+        "monitor",
+        "report",
+        "history",
+        "alert",
+        "lineage",
+    ),
+)
+
+EFFECT = re.compile(r"f?'\{?(?P<kind>[a-z]+)\}?\.(?P<verb>(?!json|ipynb)[a-z_]+)'")
+# A function and the module it stands in.
+Place = tuple[str, ast.FunctionDef]
+
+
+@dataclass
+class Module:
+    """The functions of a module by name, methods too, and what it imports under which name."""
+
+    functions: dict[str, list[ast.FunctionDef]] = field(default_factory=dict)
+    methods: dict[str, list[ast.FunctionDef]] = field(default_factory=dict)
+    imports: dict[str, str] = field(default_factory=dict)
+
+    def every(self) -> list[list[ast.FunctionDef]]:
+        return [*self.functions.values(), *self.methods.values()]
+
+
+def effects_of(functions: Iterable[str]) -> list[str]:
+    """The effects that these functions can come to, as in `credix.steps.land.upload_parts`."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    waiting = [place for name in functions for place in find(name)]
+    while waiting:
+        module, node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        found.update(named_in(node))
+        waiting.extend(called_by(module, node))
+    return in_order(found)
+
+
+def effects_in(*names: str) -> list[str]:
+    """The effects that these modules of `credix.runs` name themselves."""
+    found = [modules()[f"credix.runs.{name}"] for name in names]
+    nodes = [node for module in found for listed in module.every() for node in listed]
+    return in_order({effect for node in nodes for effect in named_in(node)})
+
+
+def in_order(effects: set[str]) -> list[str]:
+    """By what they touch. Raises ValueError for one of a kind that `KINDS` lacks."""
+    return sorted(effects, key=lambda effect: (KINDS.index(effect.partition(".")[0]), effect))
+
+
+def named_in(function: ast.FunctionDef) -> Iterator[str]:
+    """Arguments that name an effect; `{layer}.build` is told as `layer.build`."""
+    arguments = (
+        argument
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call)
+        for argument in node.args
+        if isinstance(argument, ast.JoinedStr | ast.Constant)
+    )
+    for argument in arguments:
+        found = EFFECT.fullmatch(ast.unparse(argument))
+        if found:
+            yield f"{found['kind']}.{found['verb']}"
+
+
+def called_by(module: str, function: ast.FunctionDef) -> Iterator[Place]:
+    here = modules()[module]
+    local = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    imports = {**here.imports, **local}
+    for node in ast.walk(function):
+        # A function is also handed over without a call: to a retry, a context, a partial.
+        if isinstance(node, ast.Name) and node.id in imports:
+            yield from find(imports[node.id])
+        elif isinstance(node, ast.Name):
+            yield from ((module, found) for found in here.functions.get(node.id, []))
+        elif isinstance(node, ast.Attribute):
+            yield from attribute(module, node, imports)
+
+
+def attribute(caller: str, node: ast.Attribute, imports: dict[str, str]) -> Iterator[Place]:
+    """A function of a module, or a method of that name in any room that the caller may know."""
+    if isinstance(node.value, ast.Name) and imports.get(node.value.id) in modules():
+        yield from find(f"{imports[node.value.id]}.{node.attr}")
+        return
+    room = ROOMS.index(caller.split(".")[1])
+    for name, module in modules().items():
+        if ROOMS.index(name.split(".")[1]) <= room:
+            yield from ((name, found) for found in module.methods.get(node.attr, []))
+
+
+def find(name: str) -> list[Place]:
+    """A function by its dotted name, also where a module only passes it on; of a class all."""
+    module, _, function = name.rpartition(".")
+    known = modules().get(module)
+    if known is None:
+        return []
+    if function not in known.functions and function in known.imports:
+        return find(known.imports[function])
+    return [(module, node) for node in known.functions.get(function, [])]
+
+
+@cache
+def modules() -> dict[str, Module]:
+    return {
+        name_of(path): read_module(path)
+        for room in ROOMS
+        for path in sorted((PACKAGE / room).rglob("*.py"))
+    }
+
+
+def name_of(path: Path) -> str:
+    return ".".join(["credix", *path.relative_to(PACKAGE).with_suffix("").parts])
+
+
+def read_module(path: Path) -> Module:
+    module = Module()
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            module.functions[node.name] = [node]
+        elif isinstance(node, ast.ClassDef):
+            methods = [inner for inner in node.body if isinstance(inner, ast.FunctionDef)]
+            module.functions[node.name] = [m for m in methods if m.name.startswith("__")]
+            for method in methods:
+                module.methods.setdefault(method.name, []).append(method)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                module.imports[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return module
