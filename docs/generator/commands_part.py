@@ -1,5 +1,7 @@
 """The reference of `docs/commands.md`, of the commands that click knows."""
 
+import inspect
+
 import click
 
 from credix.cli import commands
@@ -22,7 +24,11 @@ def describe(name: str, command: click.Command) -> str:
     options = [one for one in command.get_params(context) if isinstance(one, click.Option)]
     records = [option.get_help_record(context) for option in options]
     rows = [[code(names), text] for names, text in filter(None, records)]
-    pieces = [f"### {name}", str(command.help).strip(), f"```text\n{' '.join(usage.split())}\n```"]
+    pieces = [
+        f"### {name}",
+        inspect.cleandoc(str(command.help)),
+        f"```text\n{' '.join(usage.split())}\n```",
+    ]
     if len(rows) > 1:
         # Every command knows --help, which comes last.
         pieces.append(table(["option", "meaning"], rows[:-1]))
