@@ -50,6 +50,7 @@ def commands() -> None:
         ("run installments", "one source, then gold"),
         ("run installments --watermark none", "read the whole table again"),
         ("run full --business-date 2026-03-31", "statuses as of that day"),
+        ("run installments --from-landing", "files of other software instead of an extract"),
         ("run cnpj -p layers '[\"bronze\"]'", "stop before silver and gold"),
         ("run full --json > manifest.json", "for programs"),
     )
@@ -84,6 +85,11 @@ def commands() -> None:
     is_flag=True,
     help="This once, carry more deletes than CREDIX_MAX_DELETED_SHARE, or an emptied source.",
 )
+@click.option(
+    "--from-landing",
+    is_flag=True,
+    help="Take the files that others have put below landing/external/ instead of extracting.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest; progress on stderr.")
 def run(
     job: str,
@@ -93,12 +99,15 @@ def run(
     parameters: tuple[tuple[str, str], ...],
     allow_deletes: bool,
     *,
+    from_landing: bool,
     as_json: bool,
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
     from credix.orders import Orders
     from credix.runs.watermarks import parse_watermarks
 
+    if from_landing and watermarks:
+        raise click.UsageError("--from-landing asks PostgreSQL nothing: leave --watermark out.")
     found = find_job(job)
     begin_at = parse_watermarks(watermarks, found.sources)
     settings = environment.enter(env, terminal.tell)
@@ -115,7 +124,7 @@ def run(
             business_date=f"{business_date:%Y-%m-%d}" if business_date else None,
             watermarks=begin_at,
             parameters={name: parse_value(value) for name, value in parameters},
-            orders=Orders(allow_deletes=allow_deletes),
+            orders=Orders(allow_deletes=allow_deletes, from_landing=from_landing),
         )
         reporter = terminal.ManifestReporter() if as_json else reporter_for(settings)
         Pipeline(settings, request, reporter, kernels).run()

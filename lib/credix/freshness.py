@@ -36,14 +36,18 @@ class Reach:
     snapshot_at: str | None
     lag: Lag | None = None
 
+    def is_newer_than(self, before: "Reach") -> bool:
+        """True when it holds changes of a newer snapshot."""
+        return self.seq > before.seq and self.snapshot_at != before.snapshot_at
+
 
 def advance(before: Reach | None, began: Reach | None, now: Reach, gold_at: str) -> Reach:
     """The reach of gold that was built from bronze as it is `now`, and tested at `gold_at`.
 
     `before` is gold's reach so far, `began` that of bronze when the run began, None where the run
-    does not know it.
+    does not know it. Rows without a snapshot of their own, from outside, tell of no lag.
     """
-    if before and now.seq <= before.seq:
+    if before and not now.is_newer_than(before):
         return replace(now, lag=before.lag)
     if now.seq == 0:
         return now

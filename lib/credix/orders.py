@@ -11,11 +11,13 @@ class Orders:
 
     `backfill` is the first and the last day of a period that is read again by cursor; `reconcile`
     reads what differs in value from bronze, and takes out what the source does not hold.
+    `from_landing` takes files that outside writers put into landing, and asks PostgreSQL nothing.
     """
 
     allow_deletes: bool = False
     backfill: tuple[str, str] | None = None
     reconcile: bool = False
+    from_landing: bool = False
 
     @property
     def reads_again(self) -> bool:
@@ -31,6 +33,7 @@ class Orders:
             allow_deletes=bool(parameters.get("allow_deletes")),
             backfill=first_and_last,
             reconcile=bool(parameters.get("reconcile")),
+            from_landing=bool(parameters.get("from_landing")),
         )
 
     def as_parameters(self) -> dict[str, Any]:

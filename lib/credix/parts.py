@@ -29,6 +29,7 @@ from credix.sources import Source, technical_columns
 
 CHUNK_BYTES = 1 << 20
 TOMBSTONES_PER_BATCH = 100_000
+READ_AT = pa.timestamp("us", tz="UTC")
 VERSION_TYPE = np.dtype([("key_hash", "<i8"), ("row_hash", "<i8")])
 
 
@@ -133,25 +134,27 @@ class PartWriter:
     def _complete(self, group: pa.Table, stem: str) -> pa.Table:
         """The group in the contract's types, with the technical columns of this run.
 
-        A group with `_is_deleted` holds tombstones.
+        Rows are live, and read at the snapshot, unless a column of the group says otherwise.
         """
-        is_live = "_is_deleted" not in group.column_names
-        constants: dict[str, Any] = {
-            "_seq": self.attempt,
-            "_is_deleted": not is_live,
-            "_deleted_at": None if is_live else self.extracted_at,
-            "_extracted_at": self.extracted_at,
-            "_source_file": stem,
+        given: dict[str, Any] = {name: group[name] for name in group.column_names}
+        read_at = given.get("_extracted_at", pa.scalar(self.extracted_at, READ_AT))
+        is_deleted = given.get("_is_deleted", pa.scalar(False))
+        technical = {
+            **given,
+            "_seq": pa.scalar(self.attempt),
+            "_is_deleted": is_deleted,
+            "_deleted_at": pc.if_else(is_deleted, read_at, pa.scalar(None, READ_AT)),
+            "_extracted_at": read_at,
+            "_source_file": pa.scalar(stem),
         }
         columns = [
             convert(group[column.name], column, self.source) for column in self.source.columns
         ]
         for column in technical_columns():
-            if column.name in constants:
-                value = pa.scalar(constants[column.name], column.arrow.type)
-                columns.append(pa.chunked_array([pa.repeat(value, len(group))]))
-            else:
-                columns.append(group[column.name])
+            values = technical[column.name]
+            if not isinstance(values, pa.ChunkedArray):
+                values = pa.chunked_array([pa.repeat(values, len(group))])
+            columns.append(values)
         return pa.table(columns, schema=self.schema)
 
 

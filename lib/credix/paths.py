@@ -32,6 +32,14 @@ class LakePaths:
         """In the lake bucket; the reason is in the object's metadata."""
         return f"{self.prefix}/failed/{landed.removeprefix(self.landing)}"
 
+    def external(self, source: str) -> str:
+        """In the landing folder: where outside writers put files of a source."""
+        return f"{self.landing}external/{source}/"
+
+    def received(self, source: str, sha256: str, name: str) -> str:
+        """In the archive bucket: a file of an outside writer that is merged, by its content."""
+        return f"{self.prefix}/received/{source}/{sha256[:HASH_DIGITS]}/{name}"
+
     def merged(self, source: str, attempt: int) -> str:
         """In the archive bucket: the record that bronze was proven to hold an attempt's files."""
         return f"{self.prefix}/merged/{source}/{attempt:012d}.json"

@@ -188,7 +188,8 @@ class SourceState(FencedState):
     `watermark_attempt` wrote the watermark and the re-reads, also when it found no rows;
     `committed_seq` is the newest attempt whose rows bronze is known to hold; `digest` is that of
     the keys that bronze was proven to hold then, None when deletes are not captured. `slices` is a
-    large read that has begun; the watermark stays until all of it is merged.
+    large read that has begun; the watermark stays until all of it is merged. `external` and
+    `received` are what files from outside have left (credix.external_state).
     """
 
     source: str
@@ -204,6 +205,8 @@ class SourceState(FencedState):
     rereads: str | None = None
     digest: Digest | None = None
     slices: Slices | None = None
+    external: tuple[int, int] | None = None
+    received: dict[str, str] = {}
 
     def commit_slice(self, slices: Slices) -> Self:
         """The state after bronze holds one slice more; raises FenceError when late."""
@@ -223,22 +226,12 @@ class SourceState(FencedState):
     def commit(self, progress: "Progress", *, is_merged: bool) -> Self:
         """The state after bronze holds this attempt's rows; raises FenceError when late."""
         self.require(progress.attempt)
-        return self.model_copy(
-            update={
-                "watermark": progress.watermark,
-                "watermark_attempt": progress.attempt,
-                "capture": progress.capture,
-                "server": progress.server,
-                "relation_oids": progress.relation_oids,
-                "relation_marks": progress.relation_marks,
-                "column_numbers": progress.column_numbers,
-                "fingerprint": progress.fingerprint,
-                "rereads": progress.rereads,
-                "digest": progress.digest,
-                "slices": None,
-                "committed_seq": progress.attempt if is_merged else self.committed_seq,
-            }
-        )
+        read = {name: getattr(progress, name) for name in Progress.model_fields}
+        read.pop("attempt")
+        done = {"watermark_attempt": progress.attempt, "slices": None, "external": None}
+        if is_merged:
+            done["committed_seq"] = progress.attempt
+        return self.model_copy(update={**read, **done})
 
     @property
     def knows_bronze(self) -> bool:

@@ -48,7 +48,8 @@ def list_files(lake: Lake, source: Source) -> list[SourceFile]:
     ):
         for blob in lake.blobs(bucket, prefix):
             facts = blob.metadata or {}
-            if blob.name.endswith(SUFFIX) and facts.get("source") == source.name:
+            is_own = facts.get("source") == source.name and "seq" in facts
+            if blob.name.endswith(SUFFIX) and is_own:
                 seq, name = int(facts["seq"]), blob.name.rpartition("/")[2]
                 found[name] = SourceFile(
                     blob, folder, facts["run_id"], seq, int(facts["rows"]), seq in merged

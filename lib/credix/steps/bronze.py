@@ -11,6 +11,7 @@ from credix.paths import hashed_table, paths_of
 from credix.state import Digest
 from credix.steps import cycle
 from credix.steps.context import Run
+from credix.steps.deletes import bronze_digest
 
 
 def merge_bronze(run: Run) -> list[DbtNode]:
@@ -114,9 +115,9 @@ def find_fault(run: Run, counts: BronzeCounts) -> str | None:
 
 
 def expected_digest(run: Run) -> Digest | None:
-    """The keys of the snapshot; None where deletes are not captured."""
-    digest = run.read_result("01_extract")["progress"]["digest"]
-    return Digest(**digest) if digest else None
+    """The keys of the snapshot; None without one, and where deletes are not captured."""
+    progress = run.read_result("01_extract")["progress"]
+    return Digest(**progress["digest"]) if progress and progress["digest"] else None
 
 
 def count_bronze(run: Run) -> BronzeCounts:
@@ -169,9 +170,11 @@ def describe_proof(run: Run, counts: BronzeCounts, fault: str | None) -> pd.Data
 def confirm_merge(run: Run) -> None:
     """Leave a record in the archive that bronze was proven to hold this attempt's files.
 
-    A replay into an empty dataset takes only files with such a record.
+    A replay into an empty dataset takes only files with such a record. Without a snapshot the
+    digest is that of bronze itself.
     """
     extracted = run.read_result("01_extract")
+    digest = bronze_digest(run) if run.orders.from_landing else expected_digest(run)
     record = {
         "source": run.source.name,
         "seq": run.attempt,
@@ -180,7 +183,7 @@ def confirm_merge(run: Run) -> None:
         "fingerprint": run.source.fingerprint,
         "is_full": extracted["is_full"],
         "rows": extracted["rows"],
-        "digest": extracted["progress"]["digest"],
+        "digest": digest.model_dump() if digest else None,
         "files": run.read_result("03_load")["files"],
     }
     run.lake.upload(

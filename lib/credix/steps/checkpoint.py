@@ -3,17 +3,22 @@
 from typing import Any
 
 from credix.clients.replication import Replication
+from credix.external_state import commit_external
 from credix.pgoutput import lsn_number
 from credix.state import Progress, Slices, SourceState
 from credix.steps.context import REREADS, Run
+from credix.steps.receive import archive_received
 
 
 def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) -> SourceState:
     """Write what the extract has reached into the state; raises FenceError when the run is late.
 
     The row versions that the next run reads again lie beside the state, under the attempt's own
-    name, before the state names them. Behind a slice that others follow the watermark stays.
+    name, before the state names them. Behind a slice that others follow the watermark stays, and
+    behind files from outside.
     """
+    if run.orders.from_landing:
+        return commit_received(run, extracted["received"])
     progress = Progress(**extracted["progress"])
     slices = Slices(**extracted["slices"]) if extracted["slices"] else None
     before = run.states.read_source(run.source.name)
@@ -31,6 +36,17 @@ def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) ->
         run.lake.delete("state.forget_rereads", run.settings.lake_bucket, forgotten)
     if slices is None:
         release_log(run, before, after)
+    return after
+
+
+def commit_received(run: Run, received: dict[str, str]) -> SourceState:
+    """Record that bronze holds these files, then move them to the archive."""
+    after = run.states.change_source(
+        "state.commit",
+        run.source.name,
+        lambda state: commit_external(state, run.attempt, received) if received else state,
+    )
+    archive_received(run, received)
     return after
 
 

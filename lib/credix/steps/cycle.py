@@ -9,11 +9,17 @@ from credix.slices import after_slices
 from credix.steps import extract as extracting
 from credix.steps import land as landing
 from credix.steps import load as loading
+from credix.steps import receive as receiving
+from credix.steps import receive_delta
 from credix.steps.context import Run, describe, write_json, write_text
 
 
 def extract(run: Run) -> dict[str, Any]:
     """What 01_extract does; its step result."""
+    if run.orders.from_landing:
+        arrivals = receiving.check_files(run, receiving.find_files(run))
+        delta = receive_delta.write_delta(run, arrivals)
+        return receive_delta.finish(run, arrivals, delta, "")
     with extracting.connect(run) as connection:
         snapshot = extracting.take_snapshot(run, connection)
         extracting.check_source(run, connection)

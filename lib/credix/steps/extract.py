@@ -15,7 +15,8 @@ from credix.state import Progress, SourceState, Watermark
 from credix.steps import inspect_source, read_log
 from credix.steps.compare import Comparison, compare
 from credix.steps.context import Run, open_run
-from credix.steps.delta import Delta, DeltaPlan, write_delta
+from credix.steps.deletes import query_keys
+from credix.steps.delta import MISSING_AT_A_TIME, Delta, DeltaPlan, write_delta
 from credix.steps.drift import describe_drift
 from credix.steps.ship import describe_part
 
@@ -96,6 +97,7 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         comparison = compare_values(run, connection, snapshot)
         differing = any_sql(key_hash_sql(run.source), comparison.wanted)
         predicate = capture.widened(predicate, differing, "all rows that differ from bronze")
+    predicate = reread_external(run, state, predicate)
     slices = find_slices(run.source, state, snapshot, predicate, run.orders)
     if slices:
         watermark = slices.first.watermark
@@ -115,6 +117,19 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         comparison=comparison,
         slices=slices,
     )
+
+
+def reread_external(run: Run, state: SourceState, predicate: Predicate) -> Predicate:
+    """The same, and the keys that files from outside have written since the last extract."""
+    if state.external is None or predicate.is_full:
+        return predicate
+    first, last = state.external
+    hashes = query_keys(run, f"_seq BETWEEN {first} AND {last}")["_key_hash"].to_numpy()
+    if len(hashes) > MISSING_AT_A_TIME:
+        reason = f"full read: files from outside wrote {len(hashes):,} keys since the last one"
+        return replace(predicate, sql="TRUE", reason=reason, is_full=True)
+    written = any_sql(key_hash_sql(run.source), hashes)
+    return capture.widened(predicate, written, f"the {len(hashes):,} keys of files from outside")
 
 
 def choose_rows(

@@ -9,6 +9,7 @@ import pandas as pd
 from credix.errors import DataError
 from credix.paths import paths_of
 from credix.progress import meter
+from credix.sources import source_names
 from credix.steps.context import Run, resume_run
 from credix.steps.ship import find_fault, landed_path, read_footer, upload_part
 
@@ -67,12 +68,16 @@ def sweep_landing(run: Run) -> pd.DataFrame:
     """Clear landing of what no living run will load: strays, and leftovers of this source's dead.
 
     A dead run's file goes to the archive if bronze has its rows, else to `failed/`: this run has
-    read the same rows again. A file that no run put there goes to `failed/` with a warning.
+    read the same rows again. A file that no run put there goes to `failed/` with a warning, unless
+    it waits where outside writers put the files of a source.
     """
     paths, bucket = paths_of(run.settings), run.settings.lake_bucket
     committed = run.states.read_source(run.source.name).committed_seq
+    waiting = tuple(paths.external(source) for source in source_names())
     lines = []
     for blob in run.lake.blobs(bucket, paths.landing):
+        if blob.name.startswith(waiting):
+            continue
         known = blob.metadata or {}
         reason = why_swept(known, run.source.name, run.attempt)
         if reason is None:

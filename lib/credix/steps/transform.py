@@ -14,7 +14,7 @@ from credix.freshness import Lag, Reach, advance
 from credix.leases import is_abandoned, new_lease
 from credix.paths import is_hashed_table
 from credix.sources import load_source, source_names
-from credix.state import GoldState, LastRun, Progress, SourceState
+from credix.state import GoldState, LastRun, SourceState
 from credix.steps import checkpoint
 from credix.steps.bronze import (
     build_dbt,
@@ -186,7 +186,7 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
     claim.lags = {
         name: reach.lag
         for name, reach in reached.items()
-        if reach.lag and (name not in before or reach.seq > before[name].seq)
+        if reach.lag and (name not in before or reach.is_newer_than(before[name]))
     }
     return state
 
@@ -239,12 +239,12 @@ def finish(
     facts: dict[str, Any] = {"layers": list(layers), "business_date": run.business_date}
     if "bronze" in layers:
         extracted = run.read_result("01_extract")
-        progress = Progress(**extracted["progress"])
+        progress = extracted["progress"]
         facts |= {
             "rows": run.read_result("03_load")["rows"],
             "deleted_rows": extracted["deleted_rows"],
             "watermark_from": extracted["watermark_from"],
-            "watermark_to": progress.watermark.model_dump(),
+            "watermark_to": progress["watermark"] if progress else extracted["watermark_to"],
         }
     if claim and claim.gold_at:
         lags = {name: lag.as_dict() for name, lag in claim.lags.items()}

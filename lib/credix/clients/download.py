@@ -1,0 +1,34 @@
+"""An object as it was when it was listed, on disk: another generation of it is another object."""
+
+from pathlib import Path
+from typing import Any
+
+import google.cloud.storage as storage
+from google.api_core import exceptions as google
+
+from credix.clients.lake import Lake
+from credix.errors import SettingsError
+
+
+def download(lake: Lake, blob: storage.Blob, path: Path) -> bool:
+    """Fetch the listed generation, its checksum compared; False when it is gone or replaced.
+
+    Raises SettingsError when this identity may not read it.
+    """
+    location = f"gs://{blob.bucket.name}/{blob.name}"
+    options: dict[str, Any] = {"timeout": lake.settings.google_timeout_seconds, "retry": None}
+
+    def fetch() -> bool:
+        try:
+            blob.download_to_filename(
+                str(path), if_generation_match=blob.generation, checksum="crc32c", **options
+            )
+        except (google.NotFound, google.PreconditionFailed):
+            return False
+        except google.Forbidden:
+            raise SettingsError(
+                f"Access to {location} is denied: grant this identity the role on the bucket."
+            ) from None
+        return True
+
+    return lake.effects.read(location, fetch)

@@ -1,0 +1,282 @@
+"""01, when the files are there already: what outside writers put into landing becomes the delta.
+
+Each file is checked on its own, and one that cannot be used goes to `failed/` with the reason.
+`receive_delta` makes parts of the others.
+"""
+
+import shutil
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from credix.clients.download import download
+from credix.errors import DataError
+from credix.external import Layout, as_changes, change_schema, read_layout
+from credix.parts import describe_part as describe_file
+from credix.parts import full_disk_named
+from credix.paths import paths_of
+from credix.progress import meter
+from credix.state import SourceState
+from credix.steps.context import Run
+
+SUFFIX = ".parquet"
+ROWS_AT_A_TIME = 65_536
+
+
+@dataclass(frozen=True)
+class ExternalFile:
+    """One file that waits below `landing/external/<source>/`; `name` is its path below that.
+
+    `identity` and `crc32c` are those of the listing: fetching it tells the blob of a newer one.
+    """
+
+    name: str
+    blob: Any
+    identity: str
+    crc32c: str
+
+    @property
+    def written_at(self) -> datetime:
+        return self.blob.time_created.astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What became of one file: taken; refused or left for the next run, for a reason."""
+
+    file: str
+    size_bytes: int
+    rows: int = 0
+    fate: str = "taken"
+    reason: str = ""
+    identity: str = ""
+    archived_as: str = ""
+
+
+@dataclass
+class Arrivals:
+    """The files of this run. The changes in those that were taken lie on disk, a file for each.
+
+    `superseded_rows` were committed before the last snapshot of an extract, which saw them.
+    """
+
+    folder: Path
+    lines: list[Arrival] = field(default_factory=list)
+    changes: list[Path] = field(default_factory=list)
+    superseded_rows: int = 0
+
+    @property
+    def taken(self) -> list[Arrival]:
+        return [line for line in self.lines if line.fate == "taken"]
+
+    def table(self) -> pd.DataFrame:
+        columns = ["file", "size_bytes", "rows", "fate", "reason"]
+        return pd.DataFrame([asdict(line) for line in self.lines], columns=columns)
+
+
+def find_files(run: Run) -> list[ExternalFile]:
+    """The files that wait, by name.
+
+    One that bronze holds already, since a run died behind its commit, goes to the archive first.
+    """
+    folder = paths_of(run.settings).external(run.source.name)
+    received = run.states.read_source(run.source.name).received
+    found = []
+    for blob in run.lake.blobs(run.settings.lake_bucket, folder):
+        identity = f"{blob.name}#{blob.generation}"
+        file = ExternalFile(blob.name.removeprefix(folder), blob, identity, blob.crc32c)
+        if file.identity in received:
+            archive_file(run, blob, received[file.identity])
+        elif not blob.name.endswith("/"):
+            found.append(file)
+    return sorted(found, key=lambda file: file.name)
+
+
+def files_as_table(files: list[ExternalFile]) -> pd.DataFrame:
+    lines = [(file.name, file.blob.size, file.written_at.isoformat()) for file in files]
+    return pd.DataFrame(lines, columns=["file", "bytes", "written at"])
+
+
+def check_files(run: Run, files: list[ExternalFile]) -> Arrivals:
+    """Fetch each file and check it; what cannot be used goes to `failed/` and stops no other.
+
+    No more is fetched than CREDIX_SLICE_BYTES; the rest waits for the next run.
+    """
+    arrivals = Arrivals(run.source_folder / "parts" / "received")
+    shutil.rmtree(arrivals.folder, ignore_errors=True)
+    arrivals.folder.mkdir(parents=True)
+    known: dict[str, str] = {}
+    fetched = 0
+    with full_disk_named(arrivals.folder), meter(f"Fetching {run.source.name}") as progress:
+        for file in files:
+            if fetched and fetched + file.blob.size > run.settings.slice_bytes:
+                reason = "CREDIX_SLICE_BYTES is reached: the next run takes it"
+                arrivals.lines.append(
+                    Arrival(file.name, file.blob.size, fate="left", reason=reason)
+                )
+                continue
+            fetched += file.blob.size
+            try:
+                line = take_file(run, file, arrivals, known)
+            except DataError as error:
+                line = Arrival(file.name, file.blob.size, fate="refused", reason=str(error))
+                refuse_file(run, file, line.reason)
+            arrivals.lines.append(line)
+            progress.add(line.rows, line.size_bytes)
+    return arrivals
+
+
+def take_file(run: Run, file: ExternalFile, arrivals: Arrivals, known: dict[str, str]) -> Arrival:
+    """Fetch one file and write its changes beside it; raises DataError when it cannot be used."""
+    if not file.name.endswith(SUFFIX):
+        raise DataError("its name does not end in .parquet")
+    number = len(arrivals.changes)
+    fetched = arrivals.folder / f"{number:06d}.fetched"
+    is_listed = download(run.lake, file.blob, fetched)
+    part = describe_file(fetched, file.name, 0) if is_listed else None
+    if part is None or part.crc32c != file.crc32c:
+        reason = "it was replaced or deleted while it was read: the next run takes what is there"
+        return Arrival(file.name, file.blob.size, fate="left", reason=reason)
+    path = paths_of(run.settings).received(run.source.name, part.sha256, file.name)
+    refuse_twin(run, part.sha256, path, known)
+    changes = arrivals.folder / f"{number:06d}.parquet"
+    try:
+        rows, superseded = write_changes(run, file, fetched, part.crc32c, changes)
+        refuse_ambiguous(run, changes)
+    except DataError:
+        changes.unlink(missing_ok=True)
+        raise
+    finally:
+        fetched.unlink()
+    known[part.sha256] = file.name
+    arrivals.changes.append(changes)
+    arrivals.superseded_rows += superseded
+    return Arrival(file.name, part.size_bytes, rows, identity=file.identity, archived_as=path)
+
+
+def refuse_twin(run: Run, sha256: str, path: str, known: dict[str, str]) -> None:
+    """Raises DataError where a file of the same content was taken before, under whatever name.
+
+    A writer that repeats a file would set back what was written in between.
+    """
+    twin = known.get(sha256)
+    if twin is None:
+        name = path.rpartition(f"/{sha256[:12]}/")
+        merged = run.lake.blobs(run.settings.archive_bucket, f"{name[0]}{name[1]}")
+        twin = merged[0].name if merged else None
+    if twin:
+        raise DataError(f"it has the same content as {twin}, which was taken already")
+
+
+def write_changes(
+    run: Run, file: ExternalFile, fetched: Path, crc32c: str, target: Path
+) -> tuple[int, int]:
+    """Write a file's changes in the form of `change_schema`; its rows, and how many are left out.
+
+    Where the writer says in the metadata how many rows and which crc32c it wrote, both must hold.
+    """
+    told = dict(file.blob.metadata or {})
+    if told.get("crc32c", crc32c) != crc32c:
+        raise DataError(f"its crc32c is {crc32c}, its metadata says {told['crc32c']}")
+    if told.get("source", run.source.name) != run.source.name:
+        raise DataError(f"its metadata says that it is of source {told['source']}")
+    try:
+        parquet = pq.ParquetFile(fetched)
+        layout = read_layout(run.source, parquet.schema_arrow)
+        rows = parquet.metadata.num_rows
+        if told.get("rows", str(rows)) != str(rows):
+            raise DataError(f"it has {rows} rows, its metadata says {told['rows']}")
+        superseded = copy_changes(run, file, parquet, layout, target)
+    except (pa.ArrowException, OSError) as error:
+        if not isinstance(error, pa.ArrowException) and error.errno is not None:
+            raise
+        raise DataError("it is not a whole Parquet file") from None
+    return rows, superseded
+
+
+def copy_changes(
+    run: Run, file: ExternalFile, parquet: pq.ParquetFile, layout: Layout, target: Path
+) -> int:
+    """Batch by batch, so that memory is bounded; the number of rows that are left out."""
+    seen_at = last_snapshot(run)
+    number = int(target.stem)
+    superseded = 0
+    with pq.ParquetWriter(target, change_schema(run.source), compression="zstd") as writer:
+        for batch in parquet.iter_batches(ROWS_AT_A_TIME, columns=list(layout.columns)):
+            rows = pa.Table.from_batches([batch])
+            changes = as_changes(run.source, layout, rows, file.written_at, number)
+            if seen_at is not None:
+                changes = changes.filter(pc.greater_equal(changes["_extracted_at"], seen_at))
+            superseded += len(rows) - len(changes)
+            writer.write_table(changes)
+    return superseded
+
+
+def last_snapshot(run: Run) -> pa.Scalar | None:
+    """When the last extract looked at the source: whatever was committed before, it has carried.
+
+    None where there was none, and for a cursor, which does not see every change.
+    """
+    state = read_state(run)
+    snapshot_at = state.watermark.snapshot_at if state.watermark else None
+    if snapshot_at is None or state.capture == "cursor":
+        return None
+    return pa.scalar(datetime.fromisoformat(snapshot_at), pa.timestamp("us", tz="UTC"))
+
+
+def refuse_ambiguous(run: Run, changes: Path) -> None:
+    """Raises DataError where nothing tells which of two versions of a key is the newer one."""
+    keys = ", ".join(f'"{name}"' for name in run.source.key)
+    with connect(run) as connection:
+        [[found]] = connection.execute(
+            f"SELECT count(*) FROM (SELECT {keys} FROM read_parquet(?) GROUP BY {keys}, "
+            "_extracted_at, _order HAVING count(DISTINCT (_is_deleted, _row_hash)) > 1)",
+            [str(changes)],
+        ).fetchall()
+    if found:
+        raise DataError(
+            f"{found} keys have more than one version and nothing says which is the newest: "
+            "add _committed_at, and _order within one instant"
+        )
+
+
+def refuse_file(run: Run, file: ExternalFile, reason: str) -> None:
+    """Another file may come under the same name: the generation keeps them apart."""
+    path = f"{paths_of(run.settings).failed(file.blob.name)}.{file.blob.generation}"
+    run.lake.move("lake.refuse", file.blob, run.settings.lake_bucket, path, reason[:1000])
+
+
+def archive_file(run: Run, blob: Any, path: str) -> None:
+    run.lake.move("lake.archive_external", blob, run.settings.archive_bucket, path)
+
+
+def archive_received(run: Run, received: dict[str, str]) -> None:
+    """Move the files that bronze holds now out of landing; those moved already are left alone."""
+    folder = paths_of(run.settings).external(run.source.name)
+    for blob in run.lake.blobs(run.settings.lake_bucket, folder):
+        path = received.get(f"{blob.name}#{blob.generation}")
+        if path:
+            archive_file(run, blob, path)
+
+
+def read_state(run: Run) -> SourceState:
+    """The state as it was when the fence was raised."""
+    path = run.source_folder / "state.json"
+    return SourceState.from_json(path.read_text("utf-8"), str(path))
+
+
+def connect(run: Run) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(
+        config={
+            "memory_limit": run.settings.duckdb_memory,
+            "threads": 2,
+            "autoinstall_known_extensions": False,
+        }
+    )
