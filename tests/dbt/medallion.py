@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dbt.cli.main import dbtRunner
 from google.cloud import bigquery
 
+from credix.clients.dbt import new_runner
 from credix.settings import PROJECT_DIR
 from credix.sources import load_source, source_names
 
@@ -108,7 +108,7 @@ class Medallion:
         shutil.rmtree(self.target / "run", ignore_errors=True)
         folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         folders += ["--target-path", str(self.target), "--log-path", str(self.target / "logs")]
-        result = dbtRunner().invoke(["--quiet", *arguments, *folders])
+        result = new_runner().invoke(["--quiet", "--no-write-json", *arguments, *folders])
         executed = getattr(result.result, "results", None) or []
         nodes = [one for one in executed if one.node.resource_type != "operation"]
         return Outcome(
