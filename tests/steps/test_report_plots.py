@@ -102,6 +102,20 @@ def test_a_lag_is_drawn_in_a_unit_of_small_numbers(longest: float, unit: str) ->
 
 
 @pytest.mark.parametrize(
+    ("largest", "unit"),
+    [
+        (float("nan"), "BRL"),
+        (0.0, "BRL"),
+        (999.99, "BRL"),
+        (2_469.0, "thousand BRL"),
+        (4e6, "million BRL"),
+    ],
+)
+def test_an_amount_is_drawn_in_a_unit_of_few_digits(largest: float, unit: str) -> None:
+    assert report_plots.money_unit(largest)[0] == unit
+
+
+@pytest.mark.parametrize(
     ("value", "text"), [(1980.0, "1,980"), (0.0, "0"), (4.56, "4.56"), (123.4, "123")]
 )
 def test_a_value_at_a_bar_has_as_many_decimals_as_say_something(value: float, text: str) -> None:

@@ -132,6 +132,9 @@ def finish(axes: Axes, title: str, unit: str, *, is_lying: bool = False) -> None
     axis = axes.xaxis if is_lying else axes.yaxis
     axis.set_label_text(unit)
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    if not is_lying and axes.dataLim.height == 0:
+        # Around bars of nothing the axis would show what is less than nothing.
+        axes.set_ylim(0, 1)
     figure, is_empty = plt.gcf(), not axes.has_data()
     picture = BytesIO()
     if not is_empty:

@@ -9,8 +9,7 @@ from credix.freshness import DAY, HOUR, MINUTE, bounds_in_words
 from credix.steps import plots
 from credix.steps.earlier import told_at
 
-MILLION = 1e6
-UNIT = "million BRL"
+MONEY = {"million BRL": 1e6, "thousand BRL": 1e3}
 OVERDUE = (plots.VERMILION, "///")
 PENDING = (plots.BLUE, "")
 VERDICTS = {
@@ -46,19 +45,26 @@ def time_unit(longest: float) -> tuple[str, int]:
     return fitting[0] if fitting else ("seconds", 1)
 
 
+def money_unit(largest: float) -> tuple[str, float]:
+    """The unit in which an amount of BRL is a number of few digits, and its BRL."""
+    fitting = [(name, brl) for name, brl in MONEY.items() if largest >= brl]
+    return fitting[0] if fitting else ("BRL", 1.0)
+
+
 def plot_portfolio(now: dict[str, float]) -> None:
     """Where the expected amount stands: settled, overdue or not yet due."""
     settled = now["expected"] - now["outstanding"]
     parts = {"settled": settled, "overdue": now["overdue"], "not yet due": now["pending"]}
     looks = {"settled": (plots.GREEN, "..."), "overdue": OVERDUE, "not yet due": PENDING}
     whole = now["expected"]
+    unit, brl = money_unit(max(parts.values()))
     amounts = pd.DataFrame(0.0, index=list(parts), columns=list(parts))
     for name, amount in parts.items():
-        amounts.loc[name, name] = amount / MILLION
+        amounts.loc[name, name] = amount / brl
     labels = [
-        in_millions(amount, 100 * amount / whole if whole else 0) for amount in parts.values()
+        with_share(amount / brl, 100 * amount / whole if whole else 0) for amount in parts.values()
     ]
-    plots.lying_bars(amounts, looks, "The expected amount today", UNIT, labels)
+    plots.lying_bars(amounts, looks, "The expected amount today", unit, labels)
 
 
 def plot_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> None:
@@ -80,34 +86,38 @@ def split_name(tier: str) -> str:
 
 def plot_ageing(found: pd.DataFrame) -> None:
     """What is overdue by the days since it fell due."""
-    amounts = found["overdue_brl"].astype(float) / MILLION
-    plots.bars(amounts, "Overdue by days since the due date", UNIT, plots.VERMILION)
+    amounts = found["overdue_brl"].astype(float)
+    unit, brl = money_unit(amounts.max())
+    plots.bars(amounts / brl, "Overdue by days since the due date", unit, plots.VERMILION)
 
 
 def plot_overdue_by_uf(found: pd.DataFrame) -> None:
     """What is overdue in each state, and how much of what was expected there that is."""
     shares = found["overdue_percent"].astype(float).fillna(0)
-    labels = [in_millions(*each) for each in zip(found["overdue_brl"], shares, strict=True)]
-    amounts = pd.DataFrame({"overdue": found["overdue_brl"].astype(float) / MILLION})
+    unit, brl = money_unit(found["overdue_brl"].astype(float).max())
+    amounts = pd.DataFrame({"overdue": found["overdue_brl"].astype(float) / brl})
+    labels = [with_share(*each) for each in zip(amounts["overdue"], shares, strict=True)]
     title = "Overdue by state of the buyer, and its share of what was expected"
-    plots.lying_bars(amounts, {"overdue": OVERDUE}, title, UNIT, labels)
+    plots.lying_bars(amounts, {"overdue": OVERDUE}, title, unit, labels)
 
 
 def plot_exposures(found: pd.DataFrame) -> None:
     """What each of the largest buyers owes: overdue and not yet due, stacked."""
-    overdue = found["overdue_brl"].astype(float) / MILLION
-    pending = found["outstanding_brl"].astype(float) / MILLION - overdue
+    outstanding = found["outstanding_brl"].astype(float)
+    unit, brl = money_unit(outstanding.max())
+    overdue = found["overdue_brl"].astype(float) / brl
+    pending = outstanding / brl - overdue
     names = zip(found["buyer"], found["uf"], found["tier"], strict=True)
     index = [f"…{buyer[-3:]} {uf} {tier}" for buyer, uf, tier in names]
     labels = [
-        in_millions(*each)
-        for each in zip(found["outstanding_brl"], found["percent"].astype(float), strict=True)
+        with_share(*each)
+        for each in zip(outstanding / brl, found["percent"].astype(float), strict=True)
     ]
     amounts = {"overdue": overdue.to_numpy(), "not yet due": pending.to_numpy()}
     table = pd.DataFrame(amounts, index=index)
     looks = {"overdue": OVERDUE, "not yet due": PENDING}
     plots.lying_bars(
-        table, looks, "Largest exposures, and their share of all that is outstanding", UNIT, labels
+        table, looks, "Largest exposures, and their share of all that is outstanding", unit, labels
     )
 
 
@@ -132,6 +142,6 @@ def plot_quarantined(found: pd.DataFrame) -> None:
     plots.lying_bars(table, looks, "Rows kept out of gold by reason", "rows", labels)
 
 
-def in_millions(amount: float, share: float) -> str:
+def with_share(amount: float, share: float) -> str:
     """`24.43 (19.3 %)`"""
-    return f"{float(amount) / MILLION:,.2f} ({share:.1f} %)"
+    return f"{amount:,.2f} ({share:.1f} %)"
