@@ -71,7 +71,12 @@ def own_effects(step: str) -> list[str]:
         "01_extract": effects_of(["credix.steps.context.open_own_run"]),
         GOLD_STEP: [*repair(), *gold()],
     }
-    return [name for name in effects_of(calls_of(step)) if name not in elsewhere.get(step, [])]
+    return [name for name in in_order_of_cells(step) if name not in elsewhere.get(step, [])]
+
+
+def in_order_of_cells(step: str) -> list[str]:
+    found = [effect for call in calls_of(step) for effect in effects_of([call])]
+    return list(dict.fromkeys(found))
 
 
 def repair() -> list[str]:
@@ -82,9 +87,7 @@ def repair() -> list[str]:
 
 def gold() -> list[str]:
     return [
-        effect
-        for effect in effects_of(calls_of(GOLD_STEP))
-        if effect.startswith(("gold.", "layer."))
+        effect for effect in in_order_of_cells(GOLD_STEP) if effect.startswith(("gold.", "layer."))
     ]
 
 
@@ -118,15 +121,14 @@ def headings(step: str, mark: str) -> list[str]:
 
 
 def calls_of(step: str) -> list[str]:
-    """The functions of `credix.steps` that the cells of a notebook call."""
+    """The functions of `credix.steps` that the cells of a notebook call, in their order."""
     code_cells = "\n".join(source for kind, source in cells(step) if kind == "code")
-    return [
-        f"credix.steps.{node.func.value.id}.{node.func.attr}"
+    found = {
+        (node.lineno, node.col_offset): f"credix.steps.{node.value.id}.{node.attr}"
         for node in ast.walk(ast.parse(code_cells))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-    ]
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    return [found[place] for place in sorted(found)]
 
 
 def cells(step: str) -> list[tuple[str, str]]:

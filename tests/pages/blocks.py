@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 LANGUAGES = ("sh", "python", "sql")
 BLOCK = re.compile(
-    r"(?P<comments>(?:^<!-- (?:left out|until)[^\n]*-->\n)*)^```(?P<language>\w*)\n(?P<text>.*?)^```",
+    r"(?P<comments>(?:^<!-- (?:left out|until)[^\n]*-->\n)*)"
+    r"^```(?P<language>\w*)\n(?P<text>.*?)^```",
     re.MULTILINE | re.DOTALL,
 )
 LEFT_OUT = re.compile(r"<!-- left out(?: `(?P<start>[^`]+)`)?: (?P<reason>.+) -->")
