@@ -22,7 +22,8 @@ from credix.settings import PROJECT_DIR, Settings
 from credix.state import FencedState, GoldState, SourceState
 
 README = PROJECT_DIR / "README.md"
-PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+# JupyterLab keeps copies in hidden folders.
+PAGES = [README, *(page for page in sorted(DOCS.rglob("*.md")) if page.parts[-2][0] != ".")]
 DOCUMENTS = [*PAGES, PROJECT_DIR / "CHANGELOG.md", PROJECT_DIR / "terraform" / "README.md"]
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)#?([^)\s]*)\)")
 NAMED_FILE = re.compile(r"`((?:docs|lib|dbt|notebooks|tests|docker|terraform|bench)/[\w./-]*)`")
