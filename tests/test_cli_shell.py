@@ -32,6 +32,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments],
         env={**os.environ, **paths, **variables},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -92,6 +93,12 @@ def test_an_error_names_the_next_command_on_stderr() -> None:
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert "Next: ./run_pipeline.py doctor" in ended.stderr
+
+
+def test_nothing_is_deleted_where_nobody_can_be_asked(tmp_path: Path) -> None:
+    ended = run("reset", CREDIX_LOCAL_DIR=str(tmp_path))
+    assert ended.returncode == 2
+    assert "give --yes" in ended.stderr
 
 
 ANSWERS = {

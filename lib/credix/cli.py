@@ -27,7 +27,7 @@ from credix import (
 )
 from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
 from credix.cli_shell import Commands, next_command
-from credix.errors import CredixError
+from credix.errors import CredixError, UnexpectedError
 from credix.foreign_text import traceback_without_values
 from credix.interrupts import terminate
 from credix.json_log import reporter_for
@@ -245,7 +245,8 @@ def main() -> None:
 def show_unexpected(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """A fault of the product: its traceback, without secrets and values."""
     text = "".join(traceback.format_exception(kind, error, trace))
-    terminal.print_error(redacted(traceback_without_values(text)))
+    what_next = next_command(UnexpectedError("A fault of the product."))
+    terminal.print_error(redacted(traceback_without_values(text)), what_next)
 
 
 def redacted(text: str) -> str:

@@ -1,6 +1,7 @@
 """The commands of the servers on this machine, and what they hold."""
 
 import shlex
+import sys
 
 import click
 
@@ -41,8 +42,11 @@ def down() -> None:
 def reset(yes: bool) -> None:
     """Delete the embedded stack with all its data and local runs."""
     folder = environment.local_folder("local")
-    if not yes:
-        click.confirm(f"Delete the stack in {folder} with all its data?", abort=True)
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("reset asks before it deletes, and nobody is here: give --yes.")
+    if not yes and not click.confirm(f"Delete the stack in {folder} with all its data?"):
+        terminal.console.print("Nothing was deleted.")
+        return
     environment.reset_stack()
     terminal.console.print("The stack is gone.")
 
