@@ -1,9 +1,9 @@
-"""Elementary's page asks nobody for anything."""
+"""The pages of Elementary and dbt ask nobody for anything."""
 
 import pytest
 
 from credix.errors import StepError
-from credix.report_page import seal
+from credix.report_page import seal, seal_catalog
 
 PAGE = """<script>window.elementaryData = 1;</script><!doctype html>
 <html><head>
@@ -34,9 +34,21 @@ def test_the_guard_comes_before_the_program_that_it_guards() -> None:
     assert sealed.index("XMLHttpRequest.prototype.open") < sealed.index('<script type="module">')
 
 
-def test_a_phone_shows_the_page_whole() -> None:
-    assert 'content="width=1280"' in seal(PAGE)
-    assert "device-width" not in seal(PAGE)
+def test_a_phone_gets_one_viewport_and_the_rules_for_it() -> None:
+    sealed = seal(PAGE)
+    assert sealed.count('name="viewport"') == 1
+    assert sealed.index("max-width: 760px") < sealed.index('<script type="module">')
+
+
+def test_dbts_page_asks_for_no_file_that_its_templates_and_its_icon_name() -> None:
+    page = (
+        b'<link rel="shortcut icon" href="${require(\'./assets/favicons/favicon.ico\')}"/>'
+        b'<use xlink:href="{{ getIcon(item.type) }}"></use><use xlink:href="#icn-up"></use>'
+    )
+    assert seal_catalog(page) == (
+        b'<link rel="shortcut icon" href="data:,"/>'
+        b'<use ng-attr-xlink:href="{{ getIcon(item.type) }}"></use><use xlink:href="#icn-up"></use>'
+    )
 
 
 def test_what_is_no_page_is_refused() -> None:

@@ -1,6 +1,5 @@
 """`lab` in a real browser: every notebook by Run All, twice, and nothing real has moved."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,24 +18,16 @@ from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
 from credix.settings import Settings
 from credix.state import SourceState
+from tests.browser import CHROMIUM, WHY, browsing
 from tests.project_copy import copy_project, variables_for
 from tests.tables import Table
 
-CHROMIUM = next(
-    (
-        path
-        for name in ("chromium", "chromium-browser", "google-chrome")
-        if (path := shutil.which(name))
-    ),
-    None,
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=WHY)
 
 NAMES = [
     *("00_start_here", "01_extract", "02_land", "03_load", "04_transform", "05_report"),
     "explore",
 ]
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 ERRORS = "[data-mime-type='application/vnd.jupyter.error']"
 WARNINGS = "[data-mime-type='application/vnd.jupyter.stderr']"
 PROMPTS = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputArea-prompt"
@@ -78,13 +69,10 @@ def lab(settings: Settings, tables: dict[str, Table], tmp_path: Path) -> Iterato
 
 @pytest.fixture
 def page() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+    with browsing() as browser:
         opened = browser.new_page(viewport={"width": 1400, "height": 2600})
         opened.set_default_timeout(MILLISECONDS)
         yield opened
-        browser.close()
 
 
 def run_all(page: Any, lab: RunningLab, name: str, picture: Path) -> None:

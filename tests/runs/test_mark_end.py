@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from papermill.execute import ERROR_MARKER_TAG
 
 from credix.interrupts import TerminatedError
 from credix.runs.mark_end import NOT_RUN, mark_end
@@ -61,20 +62,35 @@ def test_what_ended_it_from_outside_is_named_at_the_top_at_the_cell_and_behind_i
     nbformat.validate(notebook)
 
 
-def test_the_cells_behind_one_that_raised_are_marked_and_papermill_adds_its_banner() -> None:
-    notebook = executed(stream(), raised("DataError", "Table x: 3 NULL values"), None)
+@pytest.mark.parametrize(
+    ("name", "value", "cause"),
+    [
+        ("DataError", "Table x: 3 NULL values", "**DataError: Table x: 3 NULL values** ["),
+        ("ValueError", "no number: 'Maria'", "**ValueError: no number: "),
+        ("SystemExit", "", "**A cell left it early by SystemExit.** ["),
+        ("SystemExit", "0", "**A cell left it early by SystemExit.** ["),
+    ],
+)
+def test_a_cell_that_raised_is_named_at_the_top_with_its_cause_and_no_value(
+    name: str, value: str, cause: str
+) -> None:
+    notebook = executed(stream(), raised(name, value), None)
 
     mark_end(notebook)
 
-    assert notebook.cells[0].source == "# Load"
-    assert notebook.cells[-1].outputs[0].text == NOT_RUN
+    banner, _, _, ended, behind = notebook.cells
+    assert cause in banner.source
+    assert "Maria" not in banner.source
+    assert f"#cell-id={ended.id}" in banner.source
+    assert behind.outputs[0].text == NOT_RUN
 
 
-@pytest.mark.parametrize("value", ["", "0"])
-def test_a_cell_that_left_early_is_told_since_papermill_takes_it_for_an_end(value: str) -> None:
-    notebook = executed(raised("SystemExit", value), None)
-    mark_end(notebook)
-    assert "left it early by SystemExit" in notebook.cells[0].source
+def test_the_page_leaves_out_what_papermill_says_at_the_top() -> None:
+    notebook = executed(stream())
+    theirs = nbformat.v4.new_markdown_cell("An Exception was encountered")
+    theirs.metadata["tags"] = [ERROR_MARKER_TAG]
+    notebook.cells.insert(0, theirs)
+    assert "An Exception" not in (render_page(nbformat.writes(notebook)) or "")
 
 
 def test_a_whole_notebook_is_left_alone() -> None:

@@ -51,6 +51,7 @@ def test_a_plot_is_described_to_who_cannot_see_it() -> None:
 
 def test_it_names_no_other_host() -> None:
     assert not re.search(r"<(?:script|link|img)[^>]*(?:src|href)=.https?://", page())
+    assert "cdnjs" not in page()
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here: the page is not laid out")

@@ -11,17 +11,20 @@ from credix.clients.elementary import find_packages
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
 from credix.errors import SettingsError
+from credix.paths import browser_address
 from credix.runs.alert import find_monitored
 from credix.settings import Settings
 from credix.steps.monitor import first_day
+from tests.browser import CHROMIUM, WIDTHS, browsing, shown
 from tests.elementary import FOLDER, IS_HERE, WHY
 from tests.receiver import Receiver
+from tests.runs.test_personal_data import PEOPLE, find_leaks, left_behind, person
 from tests.runs.test_pipeline import run
 from tests.tables import Table
 
 needs_packages = pytest.mark.skipif(not IS_HERE, reason=WHY)
-PERSON = "Canário Silva ME"
 DAYS_OF_HISTORY = 10
+VIEWS = ("dashboard", "lineage", "test-results", "model-runs", "test-runs")
 
 
 NOW = datetime(2026, 3, 31, 10, 15, tzinfo=UTC)
@@ -51,8 +54,9 @@ def watched(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def portfolio(tables: dict[str, Table], warehouse: Warehouse) -> dict[str, Table]:
-    """A company and twenty installments."""
-    tables["cnpj_ws"].insert(cnpj="00000001000181", legal_name=PERSON)
+    """Companies whose personal columns are canaries, and twenty installments of one of them."""
+    for number in range(PEOPLE):
+        tables["cnpj_ws"].insert(cnpj=f"{number:08d}000181", **person(number))
     for number in range(20):
         tables["installments"].insert(asset_id=f"a{number}", buyer_tax_id="00000001000181")
     assert warehouse
@@ -134,16 +138,32 @@ def test_elementary_watches_publishes_and_finds_what_is_planted(
     )
     assert "monitor bronze.cnpj_ws" in judged - set(wrong)
     assert [path for path, _ in receiver.messages][:1] == ["/t0ken"]
-    texts = {name: blob.download_as_bytes().decode() for name, blob in pages.items()}
-    texts |= {str(path): read(path) for path in watched.run_dir.rglob("*") if path.is_file()}
-    texts["alerts"] = str([message for _, message in receiver.messages])
-    secret = (PERSON, "t0ken", watched.postgres_password.get_secret_value())
-    leaks = [(name, word) for name, text in texts.items() for word in secret if word in text]
-    assert leaks == []
+    texts = {**left_behind(watched, lake, receiver), **rows_of_elementary(warehouse)}
+    assert f"gs://{watched.report_bucket}/{newest.name}" in texts
+    assert any("payment_analytics_detailed" in texts[name] for name in texts if "test_res" in name)
+    secrets = ("t0ken", watched.postgres_password.get_secret_value())
+    assert find_leaks(texts, secrets) == []
+    if CHROMIUM is not None:
+        look_at(browser_address(watched, watched.report_bucket, newest.name))
 
 
-def read(path: Path) -> str:
-    return "" if path.suffix == ".parquet" else path.read_text("utf-8", errors="replace")
+def rows_of_elementary(warehouse: Warehouse) -> dict[str, str]:
+    """All that Elementary keeps in its tables."""
+    dataset = warehouse.settings.dataset("elementary")
+    tables = [t for t in warehouse._client.list_tables(dataset) if t.table_type == "TABLE"]
+    ids = [warehouse.table_id("elementary", table.table_id) for table in tables]
+    return {name: str(warehouse.query(f"SELECT * FROM `{name}`")) for name in ids}
+
+
+def look_at(page_address: str) -> None:
+    """Each of Elementary's views fits a desk and a phone."""
+    with browsing() as browser:
+        for width in WIDTHS:
+            with shown(browser, page_address, width, "#root a") as page:
+                for view in VIEWS:
+                    page.locator(f"#root a[href$='/{view}']").click()
+                    page.locator(f"#root a.active[href$='/{view}']").wait_for()
+                    assert page.evaluate("document.scrollingElement.scrollWidth") == width, view
 
 
 @pytest.mark.skipif(FOLDER.exists(), reason="Elementary's dbt packages are here")

@@ -1,7 +1,7 @@
 """A notebook that did not reach its end says so: at its top, at the cell, at the cells never run.
 
-papermill does the first two where a cell raised. It knows nothing of a kernel that died, a timeout,
-an interrupt or `sys.exit(0)`, and calls the cells behind them completed.
+papermill marks a cell that raised, without the cause at the top. It knows nothing of a kernel that
+died, a timeout, an interrupt or `sys.exit(0)`, and calls the cells behind them completed.
 """
 
 from html import escape
@@ -10,6 +10,7 @@ import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from credix.errors import find_own_error
 from credix.foreign_text import without_values
 from credix.interrupts import TerminatedError
 
@@ -38,12 +39,10 @@ def mark_end(notebook: NotebookNode, error: BaseException | None = None) -> None
     for cell in cells[cells.index(ended_at) + 1 :]:
         cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text=NOT_RUN)]
         mark(cell, "not run")
-    cause = describe_error(error) if error else describe_exit(ended_at)
-    if cause:
-        text = BANNER.format(cause=escape(cause), cell=ended_at.id)
-        banner = nbformat.v4.new_markdown_cell(text)
-        mark(banner, "completed")
-        notebook.cells.insert(0, banner)
+    cause = describe_error(error) if error else describe_raised(ended_at)
+    banner = nbformat.v4.new_markdown_cell(BANNER.format(cause=escape(cause), cell=ended_at.id))
+    mark(banner, "completed")
+    notebook.cells.insert(0, banner)
 
 
 def find_error(cell: NotebookNode) -> NotebookNode | None:
@@ -79,13 +78,17 @@ def describe_error(error: BaseException) -> str:
         return "It was ended by SIGTERM."
     if isinstance(error, KeyboardInterrupt):
         return "It was interrupted by the user or by SIGTERM."
-    first_line = without_values(str(error)).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}"[:LONGEST_CAUSE]
+    return shorten(type(error).__name__, without_values(str(error)))
 
 
-def describe_exit(cell: NotebookNode) -> str | None:
-    """Why a cell ended the notebook where papermill takes that for an end; else None."""
-    error = find_error(cell)
-    if error is not None and error.ename == "SystemExit" and error.evalue in ("", "0"):
+def describe_raised(cell: NotebookNode) -> str:
+    """What a cell raised; only errors of this product quote no values."""
+    error = next(one for one in cell.outputs if one.output_type == "error")
+    if error.ename == "SystemExit" and error.evalue in ("", "0"):
         return "A cell left it early by SystemExit."
-    return None
+    is_own = find_own_error(error.ename) is not None
+    return shorten(error.ename, error.evalue if is_own else without_values(error.evalue))
+
+
+def shorten(kind: str, message: str) -> str:
+    return f"{kind}: {message.strip().partition(chr(10))[0]}"[:LONGEST_CAUSE]

@@ -4,6 +4,7 @@ import bleach
 import nbformat
 from bleach.css_sanitizer import CSSSanitizer
 from nbconvert import HTMLExporter
+from papermill.execute import ERROR_MARKER_TAG
 from traitlets.config import Config
 
 from credix.runs.mark_end import find_error
@@ -21,8 +22,10 @@ SAFE_ATTRIBUTES = {
 }
 
 
-# Wide tables scroll in a box of their own; long words, as names of tests, break before that.
-STYLE = """<style>
+# Without an icon a browser asks the server for one. Wide tables scroll in a box of their own; long
+# words, as names of tests, break before that.
+STYLE = """<link rel="icon" href="data:,">
+<style>
 .jp-OutputArea-output { overflow-x: auto; }
 .jp-RenderedHTMLCommon td { max-width: 26em; overflow-wrap: break-word; }
 @media (max-width: 760px) {
@@ -56,14 +59,20 @@ def render_page(notebook: str) -> str | None:
                     "require_js_url": "",
                     "jquery_url": "",
                     "widget_renderer_url": "",
-                    "mermaid_js_url": "",
                     "html_manager_semver_range": "",
                     "sanitize_html": True,
                     "embed_images": True,
                 },
+                # The banner above it says more.
+                "TagRemovePreprocessor": {
+                    "enabled": True,
+                    "remove_cell_tags": {ERROR_MARKER_TAG},
+                },
             }
         ),
     )
+    # They take no value from a configuration.
+    exporter.mermaid_js_url = exporter.mermaid_layout_elk_js_url = ""
     exporter.raw_template = TEMPLATE
     exporter.register_filter("clean_html", clean_html)
     try:

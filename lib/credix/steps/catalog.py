@@ -8,6 +8,7 @@ from credix.clients.dbt import Dbt, project_fingerprint
 from credix.errors import CredixError
 from credix.foreign_text import without_values
 from credix.paths import browser_address, paths_of
+from credix.report_page import seal_catalog
 from credix.steps.context import Run
 
 
@@ -25,7 +26,7 @@ def publish_catalog(run: Run) -> dict[str, Any]:
     try:
         if run.lake.blobs(bucket, dated):
             return {"status": "current", "reason": "", "page": page}
-        content = Dbt(run.settings, run.effects, run.folder / "catalog").document()
+        content = seal_catalog(Dbt(run.settings, run.effects, run.folder / "catalog").document())
         # The dated one comes last: where it is, the newest one is too.
         for path in (paths.catalog_index, dated):
             run.lake.replace(

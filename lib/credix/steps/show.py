@@ -63,16 +63,18 @@ def as_table(facts: dict[str, Any]) -> Styler:
     return table(pd.DataFrame({"": list(facts), "value": values}))
 
 
-def table(frame: pd.DataFrame, right: Iterable[str] = ()) -> Styler:
+def table(frame: pd.DataFrame, right: Iterable[str] = (), links: Iterable[str] = ()) -> Styler:
     """The frame as people read it: thousands separated, two decimals, text to the left.
 
-    Texts in the columns `right` are figures that are written out already.
+    Texts in the columns `right` are figures that are written out already, those in the columns
+    `links` may be addresses.
     """
     named = frame if frame.index.name is None else frame.reset_index()
     numbers = named.select_dtypes("number").columns
     formats: dict[Any, str | Callable[[object], str] | None] = {
         column: "{:,.0f}" if is_whole(named[column]) else "{:,.2f}" for column in numbers
     }
+    formats |= dict.fromkeys(links, as_link)
     sides = ["right" if name in numbers or name in right else "left" for name in named.columns]
     styles: list[CSSDict] = [
         {"selector": f".col{place}", "props": f"text-align: {side}; vertical-align: top"}
@@ -83,6 +85,12 @@ def table(frame: pd.DataFrame, right: Iterable[str] = ()) -> Styler:
         .format(formats, na_rep="", escape="html")
         .set_table_styles(styles)
     )
+
+
+def as_link(escaped: object) -> str:
+    """An address as a link; the table has escaped it before."""
+    text = str(escaped)
+    return f'<a href="{text}">{text}</a>' if text.startswith(("http://", "https://")) else text
 
 
 def is_whole(numbers: pd.Series) -> bool:
