@@ -1,6 +1,7 @@
 """The documents say what is there, all of it, and their links lead somewhere."""
 
 import inspect
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ README = PROJECT_DIR / "README.md"
 # JupyterLab keeps copies in hidden folders.
 PAGES = [README, *(page for page in sorted(DOCS.rglob("*.md")) if page.parts[-2][0] != ".")]
 DOCUMENTS = [*PAGES, PROJECT_DIR / "CHANGELOG.md", PROJECT_DIR / "terraform" / "README.md"]
+NOTEBOOKS = sorted((PROJECT_DIR / "notebooks").glob("*.ipynb"))
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)#?([^)\s]*)\)")
 NAMED_FILE = re.compile(r"`((?:docs|lib|dbt|notebooks|tests|docker|terraform|bench)/[\w./-]*)`")
 BLOCK = re.compile(r"```.*?```", re.DOTALL)
@@ -141,9 +143,9 @@ def test_everything_that_a_state_holds_is_named(
     assert set(quoted(told)) - other == fields
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [*DOCUMENTS, *NOTEBOOKS], ids=lambda path: path.name)
 def test_every_link_and_every_file_that_a_document_names_is_there(document: Path) -> None:
-    text = document.read_text("utf-8")
+    text = markdown_of(document)
     dead = []
     for name, anchor in LINK.findall(BLOCK.sub("", text)):
         target = document.parent / name if name else document
@@ -152,6 +154,21 @@ def test_every_link_and_every_file_that_a_document_names_is_there(document: Path
             dead.append(f"{name}#{anchor}")
     dead += [name for name in NAMED_FILE.findall(text) if not (PROJECT_DIR / name).exists()]
     assert dead == []
+
+
+def markdown_of(document: Path) -> str:
+    text = document.read_text("utf-8")
+    if document.suffix == ".md":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def test_every_page_that_the_code_sends_one_to_is_there() -> None:
+    code = "".join(path.read_text("utf-8") for path in (PROJECT_DIR / "lib").rglob("*.py"))
+    named = set(re.findall(r"docs/[\w/-]+\.md", code))
+    assert named
+    assert [name for name in named if not (PROJECT_DIR / name).exists()] == []
 
 
 def test_every_page_is_found_from_the_readme() -> None:

@@ -155,8 +155,8 @@ def read_module(path: Path) -> Module:
             module.functions[node.name] = [m for m in methods if m.name.startswith("__")]
             for method in methods:
                 module.methods.setdefault(method.name, []).append(method)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                module.imports[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    for found in ast.walk(tree):
+        if isinstance(found, ast.ImportFrom):
+            for alias in found.names:
+                module.imports[alias.asname or alias.name] = f"{found.module}.{alias.name}"
     return module
