@@ -238,7 +238,7 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         # It would tell of the tasks that the interrupt has left unfinished.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        terminal.print_error("Interrupted.")
+        terminal.tell("Interrupted.")
         sys.exit(1)
 
 

@@ -127,7 +127,11 @@ def write_defaults(folder: Path) -> Path:
     """What JupyterLab does unless its user has said otherwise: it asks nobody on the internet."""
     folder.mkdir(exist_ok=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
-    overrides = {"@jupyterlab/apputils-extension:notification": quiet}
+    read = {"defaultViewers": {"markdown": "Markdown Preview"}}
+    overrides = {
+        "@jupyterlab/apputils-extension:notification": quiet,
+        "@jupyterlab/docmanager-extension:plugin": read,
+    }
     (folder / "overrides.json").write_text(json.dumps(overrides), "utf-8")
     return folder
 
