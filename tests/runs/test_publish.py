@@ -10,9 +10,9 @@ import pytest
 from credix.clients.lake import Lake
 from credix.errors import StateError
 from credix.paths import paths_of
-from credix.runs import publish
+from credix.runs import history_page, publish
 from credix.runs.archive import archive_run
-from credix.runs.history_page import decode_day, read_days
+from credix.runs.history_page import add_lines, decode_day, read_days, render_page
 from credix.runs.pages import Pages
 from credix.runs.publish import (
     archive_address,
@@ -20,6 +20,7 @@ from credix.runs.publish import (
     publish_history,
     show_history,
 )
+from credix.runs.run_line import describe_run
 from credix.settings import Settings
 from tests.runs.manifests import STARTED_AT, manifest
 
@@ -80,6 +81,39 @@ def test_a_damaged_day_is_made_again_from_the_archive(lake: Lake, archived: Any)
     damage(lake, lambda page: page.replace("H4sI", "AAAA"))
     publish_history(lake)
     assert shown(lake) == runs
+
+
+def test_a_run_behind_ten_thousand_others_lists_and_decodes_the_last_three_days_alone(
+    lake: Lake, archived: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [describe_run(manifest(5 * number)) for number in range(10_000)]
+    write_page(lake, render_page(add_lines({}, lines), prefix="p", env="local", archive="a/"))
+    archived(*(5 * 9_999 - day * A_DAY for day in range(10)))
+    newest = archived(5 * 9_998 + 1, 5 * 9_999 + 1)
+    done: list[str] = []
+    for owner, name in ((lake, "folders"), (lake, "read_text"), (history_page, "decode_day")):
+        monkeypatch.setattr(owner, name, noted(getattr(owner, name), done))
+    monkeypatch.setattr(publish, "decode_day", history_page.decode_day)
+    before = len(lake.effects.records)
+
+    publish_history(lake)
+
+    # The days and the runs of three of them; what is known of these, and once more of the day that
+    # gains runs; the page and two manifests.
+    assert sorted(done) == ["decode_day"] * 4 + ["folders"] * 4 + ["read_text"] * 3
+    assert [record.name for record in lake.effects.records[before:]] == ["history.publish"]
+    assert shown(lake)[-3:] == [newest[0], lines[-1]["id"], newest[1]]
+    assert len(page_of(lake).encode()) < 2_000_000
+
+
+def noted(function: Any, done: list[str]) -> Any:
+    """The function, which notes its name in `done` whenever it is called."""
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        done.append(function.__name__)
+        return function(*arguments, **options)
+
+    return called
 
 
 def test_a_page_that_is_garbage_is_made_again(lake: Lake, archived: Any) -> None:
@@ -188,8 +222,13 @@ def test_the_page_that_is_opened_has_every_run(
 
 
 def damage(lake: Lake, change: Any) -> None:
+    page = page_of(lake)
+    assert change(page) != page
+    write_page(lake, change(page))
+
+
+def write_page(lake: Lake, page: str) -> None:
     """Write the page as somebody else would."""
     bucket, path = lake.settings.runs_bucket, paths_of(lake.settings).history
-    page, generation = lake.read_text(bucket, path) or ("", 0)
-    assert change(page) != page
-    assert lake.write_if_unchanged("test.damage", bucket, path, change(page), generation)
+    _, generation = lake.read_text(bucket, path) or ("", 0)
+    assert lake.write_if_unchanged("test.page", bucket, path, page, generation)
