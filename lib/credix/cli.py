@@ -29,7 +29,7 @@ from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
 from credix.cli_shell import Commands, next_command
 from credix.errors import CredixError, UnexpectedError
 from credix.foreign_text import traceback_without_values
-from credix.interrupts import terminate
+from credix.interrupts import TerminatedError, terminate
 from credix.json_log import reporter_for
 from credix.quick_imports import skip_schema_formats
 from credix.runs.jobs import JOBS, find_job
@@ -235,10 +235,11 @@ def main() -> None:
     except CredixError as error:
         terminal.print_error(str(error), next_command(error))
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         # It would tell of the tasks that the interrupt has left unfinished.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        terminal.tell("Interrupted.")
+        is_terminated = isinstance(error.__cause__ or error, TerminatedError)
+        terminal.tell("Ended by SIGTERM." if is_terminated else "Interrupted.")
         sys.exit(1)
 
 

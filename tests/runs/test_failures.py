@@ -1,4 +1,4 @@
-"""Five ways in which a run fails: each is named in notebook, manifest, page, exit and alert."""
+"""Seven ways in which a run fails: each is named in notebook, manifest, page, exit and alert."""
 
 import json
 import signal
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 import pytest
 
 from credix.clients.lake import Lake
@@ -34,7 +35,12 @@ FAULTS = {
     "SQL that is wrong": ("04_transform", WRONG_SQL, "BigQuery refused a query"),
     "a load that is refused": ("03_load", NO_PARQUET, "refuse"),
     "SIGTERM": ("02_land", SLEEP, "SIGTERM"),
+    "Ctrl-C": ("02_land", SLEEP, "nterrupted"),
+    "a cell that leaves early": ("02_land", "import sys\nsys.exit(0)", "left it early"),
 }
+SIGNALS = {"SIGTERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
+# Two seconds on a machine that has nothing else to do.
+SECONDS_TO_END = 10
 
 
 @pytest.fixture
@@ -62,6 +68,8 @@ def fail(
         "CREDIX_ALERT_URLS": f"json://{receiver.address}/",
         "CREDIX_NOTEBOOK_TIMEOUT_SECONDS": timeout,
     }
+    # As a terminal starts it: behind `&` a shell has its children ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, str(workbook / "run_pipeline.py"), "run", "cnpj"],
         env=variables,
@@ -69,10 +77,19 @@ def fail(
         stderr=subprocess.STDOUT,
         text=True,
     )
-    if fault == "SIGTERM":
+    if fault in SIGNALS:
         wait_for_cell(settings, notebook)
-        process.send_signal(signal.SIGTERM)
+        end(process, SIGNALS[fault])
     return process.wait(180), process.communicate()[0]
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Send the signal; the run and its children are gone soon."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert any("ipykernel" in " ".join(child.cmdline()) for child in children)
+    process.send_signal(number)
+    process.wait(SECONDS_TO_END)
+    assert psutil.wait_procs(children, timeout=1)[1] == []
 
 
 def wait_for_cell(settings: Settings, notebook: str) -> None:
@@ -112,11 +129,12 @@ def test_a_failure_is_named_everywhere(
     exit_code, output = fail(settings, workbook, receiver, fault, notebook)
 
     assert exit_code == 1
-    assert cause in output or fault == "SIGTERM"
+    assert cause in output
     [path] = settings.run_dir.glob(f"*/{notebook}.{SOURCE}.ipynb")
-    executed = path.read_text("utf-8")
-    assert cause in executed
-    assert "Not run: the notebook ended before this cell." in executed
+    cells = nbformat.read(path, as_version=4).cells
+    [banner] = [cell.source for cell in cells if "did not reach its end" in cell.source]
+    assert cause in banner
+    assert "Not run: the notebook ended before this cell." in str(cells[-1].outputs)
     [manifest] = [
         json.loads(p.read_text("utf-8")) for p in settings.run_dir.glob("*/manifest.json")
     ]
@@ -126,6 +144,10 @@ def test_a_failure_is_named_everywhere(
     assert (line["id"], line["status"]) == (manifest["run_id"], "failed")
     assert cause in line["error"]
     assert line["failed_at"].startswith(f"{notebook}.{SOURCE}.html#cell-id=")
+    if fault == "Ctrl-C":
+        # Who ended it knows.
+        assert receiver.messages == []
+        return
     [(_, message)] = receiver.messages
     assert message["title"].endswith("run cnpj")
     assert cause in message["message"]

@@ -39,7 +39,7 @@ def raised(name: str, value: str) -> NotebookNode:
     [
         (DeadKernelError("Kernel died"), "Its kernel died"),
         (CellTimeoutError("A cell timed out\nwhile"), "CREDIX_NOTEBOOK_TIMEOUT_SECONDS"),
-        (KeyboardInterrupt(), "interrupted by the user or by SIGTERM"),
+        (KeyboardInterrupt(), "interrupted by the user"),
         (TerminatedError(), "ended by SIGTERM"),
         (OSError("no <space>\nmore"), "**OSError: no &lt;space&gt;** ["),
     ],

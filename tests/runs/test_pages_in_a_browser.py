@@ -39,8 +39,10 @@ def test_report_catalog_and_all_runs_fit_and_a_failed_run_opens_at_its_failed_ce
     with browsing() as browser:
         assert_fits(browser, address(settings, good, "05_report.html"), "td a[href$='index.html']")
         for width in WIDTHS:
-            with shown(browser, history_address(settings), width, "article.failed") as page:
+            named = f"{history_address(settings)}#{good['run_id']}"
+            with shown(browser, named, width, "article.named") as page:
                 assert page.locator("article").count() == 2
+                assert page.locator(".named").get_attribute("id") == good["run_id"]
                 page.select_option("#status", "failed")
                 [failed] = page.locator("article").all()
                 assert "has no column city" in failed.inner_text()

@@ -404,7 +404,7 @@ def test_an_error_nobody_expected_leaves_a_manifest_and_the_source_free(
     assert manifest["status"] == "failed"
     assert manifest["error"] == state.last_run.error
     assert manifest["error"] == (
-        "Interrupted by the user or by SIGTERM."
+        "Interrupted by the user."
         if kind is KeyboardInterrupt
         else f"{kind.__name__}: no such key: [REDACTED]"
     )

@@ -77,7 +77,7 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, TerminatedError):
         return "It was ended by SIGTERM."
     if isinstance(error, KeyboardInterrupt):
-        return "It was interrupted by the user or by SIGTERM."
+        return "It was interrupted by the user."
     return shorten(type(error).__name__, without_values(str(error)))
 
 

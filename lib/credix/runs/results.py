@@ -20,7 +20,7 @@ def read_result(path: Path, step: str) -> dict[str, Any]:
         result = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         raise StepError(
-            f"{step} ended without a step result: its kernel was stopped or it left early."
+            f"{step} ended without a step result: a cell left it early, as sys.exit(0) does."
         ) from None
     if result.get("status") not in ("done", "no_changes"):
         raise StepError(f"{step} ended with status {result.get('status')}.")
@@ -31,7 +31,7 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, TerminatedError):
         return "Ended by SIGTERM."
     if isinstance(error, KeyboardInterrupt):
-        return "Interrupted by the user or by SIGTERM."
+        return "Interrupted by the user."
     if isinstance(error, FenceError):
         return f"Overtaken: {error}"
     if isinstance(error, CredixError):
