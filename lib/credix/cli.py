@@ -16,6 +16,7 @@ import click
 
 from credix import (
     cli_doctor,
+    cli_erase,
     cli_lab,
     cli_recovery,
     cli_schedule,
@@ -208,7 +209,16 @@ def install_elementary(env: str | None, *, once: bool) -> None:
     install(settings, terminal.tell, is_only_tried=once)
 
 
-for module in (cli_recovery, cli_schedule, cli_doctor, cli_lab, cli_source, cli_stack, cli_shell):
+for module in (
+    cli_recovery,
+    cli_erase,
+    cli_schedule,
+    cli_doctor,
+    cli_lab,
+    cli_source,
+    cli_stack,
+    cli_shell,
+):
     for command in module.COMMANDS:
         commands.add_command(command)
 

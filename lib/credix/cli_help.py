@@ -9,7 +9,7 @@ LONGEST_EXAMPLE = 80
 SECTIONS = {
     "Runs": ("run", "schedule", "lab"),
     "Look": ("status", "runs", "doctor"),
-    "Mend": ("reconcile", "backfill", "rewind", "replay", "evolve"),
+    "Mend": ("reconcile", "backfill", "rewind", "replay", "evolve", "erase"),
     "Set up": ("add-source", "provision", "install-elementary", "completion"),
     "Servers on this machine": ("up", "down", "env", "seed", "simulate", "reset"),
 }

@@ -40,6 +40,15 @@ class LakePaths:
         """In the archive bucket: a file of an outside writer that is merged, by its content."""
         return f"{self.prefix}/received/{source}/{sha256[:HASH_DIGITS]}/{name}"
 
+    @property
+    def erasure_key(self) -> str:
+        """In the lake bucket: the secret behind the hashes in records of erasures."""
+        return f"{self.prefix}/state/erasure_key"
+
+    def erasures(self, source: str) -> str:
+        """In the lake bucket: the records of erasures."""
+        return f"{self.prefix}/erasures/{source}/"
+
     def merged(self, source: str, attempt: int) -> str:
         """In the archive bucket: the record that bronze was proven to hold an attempt's files."""
         return f"{self.prefix}/merged/{source}/{attempt:012d}.json"

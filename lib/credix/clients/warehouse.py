@@ -26,7 +26,7 @@ from credix.settings import Settings
 
 T = TypeVar("T")
 
-Parameter = str | int | Sequence[int]
+Parameter = str | int | Sequence[int] | Sequence[str]
 
 # Reasons of a failed job after which the same job may succeed (BigQuery, error table).
 RETRIABLE_REASONS = {
@@ -251,12 +251,13 @@ class Warehouse:
 def query_parameter(
     name: str, value: Parameter
 ) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
-    """A text, a number, or a list of numbers for `IN UNNEST(@name)`."""
+    """A text, a number, or a list of either for `IN UNNEST(@name)`."""
     if isinstance(value, str):
         return bigquery.ScalarQueryParameter(name, "STRING", value)
     if isinstance(value, int):
         return bigquery.ScalarQueryParameter(name, "INT64", value)
-    return bigquery.ArrayQueryParameter(name, "INT64", list(value))
+    is_text = any(isinstance(item, str) for item in value)
+    return bigquery.ArrayQueryParameter(name, "STRING" if is_text else "INT64", list(value))
 
 
 def schema_fields(columns: Iterable[Column]) -> list[bigquery.SchemaField]:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from credix.clients.erasure_store import ErasureStore
 from credix.clients.lake import Lake
+from credix.erasure import Erasure, Matcher
 from credix.errors import DataError
 from credix.paths import hashed_table, paths_of
 from credix.sources import Source
@@ -17,6 +19,7 @@ from credix.state import Digest, GoldState
 from credix.steps.bronze import build_dbt
 from credix.steps.context import Run
 from credix.steps.deletes import bronze_digest
+from credix.steps.erase_files import erased_hashes
 from credix.steps.provision import provision_warehouse
 
 
@@ -83,15 +86,22 @@ def replay(run: Run, attempts: Sequence[ArchivedAttempt], into: str | None) -> D
     target.source = run.source
     if into is not None:
         provision_warehouse(target.warehouse)
+    store = ErasureStore(run.lake)
+    erased = [
+        (record, Matcher(run.source, store.secret(), frozenset(record.keys)))
+        for record in store.records(run.source.name)
+    ]
     is_empty = bronze_digest(target).rows == 0
     if is_empty:
         forget_guard(target)
         # Its rows come back below what gold has seen.
         target.states.change_gold("gold.distrust", GoldState.distrust)
     for attempt in attempts:
-        merge_attempt(target, attempt, raises_guard=is_empty)
+        merge_attempt(target, attempt, erased, raises_guard=is_empty)
     held = bronze_digest(target)
+    # Erased keys are no longer in files from a time at which the record's digest had them.
     is_whole = bool(attempts) and attempts[0].is_full
+    is_whole = is_whole and not any(record.attempt > attempts[-1].seq for record, _ in erased)
     if is_empty and is_whole and attempts[-1].digest not in (None, held):
         raise DataError(
             f"The rebuilt bronze holds {held.rows} live keys, attempt {attempts[-1].seq} was "
@@ -100,19 +110,47 @@ def replay(run: Run, attempts: Sequence[ArchivedAttempt], into: str | None) -> D
     return held
 
 
-def merge_attempt(run: Run, attempt: ArchivedAttempt, *, raises_guard: bool) -> None:
-    """Load one attempt's files into a temp table and merge it under its own `_seq`."""
+def merge_attempt(
+    run: Run,
+    attempt: ArchivedAttempt,
+    erased: Sequence[tuple[Erasure, Matcher]],
+    *,
+    raises_guard: bool,
+) -> None:
+    """Load one attempt's files into a temp table and merge it under its own `_seq`.
+
+    Rows that were erased, but that a file must keep until its retention is over, are left out.
+    """
     table = hashed_table(run.source, run.run_id, attempt.seq)
     uris = [f"gs://{run.settings.archive_bucket}/{file}" for file in attempt.files]
     columns = run.source.landing_columns
     job_id = f"credix-{run.run_id}-{attempt.seq}-{table}"
     run.warehouse.load_parquet("warehouse.load_archived", uris, "temp", table, columns, job_id)
+    leave_out_erased(run, attempt, erased, table)
     values = {
         "CREDIX_DBT_TEMP_TABLE": table,
         "CREDIX_DBT_RECONCILED_SEQ": str(attempt.seq) if raises_guard else "",
     }
     build_dbt(run).build("bronze.merge", [f"bronze.{run.source.name}"], values)
     run.warehouse.drop("temp", table)
+
+
+def leave_out_erased(
+    run: Run, attempt: ArchivedAttempt, erased: Sequence[tuple[Erasure, Matcher]], table: str
+) -> None:
+    """Delete from the temp table what erasures up to now could not take out of the files."""
+    hashes: set[int] = set()
+    for record, matcher in erased:
+        held = {file.path for file in record.pending}
+        is_meant = attempt.seq <= record.attempt
+        for file in attempt.files:
+            if is_meant and (file in held or record.status == "begun"):
+                hashes.update(erased_hashes(run, matcher, file))
+    if hashes:
+        target = run.warehouse.table_id("temp", table)
+        listed = ", ".join(map(str, sorted(hashes)))
+        sql = f"DELETE FROM `{target}` WHERE _key_hash IN ({listed})"
+        run.warehouse.execute("replay.leave_out_erased", target, sql)
 
 
 def forget_guard(run: Run) -> None:

@@ -1,0 +1,222 @@
+"""The command that erases a person's or company's rows."""
+
+import getpass
+import secrets
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from credix import environment, terminal
+from credix.cli_answer import Answer
+from credix.cli_help import ENV_OPTION, JSON_OPTION, YES_OPTION, examples
+from credix.cli_recovery import open_run, run_source
+from credix.cli_shell import complete_source
+from credix.errors import SettingsError
+from credix.orders import Orders
+from credix.sources import load_source, source_names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from credix.erasure import Erasure, Matcher
+    from credix.runs.erase import Traces
+    from credix.settings import Settings
+    from credix.steps.context import Run
+
+PLACES = ("keys", "in the source", "live in bronze", "deleted in bronze", "files", "retained")
+
+
+@click.command(
+    epilog=examples(
+        ("erase --source cnpj_ws --key 11222333000181", "shows where it is found"),
+        ("erase --source cnpj_ws --key 11222333000181 --with-installments --yes", "erases both"),
+        ("erase --source installments --keys-from keys.txt --yes", "one key a line"),
+        ("erase --pending --yes", "the files whose retention is over by now"),
+    )
+)
+@click.option(
+    "--source",
+    help="The source, as in sources.toml.",
+    shell_complete=complete_source,
+)
+@click.option("--key", "keys", multiple=True, help="A key, its columns joined by a slash.")
+@click.option(
+    "--keys-from",
+    type=click.File(),
+    help="A file with a key on each line, '-' for standard input: no shell keeps them.",
+)
+@click.option(
+    "--with-installments",
+    is_flag=True,
+    help="Of a company also the installments that name it as buyer; else they stay.",
+)
+@click.option(
+    "--no-source-check",
+    is_flag=True,
+    help="Do not ask PostgreSQL: for a source that files from outside carry alone.",
+)
+@click.option("--pending", is_flag=True, help="Finish earlier erasures instead.")
+@ENV_OPTION
+@YES_OPTION
+@JSON_OPTION
+def erase(
+    source: str | None,
+    keys: tuple[str, ...],
+    keys_from: TextIO | None,
+    env: str | None,
+    *,
+    with_installments: bool,
+    no_source_check: bool,
+    pending: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erase a person's or company's rows from bronze to gold, and from all files.
+
+    Deleted rows only: delete them in the source first.
+    """
+    given = [*keys, *(line.strip() for line in keys_from or () if line.strip())]
+    if pending == bool(given) or not (source or pending):
+        raise click.UsageError("Give --source with --key or --keys-from, or --pending alone.")
+    settings = environment.enter(env, terminal.tell, writes=yes)
+    if pending:
+        finish_pending(settings, [source] if source else source_names(), yes, as_json=as_json)
+        return
+    from credix.erasure import parse_keys
+
+    wanted = parse_keys(load_source(str(source)), given)
+    chosen = Chosen(settings, str(source), wanted, asks_source=not no_source_check)
+    requests = [chosen, *chosen.references(with_installments)]
+    facts: dict[str, Any] = {"sources": [request.facts() for request in requests]}
+    answer = Answer(yes, as_json, {**facts, "naming_installments": chosen.naming})
+    answer.show(
+        "What would be erased",
+        ["source", *PLACES],
+        [list(request.facts().values()) for request in requests],
+    )
+    if chosen.naming and not with_installments:
+        terminal.tell(
+            f"{chosen.naming} live installments name it as buyer, by its tax number. They stay: "
+            "--with-installments erases them, once the source has deleted them."
+        )
+    for request in requests:
+        request.require_gone()
+    if all(request.traces.is_nothing for request in requests):
+        answer.tell_done("None of these keys is found anywhere.")
+    elif answer.may_act("These rows would be erased for good"):
+        records = [request.erase(answer) for request in requests]
+        tell(answer, records)
+
+
+class Chosen:
+    """Keys of one source, and where they are found."""
+
+    def __init__(
+        self, settings: "Settings", source: str, keys: "pa.Table", *, asks_source: bool
+    ) -> None:
+        from credix.erasure import match_keys
+        from credix.runs.erase import find_traces
+
+        self.settings, self.keys, self.asks_source = settings, keys, asks_source
+        self.run: Run = open_run(settings, source, "erase")
+        # Looking needs no secret that outlives it.
+        self.matcher: Matcher = match_keys(self.run.source, secrets.token_bytes(), keys)
+        self.traces: Traces = find_traces(self.run, self.matcher, keys, asks_source=asks_source)
+        self.naming = 0
+
+    def references(self, is_wanted: bool) -> "list[Chosen]":
+        """The rows of another source that name these keys, where they are wanted."""
+        from credix.runs.erase import find_references
+
+        found = find_references(self.run, self.matcher, self.keys)
+        if found is None:
+            return []
+        other, keys, self.naming = found
+        if not is_wanted or not len(keys):
+            return []
+        name = other.source.name
+        return [Chosen(self.settings, name, keys, asks_source=self.asks_source)]
+
+    def facts(self) -> dict[str, Any]:
+        traces = self.traces
+        values = (
+            len(self.keys),
+            traces.source_rows if self.asks_source else "not asked",
+            traces.live_rows,
+            traces.deleted_rows,
+            len(traces.holding),
+            sum(file.until is not None for file in traces.holding),
+        )
+        return {"source": self.run.source_name, **dict(zip(PLACES, values, strict=True))}
+
+    def require_gone(self) -> None:
+        from credix.runs.erase import require_gone
+
+        require_gone(self.run, self.traces)
+        is_carried = self.asks_source or not self.run.source.captures_deletes
+        if self.traces.live_rows and not is_carried:
+            raise SettingsError(
+                f"Bronze holds {self.traces.live_rows} of these keys as live: bring their deletes "
+                f"by a file (./run_pipeline.py run {self.run.source_name} --from-landing) first."
+            )
+
+    def erase(self, answer: Answer) -> "Erasure":
+        """Carry the deletes where bronze does not know them yet, then erase."""
+        from credix.clients.erasure_store import ErasureStore
+        from credix.erasure import match_keys
+        from credix.runs.erase import begin, carry_out
+
+        if self.traces.live_rows and self.run.source.captures_deletes:
+            run_source(self.settings, self.run.source.name, "erase", Orders(), answer)
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        secret = ErasureStore(self.run.lake).secret()
+        matcher = match_keys(self.run.source, secret, self.keys)
+        return carry_out(self.settings, begin(self.run, matcher, who))
+
+
+def finish_pending(
+    settings: "Settings", sources: Sequence[str], yes: bool, *, as_json: bool
+) -> None:
+    from credix.runs.erase import carry_out, unfinished
+
+    records = unfinished(open_run(settings, sources[0], "erase"), sources)
+    columns = ["source", "id", "status", "requested", "files", "retained until"]
+    lines = [
+        [r.source, r.id, r.status, f"{r.requested_at:%Y-%m-%d}", len(r.pending), last_day(r)]
+        for r in records
+    ]
+    facts = {"erasures": [dict(zip(columns, line, strict=True)) for line in lines]}
+    answer = Answer(yes, as_json, facts)
+    answer.show("Erasures that are not finished", columns, lines)
+    if not records:
+        answer.tell_done("No erasure is pending.")
+    elif answer.may_act(f"{len(records)} erasures would go on"):
+        tell(answer, [carry_out(settings, record) for record in records])
+
+
+def last_day(record: "Erasure") -> str:
+    days = [file.until for file in record.pending if file.until]
+    return f"{max(days):%Y-%m-%d}" if days else ""
+
+
+def tell(answer: Answer, records: "list[Erasure]") -> None:
+    """What was done, and what is left."""
+    lines = [
+        f"{record.source}: {record.bronze_rows} keys gone from bronze, {record.file_rows} rows "
+        f"from {record.files} files; record {record.id}."
+        for record in records
+    ]
+    lines += [
+        f"{record.source}: {len(record.pending)} files keep rows until "
+        f"{last_day(record) or 'they may be changed'}; then ./run_pipeline.py erase --pending --yes"
+        for record in records
+        if record.pending
+    ]
+    lines += [f"Nobody can look into {name}." for r in records for name in r.unreadable]
+    shown = [record.model_dump(mode="json", exclude={"keys"}) for record in records]
+    answer.tell_done("\n".join(lines), erasures=shown)
+
+
+COMMANDS: tuple[click.Command, ...] = (erase,)

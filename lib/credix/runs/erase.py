@@ -1,0 +1,258 @@
+"""A person's or company's rows erased from bronze to gold, and from every file that may change.
+
+A key can be erased when the source no longer has it and bronze knows that: then its tombstone and
+its history are all there is, and no digest changes. The fence is raised first, and the guard of the
+merge with it, so that no run in flight brings a row back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from credix.clients.erasure_store import ErasureStore
+from credix.clients.postgres import SourceConnection
+from credix.erasure import REFERENCES, Erasure, Matcher
+from credix.errors import DataError, SettingsError
+from credix.pg_hash import key_hashes
+from credix.runs.clear_parts import clear_parts
+from credix.runs.hold_sources import hold_sources
+from credix.runs.manifest import Manifest
+from credix.settings import Settings
+from credix.source_sql import any_sql, key_hash_sql, table_sql
+from credix.state import GoldState
+from credix.steps import transform
+from credix.steps.bronze import build_dbt
+from credix.steps.context import Run, build_run, new_run_id, sandbox_settings, today
+from credix.steps.deletes import has_bronze, query_keys
+from credix.steps.erase_files import HoldingFile, find_files, keys_naming, rewrite_files
+from credix.steps.provision import LAYERS
+
+JOB = "erase"
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Where keys are found: rows in the source (None: not asked) and in bronze, and files."""
+
+    source_rows: int | None
+    live_rows: int
+    deleted_rows: int
+    files: list[HoldingFile] = field(default_factory=list)
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.source_rows or self.live_rows or self.deleted_rows or self.holding)
+
+    @property
+    def holding(self) -> list[HoldingFile]:
+        return [file for file in self.files if file.rows]
+
+    @property
+    def unreadable(self) -> list[str]:
+        return [file.address for file in self.files if file.rows is None]
+
+
+def find_traces(run: Run, matcher: Matcher, keys: pa.Table, *, asks_source: bool) -> Traces:
+    """All that a person is shown before anything is touched."""
+    hashes = key_hashes(run.source, keys).tolist()
+    source_rows = count_in_source(run, hashes) if asks_source else None
+    counts = {True: 0, False: 0}
+    if has_bronze(run):
+        table = run.warehouse.table_id("bronze", run.source.name)
+        for line in run.warehouse.query(
+            f"SELECT _is_deleted, count(*) AS n FROM `{table}` "
+            "WHERE _key_hash IN UNNEST(@keys) GROUP BY 1",
+            keys=hashes,
+        ):
+            counts[line["_is_deleted"]] = line["n"]
+    files = [file for each in prefixes_of(run) for file in find_files(each, matcher)]
+    return Traces(source_rows, counts[False], counts[True], files)
+
+
+def count_in_source(run: Run, hashes: list[int]) -> int:
+    table = table_sql(run.source, run.settings.postgres_schema)
+    condition = any_sql(key_hash_sql(run.source), hashes)
+    with SourceConnection(run.settings) as connection:
+        return int(connection.rows(f"SELECT count(*) FROM {table} WHERE {condition}")[0][0])
+
+
+def require_gone(run: Run, traces: Traces) -> None:
+    """Raises SettingsError while the source holds a key: the next full read would bring it back."""
+    if traces.source_rows:
+        name = run.source.table_in(run.settings.postgres_schema)
+        raise SettingsError(
+            f"{name} still holds {traces.source_rows} of these keys: the next full read would "
+            "bring them back. Delete them there first, then erase again."
+        )
+
+
+def prefixes_of(run: Run) -> list[Run]:
+    """The run, and the same in the sandbox."""
+    sandbox = replace(run, settings=sandbox_settings(run.settings))
+    sandbox.source = run.source
+    return [run, sandbox]
+
+
+def begin(run: Run, matcher: Matcher, requested_by: str) -> Erasure:
+    """Write the record, with all of the work before it; of the same keys it is the same record.
+
+    Only rows that runs have read so far are meant: a key may come back to stay.
+    """
+    record = Erasure(
+        id=matcher.id,
+        source=matcher.source.name,
+        keys=tuple(sorted(matcher.wanted)),
+        requested_by=requested_by,
+        requested_at=datetime.now(UTC),
+        attempt=run.states.read_source(matcher.source.name).attempt,
+    )
+    return ErasureStore(run.lake).save("erasure.begin", record)
+
+
+def carry_out(settings: Settings, record: Erasure) -> Erasure:
+    """Do what is left of an erasure, of which only the record is known; may die anywhere.
+
+    Raises BusyError while a run holds the source.
+    """
+    run_id = new_run_id(JOB)
+    run = build_run(settings, run_id, settings.run_dir / run_id, record.source, 0, None, "")
+    store = ErasureStore(run.lake)
+    matcher = Matcher(run.source, store.secret(), frozenset(record.keys))
+    manifest = Manifest(run_id, JOB, settings.trigger, settings.env, today(settings), {})
+    with hold_sources(run.states, (record.source,), manifest) as held:
+        run.attempt = held[record.source].attempt
+        is_new = record.status == "begun"
+        if is_new:
+            record = erase_rows(run, matcher, record)
+        record = erase_files(run, matcher, record)
+        if is_new:
+            drop_tables(run, "temp", f"{run.source.name}_")
+            rebuild_gold(run)
+        status = "pending" if record.pending else "done"
+        done = {"status": status, "finished_at": datetime.now(UTC)}
+        record = store.save("erasure.finish", record.model_copy(update=done))
+        manifest.status = "done"
+    return record
+
+
+def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
+    """Bronze, the sandbox's tables and this machine's parts; gold is distrusted.
+
+    The guard comes first: behind it no older run can insert what is deleted here.
+    """
+    build_dbt(run).build(
+        "erasure.raise_guard",
+        [f"bronze.{run.source.name}"],
+        {"CREDIX_DBT_TEMP_TABLE": "", "CREDIX_DBT_RECONCILED_SEQ": str(run.attempt)},
+    )
+    for folder in run.settings.run_dir.glob("*"):
+        clear_parts(folder, run.source.name)
+    reset_sandbox(run)
+    deleted = "_is_deleted" if run.source.captures_deletes else "TRUE"
+    keys = query_keys(run, deleted)
+    hashes = keys.filter(pa.array(matcher.mask(keys)))["_key_hash"].to_pylist()
+    run.states.change_gold("gold.distrust", GoldState.distrust)
+    if hashes:
+        table_id = run.warehouse.table_id("bronze", run.source.name)
+        listed = ", ".join(str(key_hash) for key_hash in hashes)
+        run.warehouse.execute(
+            "erasure.delete_rows",
+            table_id,
+            f"DELETE FROM `{table_id}` WHERE {deleted} AND _key_hash IN ({listed})",
+        )
+    rows = record.bronze_rows + len(hashes)
+    return record.model_copy(update={"bronze_rows": rows})
+
+
+def reset_sandbox(run: Run) -> None:
+    """Drop the sandbox's tables and state, which nobody keeps consistent: 01 makes them anew."""
+    sandbox = prefixes_of(run)[1]
+    for layer in LAYERS[:4]:
+        try:
+            drop_tables(sandbox, layer, "")
+        except (SettingsError, DataError):
+            # There is no such dataset: nobody has used the sandbox.
+            continue
+    for name in (run.source.name, "gold"):
+        path = sandbox.states.path(name)
+        sandbox.lake.delete("erasure.forget_sandbox", sandbox.settings.lake_bucket, path)
+
+
+def drop_tables(run: Run, layer: str, prefix: str) -> None:
+    """All tables whose name begins so, but the reference tables, which hold no row."""
+    for table in run.warehouse.tables(layer, prefix):
+        if not table.endswith("_schema"):
+            run.warehouse.drop(layer, table)
+
+
+def erase_files(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
+    """Every file of the prefix and of the sandbox; what the retention keeps waits."""
+    own, sandbox = prefixes_of(run)
+    found = [(own, find_files(own, matcher, record)), (sandbox, find_files(sandbox, matcher))]
+    told: dict[str, Any] = {"pending": (), "unreadable": ()}
+    told |= {"files": record.files, "file_rows": record.file_rows}
+    for each, files in found:
+        holding = [file for file in files if file.rows]
+        retained = rewrite_files(each, matcher, holding)
+        told["pending"] += tuple(retained)
+        told["unreadable"] += tuple(file.address for file in files if file.rows is None)
+        told["files"] += len(holding) - len(retained)
+        rows = sum(file.rows or 0 for file in holding)
+        told["file_rows"] += rows - sum(file.rows for file in retained)
+    return record.model_copy(update=told)
+
+
+def rebuild_gold(run: Run) -> None:
+    """Silver and gold whole, as of today, from a bronze that no longer has the rows."""
+    if run.states.read_gold().last_run is None:
+        return
+    gold = replace(run, source_name=None, attempt=0)
+    claim = transform.claim_gold(gold)
+    for layer in transform.GOLD_LAYERS:
+        transform.build_layer(gold, layer, claim)
+    transform.commit_gold(gold, claim)
+
+
+def unfinished(run: Run, sources: Sequence[str]) -> list[Erasure]:
+    """Erasures that were begun or wait for the retention of some file."""
+    store = ErasureStore(run.lake)
+    records = [record for source in sources for record in store.records(source)]
+    return [record for record in records if record.status != "done"]
+
+
+def find_references(run: Run, matcher: Matcher, keys: pa.Table) -> tuple[Run, pa.Table, int] | None:
+    """Keys of the other source whose rows name one of these, and how many of them live in bronze.
+
+    None where no source names this one. A row that names another key by now is not meant.
+    """
+    if matcher.source.name not in REFERENCES:
+        return None
+    name, column = REFERENCES[matcher.source.name]
+    other = replace(run, source_name=name)
+    named = [str(key) for key in keys[matcher.source.key[0]].to_pylist()]
+    in_files = keys_naming(other, column, named)
+    key_names = ", ".join(f"`{key}`" for key in other.source.key)
+    table = other.warehouse.table_id("bronze", name)
+    live: list[Any] = []
+    foreign: list[Any] = []
+    if has_bronze(other):
+        live = other.warehouse.query(
+            f"SELECT {key_names} FROM `{table}` "
+            f"WHERE NOT _is_deleted AND `{column}` IN UNNEST(@named)",
+            named=named,
+        )
+        foreign = other.warehouse.query_arrow(
+            f"SELECT _key_hash FROM `{table}` WHERE NOT _is_deleted AND "
+            f"coalesce(`{column}`, '') NOT IN UNNEST(@named) AND _key_hash IN UNNEST(@keys)",
+            named=named,
+            keys=key_hashes(other.source, in_files).tolist(),
+        )["_key_hash"].to_pylist()
+    is_own = ~np.isin(key_hashes(other.source, in_files), foreign)
+    found = pa.concat_tables(
+        [in_files.filter(pa.array(is_own)), pa.Table.from_pylist(live, in_files.schema)]
+    )
+    return other, found.group_by(list(other.source.key)).aggregate([]), len(live)

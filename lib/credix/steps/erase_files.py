@@ -1,0 +1,178 @@
+"""The files that hold a key: found by reading the key's columns alone, then written without it."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from credix.clients.download import download
+from credix.clients.parquet_objects import CHUNK_BYTES
+from credix.clients.rewrite import overwrite, retained_until
+from credix.erasure import Erasure, Matcher, Retained
+from credix.errors import DataError, StateError
+from credix.parts import describe_part, full_disk_named
+from credix.paths import paths_of
+from credix.steps.context import Run
+
+READERS = 8
+ARCHIVE, LAKE = "archive", "lake"
+
+
+@dataclass(frozen=True)
+class HoldingFile:
+    """A file with rows of the keys; `rows` is None when it could not be looked into."""
+
+    place: str
+    blob: Any
+    generation: int
+    rows: int | None
+    until: datetime | None
+
+    @property
+    def address(self) -> str:
+        return f"gs://{self.blob.bucket.name}/{self.blob.name}"
+
+
+def find_files(run: Run, matcher: Matcher, record: Erasure | None = None) -> list[HoldingFile]:
+    """All files below the run's prefix with rows of these keys, and those nobody can look into.
+
+    With a record those that were there when the erasure began; a key may have come back since.
+    """
+    with ThreadPoolExecutor(READERS) as readers:
+        found = readers.map(
+            lambda named: look_into(matcher, *named),
+            [
+                named
+                for named in list_objects(run, matcher.source.name)
+                if is_meant(named[1], record)
+            ],
+        )
+        return [file for file in found if file.rows is None or file.rows]
+
+
+def is_meant(blob: Any, record: Erasure | None) -> bool:
+    """True for files of attempts before the erasure; others tell no attempt, but a time."""
+    if record is None:
+        return True
+    seq = (blob.metadata or {}).get("seq", "")
+    if seq.isdecimal():
+        return int(seq) <= record.attempt
+    return bool(blob.time_created <= record.requested_at)
+
+
+def list_objects(run: Run, name: str) -> Iterator[tuple[str, Any]]:
+    """Landed, refused, archived and received files that may be of the source."""
+    settings, paths = run.settings, paths_of(run.settings)
+    external = paths.external(name).removesuffix(f"{name}/")
+    for folder in (paths.landing, paths.failed(paths.landing)):
+        for blob in run.lake.blobs(settings.lake_bucket, folder):
+            landed = f"{paths.landing}{blob.name.removeprefix(folder)}"
+            told = (blob.metadata or {}).get("source", name)
+            is_own = told == name
+            if landed.startswith(external):
+                is_own = landed.startswith(paths.external(name))
+            if is_own:
+                yield LAKE, blob
+    for blob in run.lake.blobs(settings.archive_bucket, paths.archived(paths.landing)):
+        if (blob.metadata or {}).get("source") == name:
+            yield ARCHIVE, blob
+    for blob in run.lake.blobs(settings.archive_bucket, paths.received(name, "", "")[:-1]):
+        yield ARCHIVE, blob
+
+
+def look_into(matcher: Matcher, place: str, blob: Any) -> HoldingFile:
+    """How many rows of the keys a file has; a file without the key's columns has none."""
+    generation, until = int(blob.generation), retained_until(blob)
+    rows: int | None = 0
+    try:
+        if blob.size:
+            parquet = pq.ParquetFile(blob.open("rb", chunk_size=CHUNK_BYTES))
+            names = list(matcher.source.key)
+            if set(names) <= set(parquet.schema_arrow.names):
+                batches = parquet.iter_batches(columns=names)
+                tables = (pa.Table.from_batches([batch]) for batch in batches)
+                rows = sum(int(matcher.mask(table).sum()) for table in tables)
+    except (pa.ArrowException, OSError, DataError):
+        rows = None
+    return HoldingFile(place, blob, generation, rows, until)
+
+
+def rewrite_files(run: Run, matcher: Matcher, files: list[HoldingFile]) -> list[Retained]:
+    """Write each file without the keys' rows; those that the retention still keeps as they are."""
+    folder = run.folder / "erase"
+    folder.mkdir(parents=True, exist_ok=True)
+    retained = []
+    try:
+        with full_disk_named(folder):
+            for file in files:
+                if not (file.until is None and rewrite(run, matcher, file, folder)):
+                    path = file.blob.name
+                    retained.append(Retained(path=path, rows=file.rows or 0, until=file.until))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return retained
+
+
+def rewrite(run: Run, matcher: Matcher, file: HoldingFile, folder: Path) -> bool:
+    """False where it may not be changed yet."""
+    fetched, kept = folder / "fetched.parquet", folder / "kept.parquet"
+    crc32c = file.blob.crc32c
+    if not download(run.lake, file.blob, fetched) or describe_part(fetched, "", 0).crc32c != crc32c:
+        raise StateError(f"{file.address} was replaced meanwhile: erase again.")
+    rows = write_without(matcher, fetched, kept)
+    part = describe_part(kept, "", rows)
+    told = {**(file.blob.metadata or {}), "rows": str(rows), "crc32c": part.crc32c}
+    return overwrite(run.lake, file.blob, file.generation, kept, told)
+
+
+def write_without(matcher: Matcher, fetched: Path, kept: Path) -> int:
+    """Row group by row group; the rows that are left, maybe none."""
+    parquet = pq.ParquetFile(fetched)
+    rows = 0
+    with pq.ParquetWriter(
+        kept, parquet.schema_arrow, compression="zstd", store_schema=False
+    ) as writer:
+        for group in range(parquet.num_row_groups):
+            table = parquet.read_row_group(group)
+            left = table.filter(pa.array(~matcher.mask(table.select(list(matcher.source.key)))))
+            rows += len(left)
+            if len(left):
+                writer.write_table(left)
+    return rows
+
+
+def keys_naming(run: Run, column: str, values: Sequence[str]) -> pa.Table:
+    """The keys of archived and landed rows in which this column has one of these values."""
+    names = list(run.source.key)
+    schema = pa.schema([run.source.landing_schema.field(name) for name in names])
+    wanted = pa.array(values, pa.string())
+
+    def read(named: tuple[str, Any]) -> pa.Table:
+        try:
+            stream = named[1].open("rb", chunk_size=CHUNK_BYTES)
+            rows = pq.ParquetFile(stream).read(columns=[*names, column])
+            return rows.filter(pc.is_in(rows[column], wanted)).select(names).cast(schema)
+        except (pa.ArrowException, OSError, KeyError, ValueError):
+            # Files that nobody can look into are told of by find_files.
+            return schema.empty_table()
+
+    with ThreadPoolExecutor(READERS) as readers:
+        found = readers.map(read, list(list_objects(run, run.source.name)))
+        return pa.concat_tables([schema.empty_table(), *found])
+
+
+def erased_hashes(run: Run, matcher: Matcher, path: str) -> list[int]:
+    """`_key_hash` of the keys' rows in an archived file."""
+    blob = run.lake.blobs(run.settings.archive_bucket, path)[0]
+    columns = [*matcher.source.key, "_key_hash"]
+    table = pq.ParquetFile(blob.open("rb", chunk_size=CHUNK_BYTES)).read(columns=columns)
+    found = table.filter(pa.array(matcher.mask(table)))
+    return np.unique(found["_key_hash"].to_numpy()).tolist()

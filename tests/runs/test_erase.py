@@ -1,0 +1,236 @@
+"""Erased rows are gone from every table and file, stay gone, and leave a record without data."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from credix.cli import commands
+from credix.cli_recovery import open_run
+from credix.clients.effects import Effects
+from credix.clients.erasure_store import ErasureStore
+from credix.clients.lake import Lake
+from credix.clients.warehouse import Warehouse
+from credix.erasure import Erasure, match_keys, parse_keys
+from credix.errors import DataError, SettingsError
+from credix.runs.erase import begin as begin_erasure
+from credix.runs.erase import carry_out, unfinished
+from credix.runs.reconcile import compare_source
+from credix.runs.replay import find_attempts, replay
+from credix.settings import Settings
+from credix.steps import transform
+from credix.steps.context import build_run, sandbox_settings
+from credix.steps.provision import provision_warehouse
+from tests.runs.test_from_landing import put, rows
+from tests.runs_by_hand import begin, carry, extract, land, load
+from tests.tables import Table, bronze_rows
+
+ALWAYS = ("2000-01-01", "2999-12-31")
+SOURCE, PERSON, OTHER = "installments", "personal-key-4711", "kept"
+
+
+class DiedError(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def table(tables: dict[str, Table], warehouse: Warehouse) -> Table:
+    """Two installments, of which one was deleted in the source since, and is carried so."""
+    made = tables[SOURCE]
+    made.insert(asset_id=PERSON)
+    made.insert(asset_id=OTHER)
+    carry(warehouse.settings, SOURCE)
+    made.execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": PERSON})
+    carry(warehouse.settings, SOURCE)
+    return made
+
+
+def request(settings: Settings, *keys: str) -> Erasure:
+    run = open_run(settings, SOURCE, "erase")
+    wanted = parse_keys(run.source, keys or [PERSON])
+    matcher = match_keys(run.source, ErasureStore(run.lake).secret(), wanted)
+    return begin_erasure(run, matcher, "somebody@desk")
+
+
+def build_gold(settings: Settings) -> None:
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-gold-1"
+    run = build_run(settings, run_id, settings.run_dir / run_id, None, 0, None, "2024-03-01")
+    claim = transform.claim_gold(run)
+    for layer in ("silver", "gold"):
+        transform.build_layer(run, layer, claim)
+    transform.commit_gold(run, claim)
+
+
+def holders(settings: Settings, lake: Lake, warehouse: Warehouse, text: str = PERSON) -> list[str]:
+    """Every table and object of both prefixes in which the text stands; Parquet is decoded."""
+    found = []
+    for each in (settings, sandbox_settings(settings)):
+        for dataset in warehouse._client.list_datasets():
+            if dataset.dataset_id.rpartition("_")[0] != each.prefix:
+                continue
+            for listed in warehouse._client.list_tables(dataset):
+                name = f"{dataset.dataset_id}.{listed.table_id}"
+                held = warehouse.query(f"SELECT to_json_string(t) AS row FROM `{name}` AS t")
+                found += [name for row in held if text in row["row"]]
+    for bucket in (settings.lake_bucket, settings.archive_bucket, settings.runs_bucket):
+        for blob in lake.blobs(bucket, ""):
+            if settings.prefix not in blob.name:
+                continue
+            content = blob.download_as_bytes()
+            if blob.name.endswith(".parquet") and content[:4] == b"PAR1" == content[-4:]:
+                content = str(pq.read_table(blob.open("rb")).to_pylist()).encode()
+            if text.encode() in content:
+                found.append(blob.name)
+    for path in settings.run_dir.rglob("*.parquet"):
+        if text in str(pq.read_table(path).to_pylist()):
+            found.append(str(path))
+    return found
+
+
+def test_nothing_is_left_of_an_erased_key_and_the_rest_is_as_it_was(
+    settings: Settings, lake: Lake, warehouse: Warehouse, table: Table
+) -> None:
+    build_gold(settings)
+    put(lake, "refused.parquet", rows({"asset_id": PERSON}).append_column("x", [["y"]]))
+    put(lake, "waiting.parquet", rows({"asset_id": PERSON}, {"asset_id": "new"}))
+    sandbox = sandbox_settings(settings)
+    provision_warehouse(Warehouse(sandbox, Effects()))
+    table.insert(asset_id=PERSON)
+    carry(sandbox, SOURCE)
+    in_flight = begin(settings, SOURCE)
+    extract(in_flight)
+    land(in_flight)
+    table.execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": PERSON})
+    assert len(holders(settings, lake, warehouse)) > 10
+
+    record = carry_out(settings, request(settings))
+
+    assert holders(settings, lake, warehouse) == []
+    assert (record.status, record.bronze_rows, record.unreadable) == ("done", 1, ())
+    [saved] = ErasureStore(lake).records(SOURCE)
+    assert (saved, saved.requested_by) == (record, "somebody@desk")
+    with pytest.raises(DataError, match="rows landed"):
+        load(in_flight)
+
+    assert bronze_rows(warehouse, table) == table.rows()
+    assert compare_source(open_run(settings, SOURCE, "reconcile")).is_equal
+    table.insert(asset_id="later")
+    carry(settings, SOURCE)
+    assert bronze_rows(warehouse, table) == table.rows()
+    assert holders(settings, lake, warehouse) == []
+
+
+def test_what_the_retention_keeps_is_pending_and_no_replay_brings_it_back(
+    settings: Settings,
+    lake: Lake,
+    warehouse: Warehouse,
+    table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    until = datetime.now(UTC) + timedelta(days=30)
+
+    def retained(blob: Any) -> datetime | None:
+        return until if blob.bucket.name == settings.archive_bucket else None
+
+    with monkeypatch.context() as patched:
+        patched.setattr("credix.steps.erase_files.retained_until", retained)
+        record = carry_out(settings, request(settings))
+    assert record.status == "pending"
+    assert [(file.rows, file.until) for file in record.pending] == [(1, until)] * 2
+    assert {file.path for file in record.pending} == set(holders(settings, lake, warehouse))
+
+    into = f"{settings.prefix}_again"
+    replay(open_run(settings, SOURCE, "replay"), find_attempts(lake, table.source, *ALWAYS), into)
+    again = settings.with_prefix(into)
+    rebuilt = Warehouse(again, warehouse.effects)
+    assert bronze_rows(rebuilt, table) == table.rows()
+    assert not [name for name in holders(again, lake, warehouse) if name.startswith(f"{into}_")]
+
+    table.insert(asset_id=PERSON)
+    carry(settings, SOURCE)
+    [waiting] = unfinished(open_run(settings, SOURCE, "erase"), [SOURCE])
+    assert carry_out(settings, waiting).status == "done"
+    assert unfinished(open_run(settings, SOURCE, "erase"), [SOURCE]) == []
+    # Who has come back since stays: in bronze, and in the one file that brought the row.
+    assert bronze_rows(warehouse, table) == table.rows()
+    assert len([n for n in holders(settings, lake, warehouse) if n.endswith(".parquet")]) == 1
+
+
+# An erasure that goes on has done what lies before the place of its last death.
+PLACES = ("erasure.raise_guard", "erasure.delete_rows", "erasure.rewrite", "warehouse.drop")
+
+
+def test_an_erasure_that_dies_again_and_again_is_finished_by_the_next(
+    settings: Settings,
+    lake: Lake,
+    warehouse: Warehouse,
+    table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    perform: Callable[..., Any] = Effects.perform
+    request(settings)
+
+    def left() -> Erasure:
+        [record] = unfinished(open_run(settings, SOURCE, "erase"), [SOURCE])
+        return record
+
+    for place in PLACES:
+
+        def die(self: Effects, name: str, target: str, action: Any, place: str = place) -> Any:
+            result = perform(self, name, target, action)
+            if name == place:
+                raise DiedError(place)
+            return result
+
+        with monkeypatch.context() as patched, pytest.raises(DiedError, match=place):
+            patched.setattr(Effects, "perform", die)
+            carry_out(settings, left())
+    carry(settings, SOURCE)
+    assert carry_out(settings, left()).status == "done"
+    assert holders(settings, lake, warehouse) == []
+    assert bronze_rows(warehouse, table) == table.rows()
+
+
+def erase(*arguments: str) -> dict[str, Any]:
+    """What the command tells a program; raises what it ends with."""
+    line = ["erase", *arguments, "--json"]
+    ended = CliRunner().invoke(commands, line, catch_exceptions=False, standalone_mode=False)
+    answer: dict[str, Any] = json.loads(ended.stdout)
+    return answer
+
+
+def test_a_company_goes_with_its_installments_where_that_is_asked_for(
+    settings: Settings, lake: Lake, warehouse: Warehouse, tables: dict[str, Table]
+) -> None:
+    cnpj, own, foreign = "11222333000181", "a-4711", "a-0815"
+    tables["cnpj_ws"].insert(cnpj=cnpj)
+    tables[SOURCE].insert(asset_id=own, buyer_tax_id=cnpj)
+    tables[SOURCE].insert(asset_id=foreign, buyer_tax_id="another")
+    company = ("--source", "cnpj_ws", "--key", cnpj)
+    for source in tables:
+        carry(settings, source)
+    with pytest.raises(SettingsError, match="still holds 1 of these keys") as refused:
+        erase(*company, "--yes")
+    assert cnpj not in str(refused.value)
+
+    tables["cnpj_ws"].execute("DELETE FROM {table}")
+    shown = erase(*company)
+    assert (shown["done"], shown["naming_installments"]) == (False, 1)
+    [line] = shown["sources"]
+    assert (line["in the source"], line["live in bronze"], line["files"]) == (0, 1, 1)
+    with pytest.raises(SettingsError, match=r"business_case_installments still holds 1"):
+        erase(*company, "--with-installments")
+
+    tables[SOURCE].execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": own})
+    carry(settings, "cnpj_ws", allow_deletes=True)
+    carry(settings, SOURCE)
+    done = erase(*company, "--with-installments", "--yes")
+    assert [record["status"] for record in done["erasures"]] == ["done", "done"]
+    assert holders(settings, lake, warehouse, cnpj) == []
+    assert holders(settings, lake, warehouse, own) == []
+    assert set(bronze_rows(warehouse, tables[SOURCE])) == {foreign}
+    assert erase(*company)["sources"][0]["files"] == 0
