@@ -4,7 +4,7 @@ import getpass
 import secrets
 import socket
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,7 +44,7 @@ PLACES = ("keys", "in the source", "live in bronze", "deleted in bronze", "files
 @click.option("--key", "keys", multiple=True, help="A key, its columns joined by a slash.")
 @click.option(
     "--keys-from",
-    type=click.File(),
+    type=click.Path(allow_dash=True),
     help="A file with a key on each line, '-' for standard input: no shell keeps them.",
 )
 @click.option(
@@ -64,7 +64,7 @@ PLACES = ("keys", "in the source", "live in bronze", "deleted in bronze", "files
 def erase(
     source: str | None,
     keys: tuple[str, ...],
-    keys_from: TextIO | None,
+    keys_from: str | None,
     env: str | None,
     *,
     with_installments: bool,
@@ -77,7 +77,7 @@ def erase(
 
     Deleted rows only: delete them in the source first.
     """
-    given = [*keys, *(line.strip() for line in keys_from or () if line.strip())]
+    given = [*keys, *(read_lines(keys_from) if keys_from else ())]
     if pending == bool(given) or not (source or pending):
         raise click.UsageError("Give --source with --key or --keys-from, or --pending alone.")
     settings = environment.enter(env, terminal.tell, writes=yes)
@@ -108,6 +108,15 @@ def erase(
     elif answer.may_act("These rows would be erased for good"):
         records = [request.erase(answer) for request in requests]
         tell(answer, records)
+
+
+def read_lines(path: str) -> list[str]:
+    """Raises SettingsError when there is no such file."""
+    try:
+        with click.open_file(path) as lines:
+            return [line.strip() for line in lines if line.strip()]
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 class Chosen:
@@ -189,10 +198,11 @@ def finish_pending(
     ]
     facts = {"erasures": [dict(zip(columns, line, strict=True)) for line in lines]}
     answer = Answer(yes, as_json, facts)
-    answer.show("Erasures that are not finished", columns, lines)
     if not records:
         answer.tell_done("No erasure is pending.")
-    elif answer.may_act(f"{len(records)} erasures would go on"):
+        return
+    answer.show("Erasures that are not finished", columns, lines)
+    if answer.may_act(f"{len(records)} erasures would go on"):
         tell(answer, [carry_out(settings, record) for record in records])
 
 

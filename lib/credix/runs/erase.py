@@ -86,7 +86,7 @@ def require_gone(run: Run, traces: Traces) -> None:
         name = run.source.table_in(run.settings.postgres_schema)
         raise SettingsError(
             f"{name} still holds {traces.source_rows} of these keys: the next full read would "
-            "bring them back. Delete them there first, then erase again."
+            "bring them back. Delete them there first, then ./run_pipeline.py erase again."
         )
 
 
