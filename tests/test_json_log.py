@@ -65,6 +65,17 @@ def test_each_effect_is_a_line_with_its_run_step_source_and_milliseconds(
     assert (message["severity"], message["message"]) == ("WARNING", "Column fee is new.")
 
 
+def test_what_the_run_itself_has_done_is_told_at_its_end(
+    reporter: JsonReporter, stream: StringIO
+) -> None:
+    own = {**EFFECT, "name": "archive.upload", "target": "gs://archive/run/manifest.json"}
+    reporter.run_finished({**MANIFEST, "effects": [own]}, "gs://archive/run/")
+
+    _, effect, end = lines(stream)
+    assert (effect["step"], effect["effect"]) == ("run", "archive.upload")
+    assert end["event"] == "run_finished"
+
+
 def test_all_lines_of_a_run_share_a_trace_of_the_project(
     reporter: JsonReporter, stream: StringIO
 ) -> None:

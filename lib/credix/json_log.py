@@ -7,7 +7,7 @@ structured logs; the trace holds all lines of a run together.
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -41,15 +41,7 @@ class JsonReporter:
     def step_finished(self, notebook: str, source: str, result: Mapping[str, Any]) -> None:
         """The step's effects, then the step; the time of a line is not that of its effect."""
         place = {"step": notebook, "source": source}
-        for effect in result.get("effects", []):
-            facts = {
-                "event": "effect",
-                "effect": effect["name"],
-                "target": effect["target"],
-                "tries": effect["tries"],
-                "milliseconds": milliseconds(effect["seconds"]),
-            }
-            self._write("INFO", f"{effect['name']} {effect['target']}", {**place, **facts})
+        self._write_effects(result.get("effects", []), place)
         counts = {name: result[name] for name in COUNTED if result.get(name) is not None}
         facts = {
             "event": "step_finished",
@@ -64,6 +56,8 @@ class JsonReporter:
         self._write("WARNING", message, {"event": "warning"})
 
     def run_finished(self, manifest: Mapping[str, Any], location: str) -> None:
+        """The effects of the run's own process, as fences, archive and pages, then the end."""
+        self._write_effects(manifest.get("effects", []), {"step": "run"})
         is_failed = manifest["status"] == "failed"
         facts = {
             "event": "run_finished",
@@ -73,6 +67,19 @@ class JsonReporter:
         }
         message = manifest["error"] if is_failed else f"The run ended: {manifest['status']}"
         self._write("ERROR" if is_failed else "INFO", message, facts)
+
+    def _write_effects(
+        self, effects: Iterable[Mapping[str, Any]], place: Mapping[str, Any]
+    ) -> None:
+        for effect in effects:
+            facts = {
+                "event": "effect",
+                "effect": effect["name"],
+                "target": effect["target"],
+                "tries": effect["tries"],
+                "milliseconds": milliseconds(effect["seconds"]),
+            }
+            self._write("INFO", f"{effect['name']} {effect['target']}", {**place, **facts})
 
     def _write(self, severity: str, message: str, facts: Mapping[str, Any]) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -142,7 +142,9 @@ def test_the_archive_tells_the_run_and_no_secret(
             assert '<script src="http' not in content
             assert '<link rel="stylesheet" href="http' not in content
     assert injected(contents["01_extract.cnpj_ws.ipynb"])["watermark"] == before.model_dump()
-    assert json.loads(contents["manifest.json"])["status"] == "done"
+    archived = json.loads(contents["manifest.json"])
+    assert archived["status"] == "done"
+    assert "state.raise_fence" in [effect["name"] for effect in archived["effects"]]
 
 
 def injected(notebook: str) -> dict[str, Any]:

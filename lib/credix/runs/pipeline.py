@@ -231,7 +231,7 @@ class Pipeline:
 
     def _archive(self) -> tuple[dict[str, Any], str]:
         """The manifest and its address. The error of a failed run outweighs one in here."""
-        manifest = self.redactor.value(self.manifest.as_dict())
+        manifest = self.redactor.value({**self.manifest.as_dict(), **self._own_effects()})
         try:
             return manifest, archive_run(self.lake, self.run_id, self.folder, manifest, self.pages)
         except (CredixError, OSError) as error:
@@ -244,4 +244,10 @@ class Pipeline:
         summary = self.redactor.text(summarize_error(error)) if error else ""
         for warning in follow_up(self.states, manifest, error, summary):
             self.reporter.warned(warning)
-        self.reporter.run_finished(manifest, location)
+        self.reporter.run_finished(
+            {**manifest, **self.redactor.value(self._own_effects())}, location
+        )
+
+    def _own_effects(self) -> dict[str, Any]:
+        """What this process has done so far; each step tells its own."""
+        return {"effects": self.effects.as_dicts()}
