@@ -26,8 +26,8 @@ from credix import (
     environment,
     terminal,
 )
-from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
-from credix.cli_shell import Commands, next_command
+from credix.cli_help import COMMAND, ENV_OPTION, JSON_OPTION, examples
+from credix.cli_shell import VARIABLE, Commands, next_command
 from credix.errors import CredixError, UnexpectedError
 from credix.foreign_text import traceback_without_values
 from credix.interrupts import TerminatedError, terminate
@@ -236,7 +236,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, terminate)
     sys.excepthook = show_unexpected
     try:
-        commands(standalone_mode=False)
+        commands(prog_name=COMMAND, complete_var=VARIABLE, standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

@@ -207,7 +207,7 @@ def choose_binaries(home: Path, installed: list[Binaries]) -> Binaries:
             return binaries
     raise StackError(
         f"{data} was made by PostgreSQL {major} ({kind}), which is not installed any more: "
-        "install it again, or reset the stack, which deletes its data."
+        "install it again, or reset the stack by ./run_pipeline.py reset, which deletes its data."
     )
 
 

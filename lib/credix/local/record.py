@@ -42,7 +42,8 @@ class Record:
             return None
         except (OSError, ValueError, TypeError) as error:
             raise StackError(
-                f"{path} cannot be read ({type(error).__name__}): reset the stack."
+                f"{path} cannot be read ({type(error).__name__}): reset the stack by "
+                "./run_pipeline.py reset."
             ) from None
 
     def save(self, folder: Path) -> None:

@@ -123,7 +123,7 @@ def variables(folder: Path) -> dict[str, str]:
     """The variables in `stack.env`, as the last start wrote them; raises StackError without."""
     path = folder.resolve() / ENVIRONMENT_FILE
     if not path.exists():
-        raise StackError(f"There is no stack in {folder}: start it first.")
+        raise StackError(f"There is no stack in {folder}: ./run_pipeline.py up starts it.")
     return {name: value or "" for name, value in dotenv_values(path).items()}
 
 
