@@ -9,31 +9,80 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 locals {
+  channels = setunion(
+    [for channel in google_monitoring_notification_channel.email : channel.id],
+    var.notification_channels,
+  )
   log_of_jobs = "resource.type=\"cloud_run_job\" AND resource.labels.job_name=~\"^${local.name}-\""
-  metrics = {
-    failed_runs = "${local.log_of_jobs} AND jsonPayload.event=\"run_finished\" AND jsonPayload.status=\"failed\""
-    ended_runs  = "${local.log_of_jobs} AND jsonPayload.event=\"run_finished\" AND jsonPayload.status!=\"failed\""
+
+  # The lines of JSON that a run writes (lib/credix/json_log.py), counted by what they tell.
+  counted = {
+    failed_runs = "jsonPayload.event=\"run_finished\" AND jsonPayload.status=\"failed\""
+    ended_runs  = "jsonPayload.event=\"run_finished\" AND jsonPayload.status!=\"failed\""
+    all_runs    = "jsonPayload.event=\"run_finished\""
+    errors      = "severity>=ERROR AND jsonPayload.run_id:*"
+    warnings    = "severity=WARNING AND jsonPayload.run_id:*"
+  }
+  # The same, measured: how long a step takes, how much BigQuery reads for it.
+  measured = {
+    step_milliseconds = { field = "milliseconds", unit = "ms" }
+    bytes_processed   = { field = "bytes_processed", unit = "By" }
   }
 }
 
 resource "google_logging_metric" "runs" {
-  for_each = local.metrics
+  for_each = local.counted
 
-  name        = "${local.name}/${each.key}"
-  description = "Runs of the workbook, by their line of JSON."
-  filter      = each.value
+  name             = "${local.name}/${each.key}"
+  description      = "Lines of the workbook's log: ${each.key}."
+  filter           = "${local.log_of_jobs} AND ${each.value}"
+  label_extractors = { job = "EXTRACT(labels.job)" }
 
   metric_descriptor {
     metric_kind = "DELTA"
     value_type  = "INT64"
     unit        = "1"
+    labels {
+      key = "job"
+    }
+  }
+}
+
+resource "google_logging_metric" "steps" {
+  for_each = local.measured
+
+  name             = "${local.name}/${each.key}"
+  description      = "Of each step of a run: ${each.key}."
+  filter           = "${local.log_of_jobs} AND jsonPayload.event=\"step_finished\" AND jsonPayload.${each.value.field}:*"
+  value_extractor  = "EXTRACT(jsonPayload.${each.value.field})"
+  label_extractors = { step = "EXTRACT(jsonPayload.step)", source = "EXTRACT(jsonPayload.source)" }
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "DISTRIBUTION"
+    unit        = each.value.unit
+    labels {
+      key = "step"
+    }
+    labels {
+      key = "source"
+    }
+  }
+
+  bucket_options {
+    exponential_buckets {
+      num_finite_buckets = 40
+      growth_factor      = 2
+      scale              = 1
+    }
   }
 }
 
 resource "google_monitoring_alert_policy" "failed_runs" {
   display_name          = "Credix ${var.environment}: a run failed"
+  severity              = "ERROR"
   combiner              = "OR"
-  notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
+  notification_channels = local.channels
   user_labels           = local.labels
 
   conditions {
@@ -50,15 +99,16 @@ resource "google_monitoring_alert_policy" "failed_runs" {
     }
   }
 
+  # One that finds its source held by another run ends with exit code 3, and says so; several in an hour are a fault.
   conditions {
-    display_name = "a job ended badly, whatever it said"
+    display_name = "executions ended badly, whatever they said"
     condition_threshold {
       filter          = "resource.type=\"cloud_run_job\" AND resource.labels.job_name=starts_with(\"${local.name}-\") AND metric.type=\"run.googleapis.com/job/completed_execution_count\" AND metric.labels.result=\"failed\""
       comparison      = "COMPARISON_GT"
-      threshold_value = 0
+      threshold_value = 3
       duration        = "0s"
       aggregations {
-        alignment_period   = "300s"
+        alignment_period   = "3600s"
         per_series_aligner = "ALIGN_SUM"
       }
     }
@@ -71,8 +121,9 @@ resource "google_monitoring_alert_policy" "failed_runs" {
 
 resource "google_monitoring_alert_policy" "silence" {
   display_name          = "Credix ${var.environment}: no run ends"
+  severity              = "CRITICAL"
   combiner              = "OR"
-  notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
+  notification_channels = local.channels
   user_labels           = local.labels
 
   conditions {
@@ -92,6 +143,49 @@ resource "google_monitoring_alert_policy" "silence" {
   }
 }
 
+# Rights and keys are changed by Terraform and seldom. Whoever is told of one that he does not know looks who did it.
+resource "google_logging_metric" "rights" {
+  name        = "${local.name}/rights_changed"
+  description = "Changes of who may do what: policies, keys of service accounts."
+  filter = join(" AND ", [
+    "log_id(\"cloudaudit.googleapis.com/activity\")",
+    "protoPayload.methodName=~\"(?i)setiampolicy|setiampermissions|createserviceaccountkey|datasets?\\.(update|patch)\"",
+  ])
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+  }
+}
+
+resource "google_monitoring_alert_policy" "rights" {
+  display_name          = "Credix ${var.environment}: rights have changed"
+  severity              = "WARNING"
+  combiner              = "OR"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  conditions {
+    display_name = "somebody changed a policy or made a key"
+    condition_threshold {
+      filter          = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.rights.name}\" AND resource.type=one_of(\"project\",\"gcs_bucket\",\"bigquery_dataset\",\"service_account\",\"audited_resource\")"
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0
+      duration        = "0s"
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_SUM"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+
+  documentation {
+    content = "Audit logs name who it was: log_id(\"cloudaudit.googleapis.com/activity\") in the Logs Explorer. `terraform plan` shows what differs."
+  }
+}
+
 resource "google_billing_budget" "monthly" {
   count = var.budget == null ? 0 : 1
 
@@ -99,7 +193,7 @@ resource "google_billing_budget" "monthly" {
   display_name    = "Credix ${var.environment}"
 
   budget_filter {
-    projects = ["projects/${var.project}"]
+    projects = ["projects/${local.number}"]
   }
 
   amount {
@@ -115,7 +209,13 @@ resource "google_billing_budget" "monthly" {
     }
   }
 
+  threshold_rules {
+    threshold_percent = 1.0
+    spend_basis       = "FORECASTED_SPEND"
+  }
+
   all_updates_rule {
-    monitoring_notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
+    # It takes five at most.
+    monitoring_notification_channels = slice(sort(local.channels), 0, min(5, length(local.channels)))
   }
 }

@@ -1,16 +1,36 @@
 locals {
+  # Of the days that a rule waits for; folders below the prefix, none for the whole bucket.
   buckets = {
     # Landing, failed files and state. Old generations of the state are how it is restored.
-    lake = { keeps_versions = true, cold_after = null, deleted_after = null }
+    lake = {
+      keeps_versions = true
+      rules = [
+        { days = var.failed_deletion_days, folders = ["${var.prefix}/failed/", "sandbox_${var.prefix}/"], class = null },
+      ]
+    }
     # Loaded files and runs; what lies there stays as it is for the time of the retention.
-    archive = { keeps_versions = false, cold_after = 90, deleted_after = var.archive_deletion_days }
-    # Pages that each run may write anew.
-    report = { keeps_versions = true, cold_after = null, deleted_after = null }
-    runs   = { keeps_versions = true, cold_after = null, deleted_after = null }
+    archive = {
+      keeps_versions = false
+      rules = [
+        { days = 90, folders = [], class = "COLDLINE" },
+        { days = var.archive_deletion_days, folders = [], class = null },
+      ]
+    }
+    # Pages that each run may write anew, and one report per run that stays.
+    report = {
+      keeps_versions = true
+      rules = [
+        { days = 90, folders = ["${var.prefix}/reports/"], class = "NEARLINE" },
+        { days = var.report_deletion_days, folders = ["${var.prefix}/reports/"], class = null },
+      ]
+    }
+    runs = { keeps_versions = true, rules = [] }
   }
 }
 
 resource "google_storage_bucket" "store" {
+  # checkov:skip=CKV_GCP_62: usage logs are replaced by Cloud Audit Logs of every read and write (audit.tf)
+  # checkov:skip=CKV_GCP_78: the archive alone has no versions: retention and an identity that cannot delete keep it
   for_each = local.buckets
 
   name                        = var.buckets[each.key]
@@ -25,37 +45,27 @@ resource "google_storage_bucket" "store" {
   }
 
   soft_delete_policy {
-    retention_duration_seconds = 7 * 24 * 3600
+    retention_duration_seconds = var.soft_delete_days * 24 * 3600
   }
 
   dynamic "retention_policy" {
     for_each = each.key == "archive" ? [var.archive_retention_days] : []
     content {
       retention_period = retention_policy.value * 24 * 3600
+      is_locked        = var.is_archive_locked
     }
   }
 
   dynamic "lifecycle_rule" {
-    for_each = each.value.cold_after[*]
+    for_each = each.value.rules
     content {
       condition {
-        age = lifecycle_rule.value
+        age            = lifecycle_rule.value.days
+        matches_prefix = lifecycle_rule.value.folders
       }
       action {
-        type          = "SetStorageClass"
-        storage_class = "COLDLINE"
-      }
-    }
-  }
-
-  dynamic "lifecycle_rule" {
-    for_each = each.value.deleted_after[*]
-    content {
-      condition {
-        age = lifecycle_rule.value
-      }
-      action {
-        type = "Delete"
+        type          = lifecycle_rule.value.class == null ? "Delete" : "SetStorageClass"
+        storage_class = lifecycle_rule.value.class
       }
     }
   }
@@ -99,6 +109,21 @@ resource "google_storage_bucket" "store" {
   lifecycle {
     prevent_destroy = true
   }
+
+  depends_on = [google_kms_crypto_key_iam_member.agent]
+}
+
+# A new bucket lets every viewer of the project read its objects, and every editor write them. These bindings are
+# whole: but for the owners of the project, only those named in identities.tf get in.
+resource "google_storage_bucket_iam_binding" "owners_only" {
+  for_each = {
+    for pair in setproduct(keys(local.buckets), ["BucketOwner", "BucketReader", "ObjectOwner", "ObjectReader"]) :
+    "${pair[0]} ${pair[1]}" => { bucket = pair[0], role = "roles/storage.legacy${pair[1]}" }
+  }
+
+  bucket  = google_storage_bucket.store[each.value.bucket].name
+  role    = each.value.role
+  members = ["projectOwner:${var.project}"]
 }
 
 resource "google_storage_bucket_iam_member" "public_report" {

@@ -9,6 +9,8 @@ locals {
   }
 }
 
+# Without a list of its own a dataset is open to every viewer and editor of the project. This list is whole: but for the
+# project's owners it names identities, each with what its purpose needs (identities.tf).
 resource "google_bigquery_dataset" "layer" {
   for_each = local.datasets
 
@@ -21,6 +23,20 @@ resource "google_bigquery_dataset" "layer" {
   default_table_expiration_ms = each.key == "temp" ? var.temp_table_hours * 3600 * 1000 : null
   delete_contents_on_destroy  = false
 
+  access {
+    role          = "OWNER"
+    special_group = "projectOwners"
+  }
+
+  dynamic "access" {
+    for_each = local.access_to_datasets[each.key]
+    content {
+      role           = access.value.role
+      user_by_email  = access.value.kind == "group" ? null : access.value.email
+      group_by_email = access.value.kind == "group" ? access.value.email : null
+    }
+  }
+
   dynamic "default_encryption_configuration" {
     for_each = var.kms_key[*]
     content {
@@ -31,6 +47,8 @@ resource "google_bigquery_dataset" "layer" {
   lifecycle {
     prevent_destroy = true
   }
+
+  depends_on = [google_kms_crypto_key_iam_member.agent, google_service_account.purpose]
 }
 
 # The schema that every load is held to. It never expires, unlike its neighbours in the dataset.

@@ -1,68 +1,123 @@
-# Workflows of the repository log in by their own token: there is no key to lose. They push images and roll them
-# out; datasets, buckets and rights are changed by whoever applies Terraform.
+# Workflows of the repository log in by their own token: there is no key to lose. Three identities, each for the jobs
+# of one GitHub environment: <env>-plan reads what there is, <env>-images pushes images, <env> applies what its
+# reviewers have let through.
+locals {
+  has_workflows = var.github_repository != null
+  workflows = !local.has_workflows ? {} : {
+    planner  = "${var.environment}-plan"
+    pusher   = "${var.environment}-images"
+    deployer = var.environment
+  }
+  subjects = { for role, environment in local.workflows : role => "repo:${var.github_repository}:environment:${environment}" }
+}
+
 resource "google_iam_workload_identity_pool" "workflows" {
-  count = var.github_repository == null ? 0 : 1
+  count = local.has_workflows ? 1 : 0
 
   workload_identity_pool_id = "${local.name}-workflows"
   display_name              = "Workflows, ${var.environment}"
 }
 
 resource "google_iam_workload_identity_pool_provider" "github" {
-  count = var.github_repository == null ? 0 : 1
+  # checkov:skip=CKV_GCP_125: the condition names the subjects; the check reads the text before their names are filled in
+  count = local.has_workflows ? 1 : 0
 
   workload_identity_pool_id          = google_iam_workload_identity_pool.workflows[0].workload_identity_pool_id
   workload_identity_pool_provider_id = "github"
 
-  attribute_mapping = {
-    "google.subject"        = "assertion.sub"
-    "attribute.environment" = "assertion.repository + '/' + assertion.environment"
-  }
-  # Of this repository, and of a job that the environment's reviewers have let through.
-  attribute_condition = "assertion.repository == '${var.github_repository}' && assertion.environment == '${var.environment}'"
+  attribute_mapping = { "google.subject" = "assertion.sub" }
+  # Of this owner, whatever his name, and of a job in one of the three environments of this repository.
+  attribute_condition = join(" && ", [
+    "assertion.repository_owner_id == '${coalesce(var.github_owner_id, "0")}'",
+    "assertion.sub in [${join(", ", [for subject in values(local.subjects) : "'${subject}'"])}]",
+  ])
 
   oidc {
     issuer_uri = "https://token.actions.githubusercontent.com"
   }
 }
 
-resource "google_service_account" "deployer" {
-  count = var.github_repository == null ? 0 : 1
+resource "google_service_account" "workflow" {
+  for_each = local.workflows
 
-  account_id   = "${local.name}-deployer"
-  display_name = "Credix ${var.environment}: pushes images and rolls them out"
+  account_id   = "${local.name}-${each.key}"
+  display_name = "Credix ${var.environment}: ${each.key} of the workflows"
 }
 
-resource "google_service_account_iam_member" "workflows_are_deployer" {
-  count = var.github_repository == null ? 0 : 1
+resource "google_service_account_iam_member" "workflow" {
+  for_each = local.subjects
 
-  service_account_id = google_service_account.deployer[0].name
+  service_account_id = google_service_account.workflow[each.key].name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.workflows[0].name}/attribute.environment/${var.github_repository}/${var.environment}"
+  member             = "principal://iam.googleapis.com/${google_iam_workload_identity_pool.workflows[0].name}/subject/${each.value}"
 }
 
-resource "google_artifact_registry_repository_iam_member" "deployer" {
-  count = var.github_repository == null ? 0 : 1
+resource "google_artifact_registry_repository_iam_member" "pusher" {
+  count = local.has_workflows ? 1 : 0
 
   repository = google_artifact_registry_repository.images.name
   location   = var.region
   role       = "roles/artifactregistry.writer"
-  member     = google_service_account.deployer[0].member
+  member     = google_service_account.workflow["pusher"].member
 }
 
-resource "google_cloud_run_v2_job_iam_member" "deployer" {
-  for_each = var.github_repository == null ? {} : google_cloud_run_v2_job.workbook
-
-  name     = each.value.name
-  location = var.region
-  role     = "roles/run.developer"
-  member   = google_service_account.deployer[0].member
+# Terraform's own rights in a workflow: the planner sees what this module makes, the deployer changes what runs and what
+# is watched. None of these permissions reads a row, an object or the value of a secret; none gives a right, makes an
+# identity or touches a dataset or bucket: that is applied by a person (docs/google-cloud.md).
+locals {
+  seen = [
+    "artifactregistry.repositories.get", "artifactregistry.repositories.getIamPolicy",
+    "bigquery.datasets.get", "bigquery.datasets.getIamPolicy", "bigquery.tables.get",
+    "cloudkms.cryptoKeys.getIamPolicy", "cloudscheduler.jobs.get",
+    "iam.roles.get", "iam.serviceAccounts.get", "iam.serviceAccounts.getIamPolicy",
+    "iam.workloadIdentityPoolProviders.get", "iam.workloadIdentityPools.get",
+    "logging.logMetrics.get", "monitoring.alertPolicies.get", "monitoring.notificationChannels.get",
+    "monitoring.services.get", "monitoring.slos.get", "pubsub.topics.get", "pubsub.topics.getIamPolicy",
+    "resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy",
+    "run.jobs.get", "run.jobs.getIamPolicy", "secretmanager.secrets.get", "secretmanager.secrets.getIamPolicy",
+    "storage.buckets.get", "storage.buckets.getIamPolicy",
+  ]
+  changed = [
+    "bigquery.tables.create", "bigquery.tables.update",
+    "cloudscheduler.jobs.create", "cloudscheduler.jobs.delete", "cloudscheduler.jobs.enable",
+    "cloudscheduler.jobs.pause", "cloudscheduler.jobs.update",
+    "logging.logMetrics.create", "logging.logMetrics.delete", "logging.logMetrics.update",
+    "monitoring.alertPolicies.create", "monitoring.alertPolicies.delete", "monitoring.alertPolicies.update",
+    "monitoring.slos.create", "monitoring.slos.delete", "monitoring.slos.update",
+    "run.jobs.create", "run.jobs.delete", "run.jobs.update", "run.operations.get",
+  ]
+  permissions = { planner = local.seen, deployer = concat(local.seen, local.changed) }
 }
 
-# A job runs as the workbook: who changes the job has to be let act as it.
-resource "google_service_account_iam_member" "deployer_acts_as_workbook" {
-  count = var.github_repository == null ? 0 : 1
+resource "google_project_iam_custom_role" "terraform" {
+  for_each = { for role, names in local.permissions : role => names if local.has_workflows }
 
-  service_account_id = google_service_account.workbook.name
+  role_id     = replace("${local.name}-${each.key}", "-", "_")
+  title       = "Credix ${var.environment}: ${each.key}"
+  permissions = each.value
+}
+
+resource "google_project_iam_member" "terraform" {
+  for_each = google_project_iam_custom_role.terraform
+
+  project = var.project
+  role    = each.value.name
+  member  = google_service_account.workflow[each.key].member
+}
+
+# Jobs and schedules run as these two: who changes a job has to be let act as its identity.
+resource "google_service_account_iam_member" "deployer_acts_as" {
+  for_each = local.has_workflows ? toset(["workbook", "scheduler"]) : toset([])
+
+  service_account_id = google_service_account.purpose[each.value].name
   role               = "roles/iam.serviceAccountUser"
-  member             = google_service_account.deployer[0].member
+  member             = google_service_account.workflow["deployer"].member
+}
+
+resource "google_storage_bucket_iam_member" "state" {
+  for_each = local.has_workflows ? { planner = "objectViewer", deployer = "objectUser" } : {}
+
+  bucket = var.state_bucket
+  role   = "roles/storage.${each.value}"
+  member = google_service_account.workflow[each.key].member
 }

@@ -13,6 +13,8 @@ resource "google_artifact_registry_repository" "images" {
   lifecycle {
     prevent_destroy = true
   }
+
+  depends_on = [google_kms_crypto_key_iam_member.agent]
 }
 
 resource "google_cloud_run_v2_job" "workbook" {
@@ -27,10 +29,11 @@ resource "google_cloud_run_v2_job" "workbook" {
     labels = local.labels
 
     template {
-      service_account = google_service_account.workbook.email
+      service_account       = local.by_purpose["workbook"].email
+      execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
       # A run that failed is mended by the next one of the schedule.
       max_retries    = 0
-      timeout        = "3600s"
+      timeout        = "${var.job.timeout_seconds}s"
       encryption_key = var.kms_key
 
       containers {
@@ -39,9 +42,15 @@ resource "google_cloud_run_v2_job" "workbook" {
 
         resources {
           limits = {
-            cpu    = "2"
-            memory = "4Gi"
+            cpu    = var.job.cpu
+            memory = var.job.memory
           }
+        }
+
+        # Cloud Run has no read-only root; the image's user can write nowhere else.
+        volume_mounts {
+          name       = "tmp"
+          mount_path = "/tmp"
         }
 
         dynamic "env" {
@@ -66,6 +75,14 @@ resource "google_cloud_run_v2_job" "workbook" {
         }
       }
 
+      volumes {
+        name = "tmp"
+        empty_dir {
+          medium     = "MEMORY"
+          size_limit = var.job.tmp
+        }
+      }
+
       dynamic "vpc_access" {
         for_each = var.network[*]
         content {
@@ -79,7 +96,12 @@ resource "google_cloud_run_v2_job" "workbook" {
     }
   }
 
-  depends_on = [google_secret_manager_secret_iam_member.workbook]
+  depends_on = [
+    google_secret_manager_secret_iam_member.workbook,
+    google_service_account_iam_member.may_act_as,
+    google_pubsub_topic_iam_member.workbook,
+    google_kms_crypto_key_iam_member.agent,
+  ]
 }
 
 resource "google_cloud_run_v2_job_iam_member" "scheduler" {
@@ -88,7 +110,7 @@ resource "google_cloud_run_v2_job_iam_member" "scheduler" {
   name     = each.value.name
   location = var.region
   role     = "roles/run.invoker"
-  member   = google_service_account.scheduler.member
+  member   = google_service_account.purpose["scheduler"].member
 }
 
 resource "google_cloud_scheduler_job" "schedule" {
@@ -111,7 +133,7 @@ resource "google_cloud_scheduler_job" "schedule" {
     uri         = "https://run.googleapis.com/v2/projects/${var.project}/locations/${var.region}/jobs/${google_cloud_run_v2_job.workbook[each.key].name}:run"
 
     oauth_token {
-      service_account_email = google_service_account.scheduler.email
+      service_account_email = local.by_purpose["scheduler"].email
     }
   }
 }

@@ -6,6 +6,17 @@ locals {
   sources = toset([
     for file in fileset(local.contract, "*.json") : trimsuffix(file, ".json") if file != "technical.json"
   ])
+  # Their tables stand in sources.toml; sections begin with [name] on a line of its own.
+  sections = {
+    for section in slice(split("\n[", file("${local.contract}/sources.toml")), 1, length(split("\n[", file("${local.contract}/sources.toml")))) :
+    split("]", section)[0] => section
+  }
+  tables = {
+    for source in local.sources : source => {
+      table  = regex("(?m)^table\\s*=\\s*\"([^\"]+)\"", local.sections[source])[0]
+      schema = try(regex("(?m)^schema\\s*=\\s*\"([^\"]+)\"", local.sections[source])[0], var.postgres.schema)
+    }
+  }
   technical_columns = jsondecode(file("${local.contract}/technical.json"))
 
   labels = {
@@ -31,12 +42,15 @@ locals {
     # The only folder of the image that can be written. It is memory: a slice must leave room for the rest.
     CREDIX_RUN_DIR     = "/tmp/credix/runs"
     CREDIX_SLICE_BYTES = lookup(var.settings, "CREDIX_SLICE_BYTES", tostring(512 * 1024 * 1024))
-    POSTGRES_HOST      = var.postgres.host
+    POSTGRES_HOST      = try(module.cloud_sql_source[0].host, var.postgres.host)
     POSTGRES_PORT      = tostring(var.postgres.port)
     POSTGRES_DB        = var.postgres.db
     POSTGRES_USER      = var.postgres.user
     POSTGRES_SCHEMA    = var.postgres.schema
-  })
-  secrets = setunion(["POSTGRES_PASSWORD"], var.optional_secrets)
-  jobs    = var.image == null ? {} : var.schedules
+    # dbt's queries run as an identity that reads what was loaded and writes what it builds.
+    CREDIX_DBT_IMPERSONATE_SERVICE_ACCOUNT = local.by_purpose["dbt"].email
+  }, local.alert_topic)
+  alert_topic = var.has_alert_topic ? { CREDIX_ALERT_TOPIC = "projects/${var.project}/topics/${local.name}-alerts" } : {}
+  secrets     = setunion(["POSTGRES_PASSWORD"], var.optional_secrets)
+  jobs        = var.image == null ? {} : var.schedules
 }

@@ -18,7 +18,17 @@ output "workload_identity_provider" {
   value       = one(google_iam_workload_identity_pool_provider.github[*].name)
 }
 
-output "deployer" {
-  description = "The identity that the workflows take on; null without a repository."
-  value       = one(google_service_account.deployer[*].email)
+output "workflow_identities" {
+  description = "The identities that workflows take on, by role; empty without a repository."
+  value       = { for role, account in google_service_account.workflow : role => account.email }
+}
+
+output "identities" {
+  description = "The identities by purpose, to take on from a laptop where that is allowed."
+  value       = { for purpose, account in google_service_account.purpose : purpose => account.email }
+}
+
+output "source_host" {
+  description = "Private address of the Cloud SQL source; null where the source is another server."
+  value       = one(module.cloud_sql_source[*].host)
 }

@@ -24,6 +24,8 @@ resource "google_secret_manager_secret" "setting" {
   lifecycle {
     prevent_destroy = true
   }
+
+  depends_on = [google_kms_crypto_key_iam_member.agent]
 }
 
 resource "google_secret_manager_secret_iam_member" "workbook" {
@@ -31,5 +33,5 @@ resource "google_secret_manager_secret_iam_member" "workbook" {
 
   secret_id = each.value.id
   role      = "roles/secretmanager.secretAccessor"
-  member    = google_service_account.workbook.member
+  member    = google_service_account.purpose["workbook"].member
 }

@@ -17,5 +17,6 @@ postgres = {
 archive_retention_days = 30
 archive_deletion_days  = 1825
 
+operators        = ["group:data-on-call@example.com"]
 alert_emails     = ["data-on-call@example.com"]
 optional_secrets = ["CREDIX_ALERT_URLS"]

@@ -1,4 +1,8 @@
-mock_provider "google" {}
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+}
 
 variables {
   project     = "credix-test"
@@ -70,4 +74,112 @@ run "an_unknown_secret" {
     optional_secrets = ["CREDIX_TOKEN"]
   }
   expect_failures = [var.optional_secrets]
+}
+
+run "prod_by_a_tag" {
+  command = plan
+  variables {
+    environment = "prod"
+    image       = "southamerica-east1-docker.pkg.dev/credix-test/credix-prod/workbook:1"
+  }
+  expect_failures = [var.image]
+}
+
+run "what_latest_is" {
+  command = plan
+  variables {
+    image = "southamerica-east1-docker.pkg.dev/credix-test/credix-dev/workbook:latest"
+  }
+  expect_failures = [var.image]
+}
+
+run "everybody_as_analyst" {
+  command = plan
+  variables {
+    analysts = ["allUsers"]
+  }
+  expect_failures = [var.analysts]
+}
+
+run "a_domain_as_operator" {
+  command = plan
+  variables {
+    operators = ["domain:example.com"]
+  }
+  expect_failures = [var.operators]
+}
+
+run "the_superuser_of_the_source" {
+  command = plan
+  variables {
+    postgres = { host = "10.0.0.3", db = "credit", user = "postgres" }
+  }
+  expect_failures = [var.postgres]
+}
+
+run "a_repository_without_its_owners_number" {
+  command = plan
+  variables {
+    github_repository = "example/credix"
+    state_bucket      = "t-terraform"
+  }
+  expect_failures = [var.github_owner_id]
+}
+
+run "state_beside_the_data" {
+  command = plan
+  variables {
+    github_repository = "example/credix"
+    github_owner_id   = "1"
+    state_bucket      = "t-lake"
+  }
+  expect_failures = [var.state_bucket]
+}
+
+run "a_key_elsewhere" {
+  command = plan
+  variables {
+    kms_key = "projects/p/locations/us/keyRings/r/cryptoKeys/k"
+  }
+  expect_failures = [var.kms_key]
+}
+
+run "a_promise_without_a_budget" {
+  command = plan
+  variables {
+    objectives = { runs = 1 }
+  }
+  expect_failures = [var.objectives]
+}
+
+run "soft_delete_for_three_days" {
+  command = plan
+  variables {
+    soft_delete_days = 3
+  }
+  expect_failures = [var.soft_delete_days]
+}
+
+run "datastream_without_a_network" {
+  command = plan
+  variables {
+    datastream = { destination = "landing", subnet_cidr = "10.20.0.0/28", producer_projects = ["tenant"] }
+  }
+  expect_failures = [var.datastream]
+}
+
+run "a_source_without_a_network" {
+  command = plan
+  variables {
+    cloud_sql = {}
+  }
+  expect_failures = [var.cloud_sql]
+}
+
+run "a_job_of_a_week" {
+  command = plan
+  variables {
+    job = { timeout_seconds = 604800 }
+  }
+  expect_failures = [var.job]
 }

@@ -12,8 +12,9 @@ from credix.settings import PROJECT_DIR, Settings
 from credix.steps.provision import LAYERS
 
 ROOT = PROJECT_DIR / "terraform"
-FILES = sorted(ROOT.glob("*.tf"))
+FILES = sorted(ROOT.rglob("*.tf"))
 ENVIRONMENTS = sorted((ROOT / "environments").glob("*.tfvars"))
+PROFILES = PROJECT_DIR / "dbt" / "business_case" / "profiles.yml"
 TERRAFORM = shutil.which("terraform")
 
 
@@ -44,7 +45,8 @@ def test_every_schedule_starts_a_job_that_there_is() -> None:
 def test_a_job_is_told_settings_that_the_workbook_knows() -> None:
     told = set(re.findall(r"\b(?:CREDIX|POSTGRES|GCP)_[A-Z_]+\b", text("locals.tf")))
     known = {str(field.alias) for field in Settings.model_fields.values()}
-    assert told - known == set()
+    of_dbt = set(re.findall(r"\bCREDIX_DBT_[A-Z_]+\b", PROFILES.read_text("utf-8")))
+    assert told - known - of_dbt == set()
 
 
 def test_a_job_is_told_every_setting_without_a_default() -> None:
@@ -60,17 +62,43 @@ def test_the_values_of_an_environment_name_it_and_hold_no_secret(file: Path) -> 
     assert not re.search(r"password|token|private_key|://", values, re.IGNORECASE)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_key_file_and_no_role_over_all_data_is_made(file: Path) -> None:
     source = file.read_text("utf-8")
     assert "google_service_account_key" not in source
-    assert not re.search(r"roles/(?:owner|editor|storage\.admin|bigquery\.admin)\b", source)
+    assert not re.search(r"roles/(?:owner|editor|viewer|storage\.admin|bigquery\.admin)\b", source)
+    assert not re.search(r"google_(?:project|organization)_iam_(?:binding|policy)\b", source)
 
 
-@pytest.mark.parametrize("resource", ["google_bigquery_dataset", "google_storage_bucket"])
-def test_where_data_lives_nothing_is_destroyed_by_accident(resource: str) -> None:
-    source = text("datasets.tf" if "bigquery" in resource else "buckets.tf")
-    assert "prevent_destroy = true" in block(source, f'resource "{resource}"')
+@pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_value_of_a_secret_passes_through_the_state(file: Path) -> None:
+    source = re.sub(r"#.*", "", file.read_text("utf-8"))
+    assert "google_secret_manager_secret_version" not in source
+    assert "google_sql_user" not in source
+    holds = r"^\s*(?:root_)?(?:password|private_key|auth_token|secret_data)\s+="
+    assert not re.search(holds, source, re.MULTILINE)
+
+
+KINDS_WITH_DATA = "storage_bucket|bigquery_dataset|sql_database_instance|secret_manager_secret"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_where_data_lives_nothing_is_destroyed_by_accident(file: Path) -> None:
+    source = file.read_text("utf-8")
+    opening_of_data = rf'^resource "google_(?:{KINDS_WITH_DATA})" "\w+" {{$'
+    for opening in re.findall(opening_of_data, source, re.MULTILINE):
+        assert "prevent_destroy = true" in block(source, opening), opening
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_variable_has_a_type_and_says_what_it_is(file: Path) -> None:
+    source = file.read_text("utf-8")
+    for opening in re.findall(r'^variable "\w+" {$', source, re.MULTILINE):
+        said = block(source, opening)
+        assert re.search(r"^  type +=", said, re.MULTILINE), opening
+        assert re.search(r'^  description += ".+\."$', said, re.MULTILINE), opening
+    for opening in re.findall(r'^output "\w+" {$', source, re.MULTILINE):
+        assert "description" in block(source, opening), opening
 
 
 @pytest.mark.skipif(TERRAFORM is None, reason="terraform is not installed")

@@ -12,7 +12,10 @@
             ) -%}
             {%- set control = capture_control_relation(relation) -%}
             {%- if not load_relation(control) -%}
-                {%- do adapter.create_schema(control) -%}
+                {#- CREATE SCHEMA needs a right on the whole project even where the dataset is there. -#}
+                {%- if not adapter.check_schema_exists(control.database, control.schema) -%}
+                    {%- do adapter.create_schema(control) -%}
+                {%- endif -%}
                 {%- do run_query(create_capture_control_sql(control)) -%}
                 {%- do adapter.cache_added(control) -%}
             {%- endif -%}

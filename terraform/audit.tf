@@ -1,0 +1,18 @@
+data "google_project" "this" {
+  project_id = var.project
+}
+
+# Who read or wrote what: BigQuery always says so, the others only when told to. It replaces usage logs of buckets.
+resource "google_project_iam_audit_config" "data_access" {
+  for_each = var.audits_data_access ? toset(["storage.googleapis.com", "secretmanager.googleapis.com"]) : toset([])
+
+  project = var.project
+  service = each.value
+
+  dynamic "audit_log_config" {
+    for_each = toset(["DATA_READ", "DATA_WRITE"])
+    content {
+      log_type = audit_log_config.value
+    }
+  }
+}

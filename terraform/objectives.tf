@@ -1,0 +1,86 @@
+# What is promised, and what is left of it: docs/production.md says what to do when an error budget burns.
+locals {
+  has_freshness = contains(keys(local.jobs), "installments")
+  service       = google_monitoring_custom_service.workbook
+  # Share of the budget of 28 days that may go in a window before people are told: 2 % in an hour, 10 % in three days.
+  burns = {
+    fast = { window = "3600s", rate = 0.02 * 28 * 24, severity = "CRITICAL" }
+    slow = { window = "259200s", rate = 0.10 * 28 / 3, severity = "WARNING" }
+  }
+  objectives = merge(
+    { runs = google_monitoring_slo.runs.name },
+    { for objective in google_monitoring_slo.freshness : "freshness" => objective.name },
+  )
+}
+
+resource "google_monitoring_custom_service" "workbook" {
+  service_id   = local.name
+  display_name = "Credix ${var.environment}"
+  user_labels  = local.labels
+}
+
+resource "google_monitoring_slo" "runs" {
+  service             = local.service.service_id
+  slo_id              = "runs"
+  display_name        = "Runs that end well"
+  goal                = var.objectives.runs
+  rolling_period_days = 28
+  user_labels         = local.labels
+
+  request_based_sli {
+    good_total_ratio {
+      good_service_filter  = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.runs["ended_runs"].name}\" resource.type=\"cloud_run_job\""
+      total_service_filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.runs["all_runs"].name}\" resource.type=\"cloud_run_job\""
+    }
+  }
+}
+
+# An hour is good when at least one run of installments, or of everything, has ended well in it.
+resource "google_monitoring_slo" "freshness" {
+  count = local.has_freshness ? 1 : 0
+
+  service             = local.service.service_id
+  slo_id              = "freshness"
+  display_name        = "Hours in which installments were carried"
+  goal                = var.objectives.freshness
+  rolling_period_days = 28
+  user_labels         = local.labels
+
+  windows_based_sli {
+    window_period = "3600s"
+    metric_sum_in_range {
+      time_series = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.runs["ended_runs"].name}\" resource.type=\"cloud_run_job\" metric.labels.job=one_of(\"installments\",\"full\")"
+      range {
+        min = 1
+        max = 1000000
+      }
+    }
+  }
+}
+
+resource "google_monitoring_alert_policy" "budget_burns" {
+  for_each = {
+    for pair in setproduct(concat(["runs"], local.has_freshness ? ["freshness"] : []), keys(local.burns)) :
+    "${pair[0]} ${pair[1]}" => merge(local.burns[pair[1]], { objective = pair[0] })
+  }
+
+  display_name          = "Credix ${var.environment}: the error budget of ${each.key} burns"
+  severity              = each.value.severity
+  combiner              = "OR"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  conditions {
+    display_name = "faster than ${format("%.1f", each.value.rate)} times what 28 days allow"
+    condition_threshold {
+      filter          = "select_slo_burn_rate(\"${local.objectives[each.value.objective]}\", \"${each.value.window}\")"
+      comparison      = "COMPARISON_GT"
+      threshold_value = each.value.rate
+      duration        = "0s"
+    }
+  }
+
+  documentation {
+    content = "docs/production.md, Error budget: what to do at which pace, and what stops when nothing is left."
+  }
+}

@@ -1,0 +1,83 @@
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+}
+
+variables {
+  project     = "credix-test"
+  environment = "dev"
+  image       = "southamerica-east1-docker.pkg.dev/credix-test/credix-dev/workbook:1"
+  buckets     = { lake = "t-lake", archive = "t-archive", report = "t-report", runs = "t-runs" }
+  postgres    = { host = "10.0.0.3", db = "credit", user = "reader" }
+}
+
+run "without_a_repository_no_workflow_logs_in" {
+  command = plan
+
+  assert {
+    condition     = length(google_iam_workload_identity_pool.workflows) == 0 && length(google_service_account.workflow) == 0
+    error_message = "Nobody from outside logs in unless a repository is named."
+  }
+}
+
+run "workflows_log_in_by_owner_repository_and_environment" {
+  command = plan
+
+  variables {
+    github_repository = "example/credix"
+    github_owner_id   = "4711"
+    state_bucket      = "t-terraform"
+  }
+
+  assert {
+    condition = alltrue([
+      for claim in [
+        "assertion.repository_owner_id == '4711'",
+        "'repo:example/credix:environment:dev'",
+        "'repo:example/credix:environment:dev-plan'",
+        "'repo:example/credix:environment:dev-images'",
+      ] : strcontains(google_iam_workload_identity_pool_provider.github[0].attribute_condition, claim)
+    ])
+    error_message = "A token of another repository, or one that no reviewer let through, is refused."
+  }
+  assert {
+    condition     = toset([for grant in google_service_account_iam_member.workflow : grant.role]) == toset(["roles/iam.workloadIdentityUser"])
+    error_message = "They log in by their token."
+  }
+}
+
+run "workflows_read_no_row_and_give_no_right" {
+  command = plan
+
+  variables {
+    github_repository = "example/credix"
+    github_owner_id   = "4711"
+    state_bucket      = "t-terraform"
+  }
+
+  assert {
+    condition = !anytrue(flatten([
+      for role in google_project_iam_custom_role.terraform : [
+        for permission in role.permissions : can(regex("setIamPolicy|objects\\.|getData|versions\\.access|iam\\.roles\\.(create|update)|actAs|getAccessToken|buckets\\.(create|update|delete)|datasets\\.(create|update|delete)", permission))
+      ]
+    ]))
+    error_message = "Terraform in a workflow sees and changes what runs; it reads no data and gives no rights."
+  }
+  assert {
+    condition     = !anytrue([for permission in google_project_iam_custom_role.terraform["planner"].permissions : !can(regex("\\.get(IamPolicy)?$", permission))])
+    error_message = "The planner changes nothing."
+  }
+  assert {
+    condition     = { for role, grant in google_storage_bucket_iam_member.state : role => grant.role } == { planner = "roles/storage.objectViewer", deployer = "roles/storage.objectUser" }
+    error_message = "The planner reads the state, the deployer writes it."
+  }
+  assert {
+    condition     = google_artifact_registry_repository_iam_member.pusher[0].role == "roles/artifactregistry.writer"
+    error_message = "Images are pushed, and never deleted, by an identity that can do nothing else."
+  }
+  assert {
+    condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags
+    error_message = "A tag that was rolled out stays what it was."
+  }
+}
