@@ -64,7 +64,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	fi
 	@touch $@
 
-lock: ## Resolve the dependencies anew, for every supported Python and platform, and for the image
+lock: ## Resolve the dependencies anew, for every supported Python and platform, and for the images
 	uv pip compile --universal --python-version 3.11 --extra local --extra dev \
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
@@ -73,6 +73,10 @@ lock: ## Resolve the dependencies anew, for every supported Python and platform,
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
 		--output-file docker/workbook/requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.12 --constraint requirements.lock \
+		--generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --quiet \
+		--output-file docker/data-loader/requirements.lock docker/data-loader/requirements.in
 
 clean: ## Remove the environment; ./run_pipeline.py reset removes data and runs
 	rm -rf $(VENV)

@@ -1,7 +1,10 @@
 """Images, compose file and workflows hold to the rules of their linters."""
 
+import json
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from credix.local.process import choose_port, wait_until
 from credix.settings import PROJECT_DIR, Settings
 
 TOOLS = Path(sys.executable).parent
@@ -37,14 +41,110 @@ def test_an_image_runs_as_a_user_of_its_own_and_hears_signals(file: Path) -> Non
     assert not re.search(r"^RUN .*--mount", text, re.MULTILINE)
 
 
-def test_what_an_image_copies_is_sent_to_the_build() -> None:
-    sent = {
-        line[1:] for line in (PROJECT_DIR / ".dockerignore").read_text().split() if line[0] == "!"
-    }
-    for file in DOCKERFILES:
-        for names in re.findall(r"^COPY (?!--from)(.+?) \S+$", file.read_text(), re.MULTILINE):
-            for name in names.replace("\\", "").split():
-                assert any(name == one or name.startswith(f"{one}/") for one in sent), name
+def copied(file: Path) -> list[tuple[str, str]]:
+    """What a Dockerfile copies from the project, as source and the folder or file it becomes."""
+    text = file.read_text("utf-8").replace("\\\n", " ")
+    copies = re.findall(r"^COPY (?!--from)(.+) (\S+)$", text, re.MULTILINE)
+    return [(name, target) for names, target in copies for name in names.split()]
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_what_an_image_copies_is_there_and_is_sent_to_the_build(file: Path) -> None:
+    lines = (PROJECT_DIR / ".dockerignore").read_text().split()
+    sent = {line[1:] for line in lines if line[0] == "!"}
+    assert copied(file)
+    for name, _ in copied(file):
+        assert (PROJECT_DIR / name).exists()
+        assert any(name == one or name.startswith(f"{one}/") for one in sent), name
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_an_image_installs_what_the_lock_has(file: Path) -> None:
+    text = file.read_text("utf-8")
+    pinned = set((PROJECT_DIR / "requirements.lock").read_text("utf-8").split())
+    for name in re.findall(r"\S+/requirements\.lock(?= /tmp)", text):
+        lock = (PROJECT_DIR / name).read_text("utf-8")
+        assert set(re.findall(r"^\S+==\S+", lock, re.MULTILINE)) - pinned == set()
+    for install in re.findall(r"pip install (.+)$", text, re.MULTILINE):
+        assert "--require-hashes" in install
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_an_image_says_what_it_was_built_from(file: Path) -> None:
+    for stage in re.split(r"^FROM ", file.read_text("utf-8"), flags=re.MULTILINE):
+        if "ENTRYPOINT" in stage:
+            assert re.search(r'image\.version="\$\{VERSION\}"', stage)
+            assert re.search(r'image\.revision="\$\{REVISION\}"', stage)
+            assert re.search(r"^HEALTHCHECK (?:NONE|--)", stage, re.MULTILINE)
+
+
+def image(file: Path, stage: str, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The command of a stage and its environment, over a copy of the files that the image has."""
+    text = file.read_text("utf-8")
+    for name, target in copied(file):
+        inside = folder / target.removeprefix("/app/").removeprefix("/")
+        if "requirements" in name or target.startswith("/tmp"):
+            continue
+        if (PROJECT_DIR / name).is_dir():
+            unwanted = shutil.ignore_patterns("__pycache__", "target", "logs", "dbt_packages")
+            shutil.copytree(PROJECT_DIR / name, inside, ignore=unwanted, dirs_exist_ok=True)
+        else:
+            path = inside / Path(name).name if target.endswith("/") else inside
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT_DIR / name, path)
+    own = text[text.index(f" AS {stage}\n") :] if stage else text
+    command = json.loads(re.findall(r"^ENTRYPOINT (.+)$", own, re.MULTILINE)[0])
+    assert command[:3] == ["tini", "--", "python"]
+    environment = {"PYTHONPATH": str(folder / "lib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return [sys.executable, "-P", *command[3:]], environment
+
+
+@pytest.mark.parametrize(
+    ("folder", "stage", "arguments", "answer"),
+    [
+        ("workbook", "workbook", ["run", "--help"], "Run a job"),
+        ("data-loader", "", ["--help"], "FOLDER_OR_FILE"),
+    ],
+)
+def test_the_command_of_an_image_starts_with_the_files_it_has(
+    folder: str, stage: str, arguments: list[str], answer: str, tmp_path: Path
+) -> None:
+    file = PROJECT_DIR / "docker" / folder / "Dockerfile"
+    command, environment = image(file, stage, tmp_path)
+    found = subprocess.run(
+        [*command, *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+    assert answer in found.stdout
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_stack_of_an_image_answers_and_ends_by_sigterm(tmp_path: Path) -> None:
+    file = PROJECT_DIR / "docker" / "workbook" / "Dockerfile"
+    command, environment = image(file, "stack", tmp_path)
+    rest = choose_port(set())
+    grpc = choose_port({rest})
+    (tmp_path / "objects").mkdir()
+    arguments = ["--data", tmp_path / "bigquery", "--objects", tmp_path / "objects"]
+    arguments += ["--port", rest, "--grpc-port", grpc]
+    with subprocess.Popen(
+        [*command, *map(str, arguments)], cwd=tmp_path, env=environment
+    ) as server:
+        try:
+            assert wait_until(lambda: is_listening(rest), 60, pause=0.2)
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(20) in (0, -signal.SIGTERM)
+        finally:
+            server.kill()
 
 
 def test_the_compose_file_is_well_formed() -> None:
@@ -69,24 +169,3 @@ def test_a_workflow_is_well_formed_and_asks_for_little(file: Path) -> None:
 
 def test_yaml_is_tidy() -> None:
     assert complaints("yamllint", "--strict", "docker-compose.yml", ".github", "dbt") == ""
-
-
-def test_the_data_loader_starts_with_the_files_its_image_has(tmp_path: Path) -> None:
-    text = (PROJECT_DIR / "docker" / "data-loader" / "Dockerfile").read_text("utf-8")
-    for name in re.findall(r"lib/credix/[\w/]+(?:\.py)?", text.partition("USER")[0]):
-        source, target = PROJECT_DIR / name, tmp_path / name
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-    code = f"import sys; sys.path[:] = [{str(tmp_path / 'lib')!r}, *sys.path]; import credix.loader"
-    found = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        cwd=tmp_path,
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert found.stderr == ""
