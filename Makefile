@@ -2,18 +2,21 @@
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+# Checkov pins older versions of libraries that the workbook runs on: an environment of its own.
+CHECKOV_LOCK := tests/infrastructure/checkov/requirements.lock
+CHECKOV := $(VENV)/checkov/.installed
 # The newest Python at hand that the workbook supports.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$python && break; done)
 
-.PHONY: run test test-docs docs bench cost oracle oracle-notebooks oracle-deaths lint install lock clean
+.PHONY: run test test-docs docs bench cost oracle oracle-notebooks oracle-deaths lint lint-terraform install lock clean
 
 run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
 	./run_pipeline.py install-elementary --once
 	./run_pipeline.py run full
 
-test: $(INSTALLED) ## All tests, against real local servers
+test: $(INSTALLED) $(CHECKOV) ## All tests, against real local servers
 	$(VENV)/bin/python -m pytest -n 3
 
 test-docs: $(INSTALLED) ## Every line of README and getting started, each page in a fresh clone (minutes)
@@ -22,8 +25,9 @@ test-docs: $(INSTALLED) ## Every line of README and getting started, each page i
 bench: $(INSTALLED) ## Speed, ours and others' by turns: docs/benchmarks.md (an hour; parts: make bench PART=extraction)
 	$(VENV)/bin/python -m bench $(PART)
 
-cost: $(INSTALLED) ## The tables of docs/cost.md from what the last two runs of the local stack sent
+cost: $(INSTALLED) ## The tables of docs/cost.md and docs/production.md from what the last two runs of the local stack sent
 	$(VENV)/bin/python -m bench.cost --record
+	$(VENV)/bin/python -m bench.cost_sources
 
 HISTORIES ?= 20
 SEED ?= 1
@@ -45,6 +49,9 @@ lint: $(INSTALLED) ## Format, lint and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
+lint-terraform: $(INSTALLED) $(CHECKOV) ## Terraform, images and workflows by their linters, secrets in any file
+	$(VENV)/bin/python -m pytest tests/infrastructure
+
 install: $(INSTALLED) ## The environment in .venv, with uv where it is installed, else with pip
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -64,6 +71,17 @@ $(INSTALLED): requirements.lock pyproject.toml
 	fi
 	@touch $@
 
+$(CHECKOV): $(CHECKOV_LOCK) | $(INSTALLED)
+	@echo "Installing checkov into $(VENV)/checkov ..."
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(VENV)/bin/python $(VENV)/checkov && \
+		uv pip install --quiet --python $(VENV)/checkov --no-deps --require-hashes -r $(CHECKOV_LOCK) ; \
+	else \
+		$(VENV)/bin/python -m venv $(VENV)/checkov && \
+		$(VENV)/checkov/bin/python -m pip install --quiet --no-deps --require-hashes -r $(CHECKOV_LOCK) ; \
+	fi
+	@touch $@
+
 lock: ## Resolve the dependencies anew, for every supported Python and platform, and for the images
 	uv pip compile --universal --python-version 3.11 --extra local --extra dev \
 		--generate-hashes --no-annotate --no-header \
@@ -77,6 +95,10 @@ lock: ## Resolve the dependencies anew, for every supported Python and platform,
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
 		--output-file docker/data-loader/requirements.lock docker/data-loader/requirements.in
+	uv pip compile --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --quiet \
+		--output-file $(CHECKOV_LOCK) tests/infrastructure/checkov/requirements.in
 
 clean: ## Remove the environment; ./run_pipeline.py reset removes data and runs
 	rm -rf $(VENV)

@@ -61,6 +61,16 @@ resource "google_artifact_registry_repository_iam_member" "pusher" {
   member     = google_service_account.workflow["pusher"].member
 }
 
+# An image is built once, and copied from environment to environment as it is.
+resource "google_artifact_registry_repository_iam_member" "readers" {
+  for_each = var.image_readers
+
+  repository = google_artifact_registry_repository.images.name
+  location   = var.region
+  role       = "roles/artifactregistry.reader"
+  member     = each.value
+}
+
 # Terraform's own rights in a workflow: the planner sees what this module makes, the deployer changes what runs and what
 # is watched. None of these permissions reads a row, an object or the value of a secret; none gives a right, makes an
 # identity or touches a dataset or bucket: that is applied by a person (docs/google-cloud.md).

@@ -103,6 +103,20 @@ resource "google_service_account_iam_member" "may_act_as" {
   member             = each.value.member
 }
 
+# Files from outside (docs/external-ingestion.md): who brings them creates, and reads nothing.
+resource "google_storage_bucket_iam_member" "writers" {
+  for_each = var.writers
+
+  bucket = google_storage_bucket.store["lake"].name
+  role   = "roles/storage.objectCreator"
+  member = each.value
+
+  condition {
+    title      = "external files only"
+    expression = "resource.name.startsWith(\"projects/_/buckets/${var.buckets.lake}/objects/${var.prefix}/landing/external/\")"
+  }
+}
+
 resource "google_project_iam_member" "analysts" {
   for_each = var.analysts
 

@@ -195,8 +195,8 @@ variable "schedules" {
   }
 
   validation {
-    condition     = alltrue([for job in keys(var.schedules) : contains(["installments", "cnpj", "full", "monitoring"], job)])
-    error_message = "schedules names jobs of the workbook: installments, cnpj, full, monitoring."
+    condition     = alltrue([for job in keys(var.schedules) : contains(concat(["cnpj", "full", "monitoring"], tolist(setsubtract(local.sources, ["cnpj_ws"]))), job)])
+    error_message = "schedules names jobs of the workbook: cnpj, full, monitoring, or the source of one that carries it alone."
   }
 
   validation {
@@ -305,6 +305,17 @@ variable "dashboards" {
   }
 }
 
+variable "writers" {
+  description = "Who puts files below landing/external in the lake, such as a job of Dataflow; as serviceAccount:…."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for one in var.writers : can(regex("^(user|group|serviceAccount):[^@\\s]+@[^@\\s]+$", one))])
+    error_message = "writers are single people, groups or service accounts, as in serviceAccount:carrier@p.iam.gserviceaccount.com."
+  }
+}
+
 variable "alert_emails" {
   description = "Whom Google's own alerts tell: a job that fails, a schedule that stays silent, an error budget that burns."
   type        = set(string)
@@ -391,6 +402,17 @@ variable "kms_key" {
   validation {
     condition     = var.kms_key == null || strcontains(coalesce(var.kms_key, "-"), "/locations/${var.region}/")
     error_message = "kms_key lies in the region of what it encrypts."
+  }
+}
+
+variable "image_readers" {
+  description = "Who else pulls images from here: the pushers of the environments that images are copied to, as serviceAccount:…."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for one in var.image_readers : can(regex("^serviceAccount:[^@\\s]+@[^@\\s]+$", one))])
+    error_message = "image_readers are service accounts, as in serviceAccount:credix-prod-pusher@p.iam.gserviceaccount.com."
   }
 }
 

@@ -138,6 +138,22 @@ run "auditors_see_runs_and_no_rows" {
   }
 }
 
+run "who_brings_files_reads_none" {
+  command = plan
+
+  variables {
+    writers = ["serviceAccount:carrier@example.iam.gserviceaccount.com"]
+  }
+
+  assert {
+    condition = alltrue([
+      for grant in google_storage_bucket_iam_member.writers :
+      grant.role == "roles/storage.objectCreator" && strcontains(grant.condition[0].expression, "objects/business_case/landing/external/")
+    ])
+    error_message = "They create below landing/external: state and landing stay closed."
+  }
+}
+
 run "reads_and_writes_of_objects_and_secrets_are_logged" {
   command = plan
 

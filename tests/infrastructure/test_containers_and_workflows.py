@@ -163,9 +163,68 @@ def test_containers_are_told_settings_that_there_are_and_no_password_is_written_
 def test_a_workflow_is_well_formed_and_asks_for_little(file: Path) -> None:
     assert complaints("actionlint", file) == ""
     assert complaints("zizmor", "--offline", "--no-progress", file) == ""
-    for action in re.findall(r"uses: (\S+)", file.read_text("utf-8")):
-        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action), f"{action} is not pinned"
+    text = file.read_text("utf-8")
+    for action in re.findall(r"uses: (.+)$", text, re.MULTILINE):
+        pinned = re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+        assert pinned, f"{action} is not pinned"
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+    assert not re.search(r"secrets\.|pull_request_target", text)
+
+
+def test_workflows_have_the_form_that_github_reads() -> None:
+    schema = ("--builtin-schema", "vendor.github-workflows")
+    assert complaints("check-jsonschema", *schema, *WORKFLOWS) == ""
+
+
+def test_only_a_job_of_a_github_environment_gets_a_token_of_google() -> None:
+    for file in WORKFLOWS:
+        for name, job in yaml.safe_load(file.read_text("utf-8"))["jobs"].items():
+            logs_in = any("google-github-actions/auth" in str(step) for step in job["steps"])
+            assert ("id-token" in job.get("permissions", {})) == logs_in, name
+            assert logs_in <= ("environment" in job), name
+
+
+def test_a_release_has_the_section_of_its_version_as_notes(tmp_path: Path) -> None:
+    steps = yaml.safe_load((WORKFLOWS[0].parent / "release.yml").read_text("utf-8"))
+    script = steps["jobs"]["release"]["steps"][-1]["run"]
+    [notes] = re.findall(r"^awk .+$", script, re.MULTILINE)
+    changelog = (
+        "# C\n\n## [Unreleased]\n- new\n\n## [1.2.0] - 2026-01-01\n- old\n\n## [1.1.0]\n- older\n"
+    )
+    (tmp_path / "CHANGELOG.md").write_text(changelog)
+    subprocess.run(["sh", "-c", f"version=1.2.0; {notes}"], cwd=tmp_path, check=True)
+    assert (tmp_path / "notes.md").read_text() == "- old\n\n"
 
 
 def test_yaml_is_tidy() -> None:
     assert complaints("yamllint", "--strict", "docker-compose.yml", ".github", "dbt") == ""
+
+
+def test_rules_of_security_hold_and_no_file_has_a_secret() -> None:
+    """Checkov over Terraform, images and workflows; over every file for secrets."""
+    tool = PROJECT_DIR / ".venv" / "checkov" / "bin" / "checkov"
+    if not tool.exists():
+        pytest.skip("checkov is not installed: make lint-terraform")
+    frameworks = ["terraform", "dockerfile", "github_actions", "secrets"]
+    unwanted = [f"--skip-path={re.escape(name)}" for name in (".venv", ".local", "bench/.work")]
+    command = [tool, "--directory", ".", "--skip-download", "--compact", "--quiet", "--framework"]
+    found = subprocess.run(
+        [*map(str, command), *frameworks, *unwanted],
+        cwd=PROJECT_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout
+
+
+def test_a_rule_that_is_skipped_says_why() -> None:
+    files = [*PROJECT_DIR.glob("terraform/**/*.tf"), *DOCKERFILES, *WORKFLOWS]
+    files += PROJECT_DIR.glob("dbt/*/*.yml")
+    for file in files:
+        for line in re.findall(
+            r"(?:checkov:skip|hadolint ignore|zizmor: ignore).*", file.read_text()
+        ):
+            assert re.search(r"CKV\w+: (?:\S+ ){4}", line), f"{file.name}: {line}"
