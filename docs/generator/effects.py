@@ -6,7 +6,7 @@ found may be more than what happens, and never less; the tests compare it with r
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -75,49 +75,62 @@ def in_order(effects: set[str]) -> list[str]:
     return sorted(effects, key=lambda effect: (KINDS.index(effect.partition(".")[0]), effect))
 
 
-def named_in(function: ast.FunctionDef) -> Iterator[str]:
+@cache
+def named_in(function: ast.FunctionDef) -> frozenset[str]:
     """Arguments that name an effect; `{layer}.build` is told as `layer.build`."""
     arguments = (
-        argument
+        ast.unparse(argument)
         for node in ast.walk(function)
         if isinstance(node, ast.Call)
         for argument in node.args
         if isinstance(argument, ast.JoinedStr | ast.Constant)
     )
-    for argument in arguments:
-        found = EFFECT.fullmatch(ast.unparse(argument))
-        if found:
-            yield f"{found['kind']}.{found['verb']}"
+    found = filter(None, map(EFFECT.fullmatch, arguments))
+    return frozenset(f"{match['kind']}.{match['verb']}" for match in found)
 
 
-def called_by(module: str, function: ast.FunctionDef) -> Iterator[Place]:
-    here = modules()[module]
+@cache
+def called_by(module: str, function: ast.FunctionDef) -> tuple[Place, ...]:
+    here, nodes = modules()[module], list(ast.walk(function))
     local = {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in ast.walk(function)
+        for node in nodes
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
     imports = {**here.imports, **local}
-    for node in ast.walk(function):
+    called: list[Place] = []
+    for node in nodes:
         # A function is also handed over without a call: to a retry, a context, a partial.
         if isinstance(node, ast.Name) and node.id in imports:
-            yield from find(imports[node.id])
+            called += find(imports[node.id])
         elif isinstance(node, ast.Name):
-            yield from ((module, found) for found in here.functions.get(node.id, []))
+            called += [(module, found) for found in here.functions.get(node.id, [])]
         elif isinstance(node, ast.Attribute):
-            yield from attribute(module, node, imports)
+            called += find_attribute(module, node, imports)
+    return tuple(called)
 
 
-def attribute(caller: str, node: ast.Attribute, imports: dict[str, str]) -> Iterator[Place]:
+def find_attribute(caller: str, node: ast.Attribute, imports: dict[str, str]) -> list[Place]:
     """A function of a module, or a method of that name in any room that the caller may know."""
     if isinstance(node.value, ast.Name) and imports.get(node.value.id) in modules():
-        yield from find(f"{imports[node.value.id]}.{node.attr}")
-        return
-    room = ROOMS.index(caller.split(".")[1])
+        return find(f"{imports[node.value.id]}.{node.attr}")
+    room = room_of(caller)
+    return [place for place in methods().get(node.attr, []) if room_of(place[0]) <= room]
+
+
+def room_of(module: str) -> int:
+    return ROOMS.index(module.split(".")[1])
+
+
+@cache
+def methods() -> dict[str, list[Place]]:
+    """The methods of all modules by name."""
+    found: dict[str, list[Place]] = {}
     for name, module in modules().items():
-        if ROOMS.index(name.split(".")[1]) <= room:
-            yield from ((name, found) for found in module.methods.get(node.attr, []))
+        for method, nodes in module.methods.items():
+            found.setdefault(method, []).extend((name, node) for node in nodes)
+    return found
 
 
 def find(name: str) -> list[Place]:
