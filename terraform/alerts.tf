@@ -149,7 +149,7 @@ resource "google_logging_metric" "rights" {
   description = "Changes of who may do what: policies, keys of service accounts."
   filter = join(" AND ", [
     "log_id(\"cloudaudit.googleapis.com/activity\")",
-    "protoPayload.methodName=~\"(?i)setiampolicy|setiampermissions|createserviceaccountkey|datasets?\\.(update|patch)\"",
+    "protoPayload.methodName=~\"(?i)setiampolicy|setiampermissions|createserviceaccountkey|dataset(service)?\\.(update|patch)\"",
   ])
 
   metric_descriptor {

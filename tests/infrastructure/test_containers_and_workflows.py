@@ -38,7 +38,15 @@ def test_an_image_runs_as_a_user_of_its_own_and_hears_signals(file: Path) -> Non
     text = file.read_text("utf-8")
     assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] == "10001"
     assert re.search(r"^ENTRYPOINT \[", text, re.MULTILINE)
-    assert not re.search(r"^RUN .*--mount", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_an_image_is_built_by_an_engine_without_buildkit(file: Path) -> None:
+    text = file.read_text("utf-8")
+    assert not re.search(
+        r"^(?:RUN|COPY|ADD) .*(?:--mount|--link|--chmod|--security|<<)", text, re.MULTILINE
+    )
+    assert not re.search(r"^# *syntax *=", text, re.MULTILINE | re.IGNORECASE)
 
 
 def copied(file: Path) -> list[tuple[str, str]]:

@@ -106,3 +106,19 @@ def test_the_files_are_formatted() -> None:
     command = [str(TERRAFORM), "fmt", "-check", "-recursive", "-diff", str(ROOT)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.skipif(TERRAFORM is None, reason="terraform is not installed")
+@pytest.mark.skipif(
+    not (ROOT / ".terraform" / "providers").exists(),
+    reason="no provider here: terraform -chdir=terraform init -backend=false",
+)
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_the_module_is_valid_and_makes_what_its_tests_say(command: str) -> None:
+    found = subprocess.run(
+        [str(TERRAFORM), f"-chdir={ROOT}", command, "-no-color"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, f"{found.stdout}{found.stderr}"
