@@ -35,9 +35,9 @@ def default(field: FieldInfo) -> str:
         return "none"
     if isinstance(field.default, str | Path):
         return code(field.default)
-    sizes = [f" ({field.default // size} {unit})" for unit, size in UNITS.items() if is_size(field)]
-    fitting = [text for text in sizes if not text.startswith(" (0 ")]
-    return f"{field.default}{fitting[0] if fitting else ''}"
+    number = field.default
+    sizes = [f" ({number // size} {unit})" for unit, size in UNITS.items() if number >= size]
+    return f"{number}{sizes[0] if sizes and is_size(field) else ''}"
 
 
 def is_size(field: FieldInfo) -> bool:
