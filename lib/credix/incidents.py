@@ -21,6 +21,7 @@ class Kind(StrEnum):
     RUN = "run"
     LATE = "late"
     DRIFT = "drift"
+    REFUSED = "refused"
     SLOT = "slot"
     MONITOR = "monitor"
     MONITORING = "monitoring"

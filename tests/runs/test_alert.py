@@ -92,6 +92,15 @@ def test_drift_that_01_has_seen_is_found_and_its_end_judged(settings: Settings) 
     assert "drift installments" in find(manifest(), "", states_of(settings)).judged
 
 
+def test_files_of_other_software_that_are_refused_are_told_of_as_such(settings: Settings) -> None:
+    outside = manifest()
+    extracted = outside["steps"]["installments"]["01_extract"]
+    extracted |= {"received": {}, "refused": ["a.parquet was refused."], "messages": ["b waits."]}
+    found = find(outside, "", states_of(settings))
+    assert found.wrong == {"refused installments": "a.parquet was refused."}
+    assert "drift installments" not in found.judged
+
+
 @pytest.mark.usefixtures("warehouse")
 def test_a_run_that_fails_thrice_and_then_works_alerts_once_and_clears_once(
     alerting: Settings, receiver: Receiver, tables: dict[str, Table]

@@ -65,9 +65,12 @@ def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findi
         extracted = steps.get("01_extract")
         if extracted is None:
             continue
-        judged.add(Kind.DRIFT.of(source))
-        if extracted.get("messages"):
-            wrong[Kind.DRIFT.of(source)] = " ".join(extracted["messages"])
+        is_from_outside = "received" in extracted
+        key = (Kind.REFUSED if is_from_outside else Kind.DRIFT).of(source)
+        judged.add(key)
+        messages = extracted["refused"] if is_from_outside else extracted.get("messages")
+        if messages:
+            wrong[key] = " ".join(messages)
     wrong_tables, judged_tables = find_monitored(manifest)
     wrong |= wrong_tables
     judged |= judged_tables

@@ -76,6 +76,11 @@ class Arrivals:
     def taken(self) -> list[Arrival]:
         return [line for line in self.lines if line.fate == "taken"]
 
+    def tell(self, fate: str) -> list[str]:
+        """A sentence for each file of this fate."""
+        lines = [line for line in self.lines if line.fate == fate]
+        return [f"{line.file} was {fate}: {line.reason.rstrip('.')}." for line in lines]
+
     def table(self) -> pd.DataFrame:
         columns = ["file", "size_bytes", "rows", "fate", "reason"]
         return pd.DataFrame([asdict(line) for line in self.lines], columns=columns)

@@ -148,11 +148,8 @@ def finish(run: Run, arrivals: Arrivals, delta: Delta, result_path: str) -> dict
         dropped_rows=delta.dropped_rows,
         superseded_rows=arrivals.superseded_rows,
         orders=run.orders.as_parameters(),
-        messages=[
-            f"WARNING: {line.file} was {line.fate}: {line.reason}"
-            for line in arrivals.lines
-            if line.fate != "taken"
-        ],
+        messages=[f"WARNING: {told}" for told in arrivals.tell("refused") + arrivals.tell("left")],
+        refused=arrivals.tell("refused"),
         size_bytes=delta.size_bytes,
         predicate=f"{len(arrivals.taken)} files from landing/external",
         is_full=False,
