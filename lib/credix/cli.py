@@ -244,6 +244,7 @@ def main() -> None:
         sys.exit(2)
     except CredixError as error:
         terminal.print_error(str(error), next_command(error))
+        terminal.tell(f"More: docs/runbook.md, {type(error).__name__}")
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort) as error:
         # It would tell of the tasks that the interrupt has left unfinished.
