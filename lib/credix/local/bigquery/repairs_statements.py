@@ -9,9 +9,11 @@ import sqlglot
 from bqemulator.api.dependencies import AppContext
 from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.jobs import executor
+from bqemulator.scripting import interpreter
 from bqemulator.scripting.interpreter import ScriptInterpreter
 from bqemulator.sql import translator
 from bqemulator.sql.rewriter import create_table_schema_ctas
+from bqemulator.sql.translator import SQLTranslator
 from sqlglot import exp
 
 from credix.local.bigquery.patching import replace
@@ -28,12 +30,15 @@ DISTINCT_ARRAY = re.compile(
 )
 # Those of a few jobs at a time, in the forms that one statement takes on its way.
 PARSED_STATEMENTS = 64
+# Those of a whole run: the next one sends most of them again. Longer ones carry rows.
+TRANSLATED_STATEMENTS, TRANSLATED_LETTERS = 512, 50_000
 MERGE = re.compile(COMMENTS + r"merge\b.*\bwhen\s+matched\b", re.IGNORECASE | re.DOTALL)
 
 
 def apply() -> None:
     """Make all repairs of this module."""
     parse_once()
+    translate_once()
     create_declared_tables_from_subqueries()
     rewrite_before_translation()
     refuse_ambiguous_merges()
@@ -52,6 +57,26 @@ def parse_once() -> None:
     @lru_cache(PARSED_STATEMENTS)
     def parsed(sql: str, read: str) -> exp.Expression:
         return original(sql, read=read)
+
+
+def translate_once() -> None:
+    """Of the same statement over the same tables the two longest parts are done once."""
+
+    def apply_rules(self: SQLTranslator, sql: str, *, schema: dict[str, Any] | None = None) -> str:
+        if len(sql) > TRANSLATED_LETTERS:
+            return original(self, sql, schema=schema)
+        key = (sql, repr(schema))
+        if key not in known:
+            if len(known) >= TRANSLATED_STATEMENTS:
+                del known[next(iter(known))]
+            known[key] = original(self, sql, schema=schema)
+        return known[key]
+
+    known: dict[tuple[str, str], str] = {}
+    original = replace(SQLTranslator, "_apply_rules", apply_rules)
+    for module in (executor, interpreter):
+        qualify = replace(module, "rewrite_table_refs", None)
+        replace(module, "rewrite_table_refs", lru_cache(TRANSLATED_STATEMENTS)(qualify))
 
 
 def create_declared_tables_from_subqueries() -> None:
