@@ -75,7 +75,7 @@ resource "google_artifact_registry_repository_iam_member" "readers" {
 # is watched. None of these permissions reads a row, an object or the value of a secret; none gives a right, makes an
 # identity or touches a dataset or bucket: that is applied by a person (docs/google-cloud.md).
 locals {
-  seen = [
+  seen = concat([
     "artifactregistry.repositories.get", "artifactregistry.repositories.getIamPolicy",
     "bigquery.datasets.get", "bigquery.datasets.getIamPolicy", "bigquery.tables.get",
     "cloudkms.cryptoKeys.getIamPolicy", "cloudscheduler.jobs.get",
@@ -86,8 +86,18 @@ locals {
     "resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy",
     "run.jobs.get", "run.jobs.getIamPolicy", "secretmanager.secrets.get", "secretmanager.secrets.getIamPolicy",
     "storage.buckets.get", "storage.buckets.getIamPolicy",
-  ]
+    ],
+    var.datastream == null ? [] : [
+      "compute.firewalls.get", "compute.networkAttachments.get", "compute.subnetworks.get",
+      "datastream.connectionProfiles.get", "datastream.privateConnections.get", "datastream.streams.get",
+    ],
+    var.cloud_sql == null ? [] : [
+      "cloudsql.databases.get", "cloudsql.instances.get", "compute.globalAddresses.get", "servicenetworking.services.get",
+    ],
+  )
   changed = [
+    # Cloud Run asks whoever deploys for the right to pull the image.
+    "artifactregistry.repositories.downloadArtifacts",
     "bigquery.tables.create", "bigquery.tables.update",
     "cloudscheduler.jobs.create", "cloudscheduler.jobs.delete", "cloudscheduler.jobs.enable",
     "cloudscheduler.jobs.pause", "cloudscheduler.jobs.update",
