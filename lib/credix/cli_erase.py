@@ -88,7 +88,7 @@ def erase(
 
     wanted = parse_keys(load_source(str(source)), given)
     chosen = Chosen(settings, str(source), wanted, asks_source=not no_source_check)
-    requests = [chosen, *chosen.references(with_installments)]
+    requests = [chosen, *(chosen.references() if with_installments else [])]
     facts: dict[str, Any] = {"sources": [request.facts() for request in requests]}
     answer = Answer(yes, as_json, {**facts, "naming_installments": chosen.naming})
     answer.show(
@@ -126,27 +126,23 @@ class Chosen:
         self, settings: "Settings", source: str, keys: "pa.Table", *, asks_source: bool
     ) -> None:
         from credix.erasure import match_keys
-        from credix.runs.erase import find_traces
+        from credix.runs.erase import count_references, find_traces
 
         self.settings, self.keys, self.asks_source = settings, keys, asks_source
         self.run: Run = open_run(settings, source, "erase")
         # Looking needs no secret that outlives it.
         self.matcher: Matcher = match_keys(self.run.source, secrets.token_bytes(), keys)
         self.traces: Traces = find_traces(self.run, self.matcher, keys, asks_source=asks_source)
-        self.naming = 0
+        self.naming = count_references(self.run, keys)
 
-    def references(self, is_wanted: bool) -> "list[Chosen]":
-        """The rows of another source that name these keys, where they are wanted."""
+    def references(self) -> "list[Chosen]":
+        """The rows of another source that name these keys."""
         from credix.runs.erase import find_references
 
-        found = find_references(self.run, self.matcher, self.keys)
-        if found is None:
-            return []
-        other, keys, self.naming = found
-        if not is_wanted or not len(keys):
-            return []
-        name = other.source.name
-        return [Chosen(self.settings, name, keys, asks_source=self.asks_source)]
+        name, keys = find_references(self.run, self.keys)
+        return (
+            [Chosen(self.settings, name, keys, asks_source=self.asks_source)] if len(keys) else []
+        )
 
     def facts(self) -> dict[str, Any]:
         traces = self.traces

@@ -6,7 +6,7 @@ Everything else is refused by name, so that nothing is dropped in silence.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ IGNORED = ("_airbyte_", "_ab_cdc_")
 DELETES = {"D", "DELETE", "UPDATE-DELETE"}
 WRITES = {"C", "I", "INSERT", "R", "READ", "U", "UPDATE", "UPDATE-INSERT", "UPSERT"}
 ORDER_DIGITS = 20
+# Clocks differ; a change that claims to be of tomorrow would win over all that follow today.
+LONGEST_SKEW = timedelta(minutes=5)
 # What stands in a received file behind the contract's columns, one line per change.
 CHANGE: list[Any] = [
     pa.field("_row_hash", pa.int64()),
@@ -192,6 +194,8 @@ def find_instants(layout: Layout, rows: pa.Table, written_at: datetime) -> Any:
             f"column {name} is {found.type}: write a TIMESTAMP, or text with a zone as in "
             "2026-03-31T10:15:00.123456Z"
         ) from None
+    if pc.any(pc.greater(instants, pa.scalar(written_at + LONGEST_SKEW, READ_AT))).as_py():
+        raise DataError(f"column {name} lies in the future of the time the file was written")
     return instants.fill_null(otherwise)
 
 

@@ -224,22 +224,38 @@ def unfinished(run: Run, sources: Sequence[str]) -> list[Erasure]:
     return [record for record in records if record.status != "done"]
 
 
-def find_references(run: Run, matcher: Matcher, keys: pa.Table) -> tuple[Run, pa.Table, int] | None:
-    """Keys of the other source whose rows name one of these, and how many of them live in bronze.
-
-    None where no source names this one. A row that names another key by now is not meant.
-    """
-    if matcher.source.name not in REFERENCES:
-        return None
-    name, column = REFERENCES[matcher.source.name]
+def count_references(run: Run, keys: pa.Table) -> int:
+    """Live rows of another source in bronze that name one of these keys."""
+    if run.source.name not in REFERENCES:
+        return 0
+    name, column = REFERENCES[run.source.name]
     other = replace(run, source_name=name)
-    named = [str(key) for key in keys[matcher.source.key[0]].to_pylist()]
-    in_files = keys_naming(other, column, named)
-    key_names = ", ".join(f"`{key}`" for key in other.source.key)
+    if not has_bronze(other):
+        return 0
     table = other.warehouse.table_id("bronze", name)
-    live: list[Any] = []
-    foreign: list[Any] = []
+    return int(
+        other.warehouse.query(
+            f"SELECT count(*) AS n FROM `{table}` "
+            f"WHERE NOT _is_deleted AND `{column}` IN UNNEST(@named)",
+            named=texts_of(keys),
+        )[0]["n"]
+    )
+
+
+def find_references(run: Run, keys: pa.Table) -> tuple[str, pa.Table]:
+    """The other source, and its keys whose rows name one of these in bronze or in any file.
+
+    A row that names another key by now is not meant. Raises SettingsError where no source names
+    this one.
+    """
+    if run.source.name not in REFERENCES:
+        raise SettingsError(f"No other source names the keys of {run.source.name}.")
+    name, column = REFERENCES[run.source.name]
+    other, named = replace(run, source_name=name), texts_of(keys)
+    found = keys_naming(other, column, named)
     if has_bronze(other):
+        key_names = ", ".join(f"`{key}`" for key in other.source.key)
+        table = other.warehouse.table_id("bronze", name)
         live = other.warehouse.query(
             f"SELECT {key_names} FROM `{table}` "
             f"WHERE NOT _is_deleted AND `{column}` IN UNNEST(@named)",
@@ -249,10 +265,13 @@ def find_references(run: Run, matcher: Matcher, keys: pa.Table) -> tuple[Run, pa
             f"SELECT _key_hash FROM `{table}` WHERE NOT _is_deleted AND "
             f"coalesce(`{column}`, '') NOT IN UNNEST(@named) AND _key_hash IN UNNEST(@keys)",
             named=named,
-            keys=key_hashes(other.source, in_files).tolist(),
-        )["_key_hash"].to_pylist()
-    is_own = ~np.isin(key_hashes(other.source, in_files), foreign)
-    found = pa.concat_tables(
-        [in_files.filter(pa.array(is_own)), pa.Table.from_pylist(live, in_files.schema)]
-    )
-    return other, found.group_by(list(other.source.key)).aggregate([]), len(live)
+            keys=key_hashes(other.source, found).tolist(),
+        )["_key_hash"].to_numpy()
+        is_own = ~np.isin(key_hashes(other.source, found), foreign)
+        own = found.filter(pa.array(is_own))
+        found = pa.concat_tables([own, pa.Table.from_pylist(live, found.schema)])
+    return name, found.group_by(list(other.source.key)).aggregate([])
+
+
+def texts_of(keys: pa.Table) -> list[str]:
+    return [str(key) for key in keys.column(0).to_pylist()]
