@@ -77,6 +77,13 @@ class Google(BaseModel):
         alias="CREDIX_GOOGLE_CREDENTIALS",
         description="application default credentials, or `anonymous` for local servers",
     )
+    impersonated_account: str | None = Field(
+        None,
+        alias="CREDIX_IMPERSONATE_SERVICE_ACCOUNT",
+        pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$",
+        description="a service account whose short-lived tokens are asked for with the "
+        "credentials there are, for every request to Google, dbt's too",
+    )
     google_timeout_seconds: float = Field(
         60, alias="CREDIX_GOOGLE_TIMEOUT_SECONDS", gt=0, description="bound of one request"
     )

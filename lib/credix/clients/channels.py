@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from credix.clients.credentials import google_credentials
+from credix.clients.credentials import google_credentials, open_session
+from credix.clients.effects import Effects
 from credix.errors import TransientError
 from credix.settings import Settings
 
 PUBSUB = "https://pubsub.googleapis.com"
-SCOPES = ("https://www.googleapis.com/auth/pubsub",)
+# A run does not end later than that because nobody hears of it.
+PUBLISH_SECONDS = 10
 
 
 class Channels:
@@ -58,22 +60,28 @@ class Channels:
         return taken
 
     def _publish(self, title: str, text: str, attributes: Mapping[str, str]) -> bool:
-        from google.auth import default
+        """Whether the topic took it; whoever reads it may get it twice, as is Pub/Sub's way."""
+        from google.api_core.exceptions import GoogleAPICallError, from_http_response
         from google.auth.exceptions import GoogleAuthError
-        from google.auth.transport.requests import AuthorizedSession
-        from requests.exceptions import RequestException
 
         message = json.dumps({"title": title, "text": text}).encode()
         content: dict[str, Any] = {"data": b64encode(message).decode()}
         content["attributes"] = dict(attributes)
         server = self.settings.pubsub_endpoint or PUBSUB
-        try:
-            credentials = google_credentials(self.settings) or default(scopes=SCOPES)[0]
-            answer = AuthorizedSession(credentials).post(
-                f"{server}/v1/{self.settings.alert_topic}:publish",
-                json={"messages": [content]},
-                timeout=self.settings.google_timeout_seconds,
+
+        def publish() -> None:
+            session = open_session(self.settings, google_credentials(self.settings))
+            answer = session.post(
+                f"{server}/v1/{self.settings.alert_topic}:publish", json={"messages": [content]}
             )
-        except (GoogleAuthError, RequestException):
+            if not answer.ok:
+                raise from_http_response(answer)
+            # Whoever else answers has not taken it.
+            answer.json()
+
+        effects = Effects(min(self.settings.retry_seconds, PUBLISH_SECONDS))
+        try:
+            effects.perform("alert.publish", "CREDIX_ALERT_TOPIC", publish)
+        except (GoogleAuthError, GoogleAPICallError, TransientError):
             return False
-        return bool(answer.ok)
+        return True

@@ -12,10 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from google.api_core.exceptions import ServiceUnavailable
+
+from credix.clients.dbt_faults import bound_requests, passes_by_itself
 from credix.clients.dbt_results import add_lines, describe_result
 from credix.clients.effects import Effects
 from credix.clients.job_records import JobRecord, is_measured_by, known, limit_error, names_limit
-from credix.errors import DataError, SettingsError, StepError
+from credix.errors import DataError, SettingsError, StepError, TransientError
 from credix.foreign_text import without_values
 from credix.quick_imports import skip_schema_formats
 from credix.settings import PROJECT_DIR, Settings
@@ -78,7 +81,10 @@ class Dbt:
             if over:
                 raise limit_error(self.settings, f"dbt {over.kind} {over.name}", over.message)
             causes = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed[:5])
-            raise DataError(f"dbt: {len(failed)} of {len(nodes)} failed: {causes}")
+            told = f"dbt: {len(failed)} of {len(nodes)} failed: {causes}"
+            if all(passes_by_itself(node.message) for node in failed):
+                raise TransientError(f"{told}. Run again when BigQuery is back.")
+            raise DataError(told)
         return nodes
 
     def execute(
@@ -96,9 +102,8 @@ class Dbt:
     ) -> tuple["dbtRunnerResult", list[DbtNode]]:
         """Raises SettingsError where dbt did not come to any node."""
         arguments = [*command, "--select", *selectors]
-        result = self.effects.perform(
-            effect, f"dbt {' '.join(selectors)}", lambda: self._invoke(arguments, values)
-        )
+        target = f"dbt {' '.join(selectors)}"
+        result = self.effects.perform(effect, target, lambda: self._start(arguments, values))
         nodes = read_nodes(result, is_measured=is_measured_by(self.settings))
         self.effects.jobs.extend(job_of(node) for node in nodes)
         has_failed = any(node.status in FAILED for node in nodes)
@@ -107,6 +112,13 @@ class Dbt:
         if not nodes:
             raise SettingsError(f"dbt selected nothing with {' '.join(selectors)}.")
         return result, nodes
+
+    def _start(self, arguments: Sequence[str], values: Mapping[str, str]) -> "dbtRunnerResult":
+        """Raises ServiceUnavailable where BigQuery failed for now before dbt came to any node."""
+        result = self._invoke(arguments, values)
+        if not getattr(result.result, "results", None) and passes_by_itself(result.exception):
+            raise ServiceUnavailable(in_one_line(result.exception))
+        return result
 
     def parse(self) -> None:
         """Read the project and keep what was read for the next build."""
@@ -162,6 +174,7 @@ class Dbt:
             *options,
         ]
         runner = new_runner()
+        bound_requests(self.settings)
         with environment({**self.settings.variables(), **values}):
             result = runner.invoke(command)
         self._keep_parse_cache()

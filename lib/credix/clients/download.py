@@ -7,7 +7,7 @@ import google.cloud.storage as storage
 from google.api_core import exceptions as google
 
 from credix.clients.lake import Lake
-from credix.errors import SettingsError
+from credix.clients.storage_errors import translated
 
 
 def download(lake: Lake, blob: storage.Blob, path: Path) -> bool:
@@ -25,10 +25,9 @@ def download(lake: Lake, blob: storage.Blob, path: Path) -> bool:
             )
         except (google.NotFound, google.PreconditionFailed):
             return False
-        except google.Forbidden:
-            raise SettingsError(
-                f"Access to {location} is denied: grant this identity the role on the bucket."
-            ) from None
+        if path.stat().st_size != blob.size:
+            raise google.DataLoss(f"{location}: {path.stat().st_size} bytes of {blob.size}")
         return True
 
-    return lake.effects.read(location, fetch)
+    with translated(location, lake.settings):
+        return lake.effects.read(location, fetch)

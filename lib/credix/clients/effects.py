@@ -1,32 +1,45 @@
 """The one door for side effects: every write outside has a name, a timing, a retry and a bound."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 import requests
 from google.api_core import exceptions as google
-from google.auth import exceptions as auth
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception,
+    stop_before_delay,
+    wait_exponential_jitter,
+)
 
+from credix.clients.credentials import passes_by_itself
 from credix.clients.job_records import JobRecord, summarize
 from credix.errors import TransientError
 
 T = TypeVar("T")
 
+# Request timeout, too many requests, and the server's own faults.
+TRANSIENT_CODES = {408, 429, 500, 502, 503, 504}
+# With which Google's services slow down a caller, as 403 too.
+SLOW_DOWN = {"jobRateLimitExceeded", "rateLimitExceeded", "userRateLimitExceeded"}
 TRANSIENT = (
-    google.TooManyRequests,
-    google.InternalServerError,
-    google.BadGateway,
-    google.ServiceUnavailable,
-    google.GatewayTimeout,
-    auth.TransportError,
+    google.DataLoss,
+    google.Unknown,
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
     requests.exceptions.ChunkedEncodingError,
+    # An answer that is none of Google's, as from a proxy in between.
+    requests.exceptions.ContentDecodingError,
+    json.JSONDecodeError,
+    # What a library makes of a timeout while it waits for a job.
+    TimeoutError,
 )
 
 
@@ -79,13 +92,18 @@ class Effects:
     def _retry(self, name: str, target: str, action: Callable[[], T]) -> tuple[int, T]:
         retrying = Retrying(
             retry=retry_if_exception(is_transient),
-            stop=stop_after_delay(self.retry_seconds),
-            wait=wait_exponential_jitter(initial=0.2, max=10),
-            reraise=True,
+            stop=stop_before_delay(self.retry_seconds),
+            # A small bound holds several tries, too.
+            wait=wait_exponential_jitter(
+                initial=min(0.2, self.retry_seconds / 10),
+                max=10,
+                jitter=min(1, self.retry_seconds / 10),
+            ),
         )
         try:
             result = retrying(action)
-        except TRANSIENT as error:
+        except RetryError as ended:
+            error = ended.last_attempt.exception()
             raise TransientError(
                 f"{target} does not answer ({name}: {type(error).__name__}) within "
                 f"{self.retry_seconds:.0f} s. Run again when the service is back; "
@@ -104,4 +122,17 @@ class Effects:
 
 def is_transient(error: BaseException) -> bool:
     """True when the same request may succeed later without anybody changing anything."""
-    return isinstance(error, TRANSIENT)
+    if isinstance(error, google.GoogleAPICallError) and (
+        error.code in TRANSIENT_CODES or reasons_of(error) & SLOW_DOWN
+    ):
+        return True
+    return isinstance(error, TRANSIENT) or passes_by_itself(error)
+
+
+def reasons_of(error: google.GoogleAPICallError) -> set[str]:
+    """Google's own words for what is wrong, of which one status has many."""
+    told = list(error.errors)
+    with suppress(AttributeError, LookupError, TypeError, ValueError):
+        # What up- and downloads raise has them in the answer alone.
+        told = told or json.loads(error.response.text)["error"]["errors"]
+    return {str(one.get("reason")) for one in told if isinstance(one, dict)}

@@ -1,17 +1,17 @@
 """Google Cloud Storage: small objects written with a generation, large ones under content names."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import google.cloud.storage as storage
 from google.api_core import exceptions as google
-from google.auth import exceptions as auth
 
-from credix.clients.credentials import credentials_error, google_credentials
+from credix.clients.credentials import google_credentials, open_session
 from credix.clients.effects import Effects
-from credix.errors import SettingsError, StateError
+from credix.clients.storage_errors import translated
+from credix.errors import StateError
 from credix.settings import MEBIBYTE, Settings
 
 # A file travels in chunks of this size; Google's default holds 100 MiB of it in memory.
@@ -24,9 +24,11 @@ class Lake:
     def __init__(self, settings: Settings, effects: Effects) -> None:
         self.settings, self.effects = settings, effects
         with self._translated("Google Cloud Storage"):
+            credentials = google_credentials(settings)
             self._client = storage.Client(
                 project=settings.gcp_project,
-                credentials=google_credentials(settings),
+                credentials=credentials,
+                _http=open_session(settings, credentials),
                 client_options=(
                     {"api_endpoint": settings.storage_endpoint}
                     if settings.storage_endpoint
@@ -45,11 +47,11 @@ class Lake:
         def download() -> tuple[str, int] | None:
             blob = self._client.bucket(bucket).blob(path)
             try:
-                text = blob.download_as_bytes(**self._once).decode(errors="replace")
+                content = self._download(blob)
             except google.NotFound:
                 self.require_bucket(bucket)
                 return None
-            return text, int(blob.generation or 0)
+            return content.decode(errors="replace"), int(blob.generation)
 
         with self._translated(location):
             return self.effects.read(location, download)
@@ -60,7 +62,7 @@ class Lake:
         blob = self._client.bucket(bucket).blob(path)
         with self._translated(location):
             try:
-                return self.effects.read(location, lambda: blob.download_as_bytes(**self._once))
+                return self.effects.read(location, lambda: self._download(blob))
             except google.NotFound:
                 raise StateError(f"{location} is gone, though the state names it.") from None
 
@@ -77,13 +79,16 @@ class Lake:
     ) -> bool:
         """Write a small object over exactly this generation (0: it must not exist yet).
 
-        False when somebody else wrote it in between.
+        False when somebody else wrote it in between. A write whose answer was lost is found by its
+        content.
         """
         location = f"gs://{bucket}/{path}"
         blob = self._client.bucket(bucket).blob(path)
         blob.cache_control = cache_control
+        tries = count()
 
         def upload() -> bool:
+            is_first = next(tries) == 0
             try:
                 blob.upload_from_string(
                     text.encode(),
@@ -92,7 +97,8 @@ class Lake:
                     **self._once,
                 )
             except google.PreconditionFailed:
-                return False
+                found = None if is_first else self._find(bucket, path)
+                return found is not None and self._download(found) == text.encode()
             return True
 
         with self._translated(location):
@@ -214,6 +220,13 @@ class Lake:
         with self._translated(location):
             self.effects.perform(effect, location, copy_and_delete)
 
+    def _download(self, blob: storage.Blob) -> bytes:
+        """The content; its generation is then known. Raises DataLoss for another server's page."""
+        content: bytes = blob.download_as_bytes(**self._once)
+        if blob.generation is None:
+            raise google.DataLoss(f"gs://{blob.bucket.name}/{blob.name} came without generation")
+        return content
+
     def _find(self, bucket: str, path: str) -> storage.Blob | None:
         return self._client.bucket(bucket).get_blob(path, **self._once)
 
@@ -277,24 +290,5 @@ class Lake:
         with self._translated(f"gs://{name}"):
             self.effects.read(f"gs://{name}", list_one)
 
-    @contextmanager
-    def _translated(self, location: str) -> Iterator[None]:
-        try:
-            yield
-        except google.NotFound:
-            bucket = location.removeprefix("gs://").partition("/")[0]
-            raise missing_bucket(bucket, self.settings) from None
-        except google.Forbidden:
-            raise SettingsError(
-                f"Access to {location} is denied: grant this identity the role on the bucket."
-            ) from None
-        except auth.GoogleAuthError as error:
-            raise credentials_error(error) from None
-
-
-def missing_bucket(name: str, settings: Settings) -> SettingsError:
-    named_by = [variable for variable, value in settings.variables().items() if value == name]
-    return SettingsError(
-        f"The bucket gs://{name} does not exist: create it (Terraform does on Google, "
-        f"./run_pipeline.py up locally) or correct {' or '.join(named_by) or 'its name'}."
-    )
+    def _translated(self, location: str) -> AbstractContextManager[None]:
+        return translated(location, self.settings)

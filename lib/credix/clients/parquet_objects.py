@@ -1,19 +1,78 @@
 """Parquet objects of a bucket as one Arrow dataset, of which only the needed ranges travel."""
 
+import io
 from collections.abc import Iterable
+from typing import Any
 
 import google.cloud.storage as storage
 import pyarrow as pa
 import pyarrow.dataset as ds
+from google.api_core import exceptions as google
 
+from credix.clients.lake import Lake
+from credix.clients.storage_errors import translated
+from credix.errors import StateError
 from credix.settings import MEBIBYTE
 
 # What is read at least at once: a footer and small column chunks come in one request.
 CHUNK_BYTES = MEBIBYTE
 
 
-def open_dataset(blobs: Iterable[storage.Blob], schema: pa.Schema) -> ds.Dataset:
+class ObjectFile(io.RawIOBase):
+    """The object as it was when it was listed, as a file to read from.
+
+    Raises StateError when it is gone meanwhile.
+    """
+
+    def __init__(self, lake: Lake, blob: storage.Blob) -> None:
+        self.lake, self.blob, self.position = lake, blob, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self.position, io.SEEK_END: self.blob.size}
+        self.position = origin[whence] + offset
+        return self.position
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self.position + len(buffer), self.blob.size)
+        if end <= self.position:
+            return 0
+        content = read_range(self.lake, self.blob, self.position, end)
+        buffer[: len(content)] = content
+        self.position = end
+        return len(content)
+
+
+def read_range(lake: Lake, blob: storage.Blob, start: int, end: int) -> bytes:
+    """The bytes from `start` to before `end`; raises StateError when the object is gone."""
+    location = f"gs://{blob.bucket.name}/{blob.name}"
+    once: dict[str, Any] = {"timeout": lake.settings.google_timeout_seconds, "retry": None}
+
+    def download() -> bytes:
+        content: bytes = blob.download_as_bytes(
+            start=start, end=end - 1, if_generation_match=blob.generation, checksum=None, **once
+        )
+        if len(content) != end - start:
+            raise google.DataLoss(f"{location}: {len(content)} bytes instead of {end - start}")
+        return content
+
+    with translated(location, lake.settings):
+        try:
+            return lake.effects.read(location, download)
+        except google.NotFound:
+            raise StateError(f"{location} was moved meanwhile. Ask again.") from None
+
+
+def open_dataset(lake: Lake, blobs: Iterable[storage.Blob], schema: pa.Schema) -> ds.Dataset:
     """The objects under one schema: a column that an older file lacks is null there."""
     form = ds.ParquetFileFormat()
-    fragments = [form.make_fragment(blob.open("rb", chunk_size=CHUNK_BYTES)) for blob in blobs]
-    return ds.FileSystemDataset(fragments, schema, form)
+    files = [io.BufferedReader(ObjectFile(lake, blob), CHUNK_BYTES) for blob in blobs]
+    return ds.FileSystemDataset([form.make_fragment(file) for file in files], schema, form)

@@ -1,13 +1,17 @@
 """Tables of BigQuery as Arrow, through the Storage Read API: for many rows."""
 
 from collections.abc import Iterator, Sequence
+from threading import Timer
+from typing import Any
 
 import pyarrow as pa
 from google.api_core import exceptions as google
-from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
+from google.auth.credentials import Credentials
+from google.cloud.bigquery_storage_v1 import types
+from google.cloud.bigquery_storage_v1.services.big_query_read import BigQueryReadClient
 
 from credix.clients.bigquery_errors import translated
-from credix.clients.credentials import google_credentials
+from credix.clients.credentials import google_credentials, require_token
 from credix.clients.effects import Effects
 from credix.settings import Settings
 
@@ -18,7 +22,8 @@ class TableReader:
     def __init__(self, settings: Settings, effects: Effects) -> None:
         self.settings, self.effects = settings, effects
         with translated("BigQuery's Storage API"):
-            self._client = open_client(settings)
+            self._credentials = google_credentials(settings)
+            self._client = open_client(settings, self._credentials)
 
     def read(
         self, layer: str, table: str, columns: Sequence[str], where: str, limit: int
@@ -27,9 +32,13 @@ class TableReader:
         name = f"{self.settings.dataset(layer)}.{table}"
 
         def read() -> pa.Table:
+            require_token(self.settings, self._credentials)
             session = self._open(self.settings.dataset(layer), table, columns, where)
-            schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
-            return pa.Table.from_batches(self._batches(session, schema, limit), schema)
+            try:
+                schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
+                return pa.Table.from_batches(self._batches(session, schema, limit), schema)
+            except pa.ArrowInvalid as error:
+                raise google.DataLoss(f"{name}: {error}") from None
 
         with translated(name):
             return self.effects.read(name, read)
@@ -63,7 +72,7 @@ class TableReader:
     ) -> Iterator[pa.RecordBatch]:
         left = limit
         for stream in session.streams:
-            for answer in self._client.read_rows(stream.name):
+            for answer in self._answers(stream.name):
                 if left <= 0:
                     return
                 content = pa.py_buffer(answer.arrow_record_batch.serialized_record_batch)
@@ -71,11 +80,31 @@ class TableReader:
                 yield batch.slice(0, left)
                 left -= batch.num_rows
 
+    def _answers(self, stream: str) -> Iterator[types.ReadRowsResponse]:
+        """The messages of a stream; raises DeadlineExceeded when one does not come in time.
 
-def open_client(settings: Settings) -> BigQueryReadClient:
+        The library's own timeout is one of the whole stream, and its retries go on for a day.
+        """
+        total = float(self.settings.notebook_timeout_seconds)
+        call: Any = self._client.read_rows(read_stream=stream, retry=None, timeout=total)
+        while True:
+            watch = Timer(self.settings.google_timeout_seconds, call.cancel)
+            watch.start()
+            try:
+                answer = next(call, None)
+            except google.Cancelled:
+                raise google.DeadlineExceeded(f"{stream} does not go on") from None
+            finally:
+                watch.cancel()
+            if answer is None:
+                return
+            yield answer
+
+
+def open_client(settings: Settings, credentials: Credentials) -> BigQueryReadClient:
     """Google's endpoint, or the one of the settings, which speaks without TLS."""
     if not settings.bigquery_grpc_endpoint:
-        return BigQueryReadClient(credentials=google_credentials(settings))
+        return BigQueryReadClient(credentials=credentials)
     import grpc
     from google.cloud.bigquery_storage_v1.services.big_query_read import transports
 

@@ -10,7 +10,7 @@ from google.api_core import exceptions as google
 from google.cloud import bigquery
 
 from credix.clients.bigquery_errors import translated
-from credix.clients.credentials import google_credentials
+from credix.clients.credentials import google_credentials, open_session
 from credix.clients.effects import Effects
 from credix.clients.job_records import (
     is_measured_by,
@@ -19,6 +19,7 @@ from credix.clients.job_records import (
     load_record,
     query_record,
 )
+from credix.clients.query_attempts import QueryAttempts
 from credix.errors import DataError, TransientError
 from credix.foreign_text import without_values
 from credix.schema import Column
@@ -48,9 +49,11 @@ class Warehouse:
     def __init__(self, settings: Settings, effects: Effects) -> None:
         self.settings, self.effects = settings, effects
         with translated("BigQuery"):
+            credentials = google_credentials(settings)
             self._client = bigquery.Client(
                 project=settings.gcp_project,
-                credentials=google_credentials(settings),
+                credentials=credentials,
+                _http=open_session(settings, credentials),
                 location=settings.bigquery_location,
                 client_options=(
                     {"api_endpoint": settings.bigquery_endpoint}
@@ -104,7 +107,8 @@ class Warehouse:
 
     def execute(self, effect: str, target: str, sql: str) -> None:
         """Run a statement that changes a table."""
-        self._perform(effect, target, lambda: self._run(effect, target, sql))
+        attempts = self._attempts(sql, {})
+        self._perform(effect, target, lambda: self._run(effect, target, attempts))
 
     def columns(self, layer: str, table: str) -> list[Column] | None:
         """The columns of a table as BigQuery has them; None when there is no such table."""
@@ -197,27 +201,29 @@ class Warehouse:
 
     def query_arrow(self, sql: str, **parameters: Parameter) -> pa.Table:
         """The result as Arrow, over REST: some hundred thousand rows are the most."""
+        attempts = self._attempts(sql, parameters)
 
         def read() -> pa.Table:
-            rows = self._run("query", "BigQuery", sql, parameters)
+            rows = self._run("query", "BigQuery", attempts)
             return rows.to_arrow(create_bqstorage_client=False)
 
         return self._read("BigQuery", read)
 
-    def _run(
-        self, name: str, target: str, sql: str, parameters: Mapping[str, Parameter] | None = None
-    ) -> Any:
-        """The rows of a query: every one has the bound of the settings, and is recorded.
-
-        Raises CostError when BigQuery refuses it because of that bound.
-        """
+    def _attempts(self, sql: str, parameters: Mapping[str, Parameter]) -> QueryAttempts:
+        """A statement under the bound of the settings."""
         config = bigquery.QueryJobConfig(
-            query_parameters=[query_parameter(*named) for named in (parameters or {}).items()],
+            query_parameters=[query_parameter(*named) for named in parameters.items()],
             maximum_bytes_billed=self.settings.maximum_bytes_billed,
         )
+        return QueryAttempts(self._client, sql, config, self._job_timeout)
+
+    def _run(self, name: str, target: str, attempts: QueryAttempts) -> Any:
+        """The rows of a statement, which is recorded.
+
+        Raises CostError when BigQuery refuses it because of the bound.
+        """
         try:
-            job = self._client.query(sql, job_config=config, job_retry=None, **self._once)
-            rows = job.result(retry=None, job_retry=None, timeout=self._job_timeout)
+            job, rows = attempts.run(self._once)
         except google.GoogleAPICallError as error:
             if is_over_limit(error):
                 raise limit_error(self.settings, target, str(error.message)) from None

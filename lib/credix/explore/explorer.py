@@ -162,12 +162,12 @@ class Explorer:
     def _connect(self, known: list[SourceFile], source: Source) -> duckdb.DuckDBPyConnection:
         """A DuckDB in which `files` is what these hold, unmasked: values are compared there."""
         connection = connect(self.settings)
-        connection.register("files", as_dataset(known, source))
+        connection.register("files", as_dataset(self.lake, known, source))
         return connection
 
     def _add_files(self, connection: duckdb.DuckDBPyConnection, source: Source) -> None:
         raw = f"unmasked_{source.name}"
-        dataset = as_dataset(list_files(self.lake, source), source)
+        dataset = as_dataset(self.lake, list_files(self.lake, source), source)
         connection.register(raw, dataset)
         select = masked_select(dataset.schema.names, self._hidden, raw)
         connection.execute(f"CREATE TEMP VIEW {source.name}{FILES} AS {select}")

@@ -80,8 +80,8 @@ def as_frame(files: list[SourceFile]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["folder", "run", "_seq", "rows", "bytes", "merged", "file"])
 
 
-def as_dataset(files: list[SourceFile], source: Source) -> ds.Dataset:
+def as_dataset(lake: Lake, files: list[SourceFile], source: Source) -> ds.Dataset:
     """The rows of the files under the source's contract of today."""
     from credix.clients.parquet_objects import open_dataset
 
-    return open_dataset([file.blob for file in files], source.landing_schema)
+    return open_dataset(lake, [file.blob for file in files], source.landing_schema)
