@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import ServiceUnavailable
 
-from credix.clients.dbt_faults import bound_requests, passes_by_itself
+from credix.clients.dbt_faults import bound_requests, failed_build, passes_by_itself
 from credix.clients.dbt_results import add_lines, describe_result
 from credix.clients.effects import Effects
 from credix.clients.job_records import JobRecord, is_measured_by, known, limit_error, names_limit
-from credix.errors import DataError, SettingsError, StepError, TransientError
+from credix.errors import SettingsError, StepError
 from credix.foreign_text import without_values
 from credix.quick_imports import skip_schema_formats
 from credix.settings import PROJECT_DIR, Settings
@@ -80,11 +80,7 @@ class Dbt:
             over = next((node for node in failed if names_limit(node.message)), None)
             if over:
                 raise limit_error(self.settings, f"dbt {over.kind} {over.name}", over.message)
-            causes = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed[:5])
-            told = f"dbt: {len(failed)} of {len(nodes)} failed: {causes}"
-            if all(passes_by_itself(node.message) for node in failed):
-                raise TransientError(f"{told}. Run again when BigQuery is back.")
-            raise DataError(told)
+            raise failed_build(failed, len(nodes))
         return nodes
 
     def execute(

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,14 @@ from requests.exceptions import RequestException
 
 from credix.clients.credentials import BoundedAdapter
 from credix.clients.effects import TRANSIENT_CODES
+from credix.errors import CredixError, DataError, TransientError
 from credix.settings import Settings
 
 if TYPE_CHECKING:
     from dbt.adapters.bigquery.credentials import BigQueryCredentials
     from google.cloud.bigquery import Client
+
+    from credix.clients.dbt import DbtNode
 
 GIVEN_UP = "does not answer"
 # Of Google's client library for a status that passes, and of `requests` for a broken answer.
@@ -28,6 +32,15 @@ PASSING = re.compile(
 def passes_by_itself(error: object) -> bool:
     """True where the same command may succeed later without anybody changing anything."""
     return bool(PASSING.search(str(error or "")))
+
+
+def failed_build(failed: Sequence["DbtNode"], total: int) -> CredixError:
+    """Nobody's fault when all of these pass by themselves, else one of the data."""
+    causes = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed[:5])
+    told = f"dbt: {len(failed)} of {total} failed: {causes}"
+    if all(passes_by_itself(node.message) for node in failed):
+        return TransientError(f"{told}. Run again when BigQuery is back.")
+    return DataError(told)
 
 
 class ImpatientAdapter(BoundedAdapter):
@@ -62,16 +75,16 @@ class ImpatientAdapter(BoundedAdapter):
 
 def bound_requests(settings: Settings) -> None:
     """Let dbt wait for a server no longer than the steps do."""
-    connections, retry = (
-        import_module(f"dbt.adapters.bigquery.{name}") for name in ("connections", "retry")
-    )
-    create_client = import_module("dbt.adapters.bigquery.clients").create_bigquery_client
+    adapter: dict[str, Any] = {
+        name: import_module(f"dbt.adapters.bigquery.{name}")
+        for name in ("clients", "connections", "retry")
+    }
 
     def create(credentials: "BigQueryCredentials") -> "Client":
-        client: Client = create_client(credentials)
+        client: Client = adapter["clients"].create_bigquery_client(credentials)
         for scheme in ("https://", "http://"):
             client._http.mount(scheme, ImpatientAdapter(settings))
         return client
 
-    for module in (connections, retry):
-        module.create_bigquery_client = create
+    for name in ("connections", "retry"):
+        adapter[name].create_bigquery_client = create
