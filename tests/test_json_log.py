@@ -65,14 +65,18 @@ def test_each_effect_is_a_line_with_its_run_step_source_and_milliseconds(
     assert (message["severity"], message["message"]) == ("WARNING", "Column fee is new.")
 
 
-def test_what_the_run_itself_has_done_is_told_at_its_end(
+def test_the_end_tells_what_a_failed_step_and_the_run_itself_have_done(
     reporter: JsonReporter, stream: StringIO
 ) -> None:
     own = {**EFFECT, "name": "archive.upload", "target": "gs://archive/run/manifest.json"}
-    reporter.run_finished({**MANIFEST, "effects": [own]}, "gs://archive/run/")
+    broken = {"source": "cnpj_ws", "step": "03_load", "effects": [EFFECT]}
+    failed = {"status": "failed", "error": "03_load failed.", "seconds": 1.0}
+    reporter.run_finished({**failed, "effects": [own], "broken_step": broken}, "gs://archive/run/")
 
-    _, effect, end = lines(stream)
-    assert (effect["step"], effect["effect"]) == ("run", "archive.upload")
+    _, first, second, end = lines(stream)
+    assert (first["step"], first["source"]) == ("03_load", "cnpj_ws")
+    assert first["effect"] == "warehouse.load_hashed"
+    assert (second["step"], second["effect"]) == ("run", "archive.upload")
     assert end["event"] == "run_finished"
 
 

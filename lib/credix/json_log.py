@@ -56,7 +56,11 @@ class JsonReporter:
         self._write("WARNING", message, {"event": "warning"})
 
     def run_finished(self, manifest: Mapping[str, Any], location: str) -> None:
-        """The effects of the run's own process, as fences, archive and pages, then the end."""
+        """What a step that failed has done, what the run's own process has, then the end."""
+        broken = manifest.get("broken_step")
+        if broken:
+            place = {"step": broken["step"], "source": broken["source"]}
+            self._write_effects(broken["effects"], place)
         self._write_effects(manifest.get("effects", []), {"step": "run"})
         is_failed = manifest["status"] == "failed"
         facts = {

@@ -14,6 +14,7 @@ from google.auth import exceptions as auth
 
 from credix.clients.effects import Effects, is_transient
 from credix.errors import TransientError
+from credix.runs.results import read_journal
 
 SCRIPT = """
 import sys
@@ -46,6 +47,21 @@ def test_an_effect_is_performed_once_and_recorded() -> None:
     (record,) = effects.as_dicts()
     assert (record["name"], record["target"], record["tries"]) == ("lake.upload", "gs://b/x", 1)
     assert record["seconds"] >= 0
+
+
+def test_a_journal_keeps_what_was_performed_and_nothing_of_what_failed(tmp_path: Path) -> None:
+    effects = Effects(journal=tmp_path / "cnpj_ws" / "effects.jsonl")
+    effects.perform("lake.upload", "gs://b/x", lambda: 7)
+    with pytest.raises(ValueError, match="no"):
+        effects.perform("lake.upload", "gs://b/y", failing(1, ValueError("no")))
+    assert read_journal(effects.journal or tmp_path) == effects.as_dicts()
+    assert len(effects.as_dicts()) == 1
+
+
+def test_a_journal_that_cannot_be_written_costs_no_effect(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    effects = Effects(journal=tmp_path / "file" / "effects.jsonl")
+    assert effects.perform("lake.upload", "gs://b/x", lambda: 7) == 7
 
 
 def test_it_is_tried_again_while_it_fails_for_now() -> None:

@@ -24,7 +24,10 @@ SOURCE = "cnpj_ws"
 # The notebook a fault is planted in, what a cell does there, and what everybody is told.
 KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
 SLEEP = "import time\ntime.sleep(60)"
-WRONG_SQL = "run.warehouse.query('SELECT no_such_column FROM UNNEST([1]) AS n')"
+WRONG_SQL = """
+run.warehouse.drop("temp", "no_such_table")
+run.warehouse.query("SELECT no_such_column FROM UNNEST([1]) AS n")
+"""
 NO_PARQUET = """
 [blob] = run.lake.blobs(run.settings.lake_bucket, f"{run.settings.prefix}/landing/")
 blob.upload_from_string(b"this is no Parquet file")
@@ -140,6 +143,10 @@ def test_a_failure_is_named_everywhere(
     ]
     assert manifest["status"] == "failed"
     assert cause in manifest["error"]
+    broken = manifest["broken_step"]
+    assert (broken["source"], broken["step"]) == (SOURCE, notebook)
+    done = [effect["name"] for effect in broken["effects"]]
+    assert ("warehouse.drop" in done) is (code == WRONG_SQL)
     line = line_of(lake)
     assert (line["id"], line["status"]) == (manifest["run_id"], "failed")
     assert cause in line["error"]

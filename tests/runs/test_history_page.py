@@ -11,6 +11,8 @@ from credix.errors import StateError
 from credix.runs import history_page
 from credix.runs.history_page import Days, add_lines, decode_day, read_days, render_page
 from credix.runs.run_line import describe_run
+from tests.browser import browsing
+from tests.browser import shown as shown_at
 from tests.runs.manifests import manifest, source
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -127,6 +129,36 @@ class TestInABrowser:
         document = shown(written(tmp_path, (manifest(5 * number) for number in range(3_000))))
         assert document.count('<article class="run') == 100
         assert "3,000 of 3,000 runs" in document
+
+    def test_it_is_filtered_by_source_status_and_day(self, tmp_path: Path) -> None:
+        alone = {"sources": {"cnpj_ws": source(3)}, "steps": {}}
+        manifests = [manifest(0), manifest(5, **alone, status="failed"), manifest(A_DAY, **alone)]
+        page_path = written(tmp_path, manifests)
+        first, second, third = (one["run_id"] for one in manifests)
+        chosen = {
+            "source": ("cnpj_ws", [third, second, first]),
+            "status": ("failed", [second]),
+            "day": ("2026-04-01", [third]),
+            "text": (first, [first]),
+        }
+        with (
+            browsing() as browser,
+            shown_at(browser, f"file://{page_path}", 390, "article") as page,
+        ):
+            for field, (value, expected) in chosen.items():
+                page.locator(f"#{field}").evaluate(
+                    "(node, value) => { node.value = value;"
+                    " node.dispatchEvent(new Event('input', { bubbles: true })); }",
+                    value,
+                )
+                found = page.locator("article").evaluate_all("all => all.map((one) => one.id)")
+                assert found == expected, field
+                page.get_by_text("Clear").click()
+                page.locator("article").nth(2).wait_for()
+            page.select_option("#source", "installments")
+            assert page.locator("article").evaluate_all("all => all.map((one) => one.id)") == [
+                first
+            ]
 
     def test_a_day_that_is_damaged_is_named_and_hides_no_other(self, tmp_path: Path) -> None:
         path = tmp_path / "index.html"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
@@ -58,11 +59,13 @@ class Effects:
     """Performs effects for one process and remembers them for the manifest.
 
     `die_at` is `<name>[#n]:before|after`: the process ends there as by `kill -9`, at the n-th
-    effect of that name. It exists to prove that every point of death is survived.
+    effect of that name. It exists to prove that every point of death is survived. `journal` is a
+    file that gains a line behind each effect: it tells what a process has done that died.
     """
 
     retry_seconds: float = 60
     die_at: str | None = None
+    journal: Path | None = None
     records: list[EffectRecord] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     jobs: list[JobRecord] = field(default_factory=list)
@@ -74,7 +77,7 @@ class Effects:
         started = time.monotonic()
         tries, result = self._retry(name, target, action)
         seconds = round(time.monotonic() - started, 3)
-        self.records.append(EffectRecord(name, target, tries, seconds))
+        self._note(EffectRecord(name, target, tries, seconds))
         self._die_if_asked(name, "after")
         return result
 
@@ -110,6 +113,16 @@ class Effects:
                 "everything already done is kept."
             ) from error
         return int(retrying.statistics.get("attempt_number", 1)), result
+
+    def _note(self, record: EffectRecord) -> None:
+        """A disk that is full costs the line of the journal, never the effect."""
+        self.records.append(record)
+        if self.journal is None:
+            return
+        with suppress(OSError):
+            self.journal.parent.mkdir(parents=True, exist_ok=True)
+            with self.journal.open("a", encoding="utf-8") as journal:
+                journal.write(json.dumps(asdict(record)) + "\n")
 
     def _die_if_asked(self, name: str, moment: str) -> None:
         if self.die_at is None:

@@ -19,7 +19,8 @@ class Manifest:
     """Grows with the run; it counts as failed until the run says otherwise.
 
     `steps` holds each step result under its source, or under `gold`; those of slices behind the
-    first one, and of the delta behind them, under names that end in a number.
+    first one, and of the delta behind them, under names that end in a number. `broken` tells what
+    the step that failed had done: its source, its name, its effects.
     """
 
     run_id: str
@@ -33,6 +34,7 @@ class Manifest:
     error: str | None = None
     attempts: dict[str, int] = field(default_factory=dict)
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    broken: dict[str, Any] | None = None
 
     def add(self, owner: str, step: str, result: dict[str, Any]) -> None:
         self.steps.setdefault(owner, {})[step] = result
@@ -63,6 +65,7 @@ class Manifest:
             "lags": self._lags(),
             **self._bytes(),
             "steps": self.steps,
+            "broken_step": self.broken,
             "git_revision": git_revision(),
             "versions": {
                 "python": platform.python_version(),

@@ -23,12 +23,13 @@ from credix.runs.manifest import Manifest
 from credix.runs.notebook import NotebookJob
 from credix.runs.pages import Pages
 from credix.runs.redact import Redactor
-from credix.runs.results import describe_error, read_result, summarize_error
+from credix.runs.results import describe_error, read_journal, read_result, summarize_error
 from credix.settings import Settings
 from credix.sources import source_names
 from credix.state import RunStatus, SourceState, Watermark
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import (
+    JOURNAL,
     Run,
     build_run,
     describe,
@@ -162,6 +163,7 @@ class Pipeline:
         )
         if extracted["status"] == "no_changes":
             commit_watermark(run, extracted, is_merged=False)
+            self.effects.records.extend(run.effects.records)
             return extracted
         for step in SOURCE_STEPS[1:3]:
             self._execute(step, run, {})
@@ -191,20 +193,27 @@ class Pipeline:
             "result_path": str(result_path),
             **parameters,
         }
-        notebooks.execute(
-            NotebookJob(
-                step,
-                output,
-                known,
-                partial(self._foresee, step, source, folder / owner / "parts"),
-            ),
-            self.redactor,
-            self.reporter,
-            self.kernels,
-            self.settings.notebook_timeout_seconds,
-        )
-        self.pages.begin(output)
-        result = read_result(result_path, step)
+        journal = folder / owner / JOURNAL
+        before = len(read_journal(journal))
+        try:
+            notebooks.execute(
+                NotebookJob(
+                    step,
+                    output,
+                    known,
+                    partial(self._foresee, step, source, folder / owner / "parts"),
+                ),
+                self.redactor,
+                self.reporter,
+                self.kernels,
+                self.settings.notebook_timeout_seconds,
+            )
+            self.pages.begin(output)
+            result = read_result(result_path, step)
+        except BaseException:
+            effects = read_journal(journal)[before:]
+            self.manifest.broken = {"source": owner, "step": step, "effects": effects}
+            raise
         self.manifest.add(owner, f"{step}{suffix}", self.redactor.value(result))
         self.reporter.step_finished(step, owner, result)
         return result

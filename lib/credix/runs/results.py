@@ -1,6 +1,7 @@
 """How a step and a run ended: the step's result, the run's error in words."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,19 @@ def read_result(path: Path, step: str) -> dict[str, Any]:
     if result.get("status") not in ("done", "no_changes"):
         raise StepError(f"{step} ended with status {result.get('status')}.")
     return result
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The effects that the steps of a source have performed, also those of one that died."""
+    try:
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    effects = []
+    for line in lines:
+        with suppress(json.JSONDecodeError):
+            effects.append(json.loads(line))
+    return effects
 
 
 def describe_error(error: BaseException) -> str:

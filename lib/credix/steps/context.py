@@ -31,6 +31,7 @@ SANDBOX_PREFIX = "sandbox"
 BY_HAND = "by_hand"
 LATEST = "latest_by_hand.json"
 REREADS = "rereads.parquet"
+JOURNAL = "effects.jsonl"
 
 
 @dataclass
@@ -209,7 +210,9 @@ def build_run(
         watermark=Watermark(**watermark) if watermark else None,
         business_date=business_date or today(settings),
         is_sandbox=is_sandbox,
-        effects=Effects(settings.retry_seconds, settings.die_at),
+        effects=Effects(
+            settings.retry_seconds, settings.die_at, folder / (source or "gold") / JOURNAL
+        ),
         orders=orders or Orders(),
     )
 
