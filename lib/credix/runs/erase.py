@@ -17,6 +17,7 @@ from credix.clients.erasure_store import ErasureStore
 from credix.clients.postgres import SourceConnection
 from credix.erasure import REFERENCES, Erasure, Matcher
 from credix.errors import DataError, SettingsError
+from credix.paths import is_hashed_table, stable_table
 from credix.pg_hash import key_hashes
 from credix.runs.clear_parts import clear_parts
 from credix.runs.hold_sources import hold_sources
@@ -130,7 +131,7 @@ def carry_out(settings: Settings, record: Erasure) -> Erasure:
             record = erase_rows(run, matcher, record)
         record = erase_files(run, matcher, record)
         if is_new:
-            drop_tables(run, "temp", f"{run.source.name}_")
+            drop_temp_tables(run)
             rebuild_gold(run)
         status = "pending" if record.pending else "done"
         done = {"status": status, "finished_at": datetime.now(UTC)}
@@ -173,20 +174,23 @@ def reset_sandbox(run: Run) -> None:
     sandbox = prefixes_of(run)[1]
     for layer in LAYERS[:4]:
         try:
-            drop_tables(sandbox, layer, "")
+            tables = sandbox.warehouse.tables(layer, "")
         except (SettingsError, DataError):
             # There is no such dataset: nobody has used the sandbox.
             continue
+        for table in tables:
+            if not table.endswith("_schema"):
+                sandbox.warehouse.drop(layer, table)
     for name in (run.source.name, "gold"):
         path = sandbox.states.path(name)
         sandbox.lake.delete("erasure.forget_sandbox", sandbox.settings.lake_bucket, path)
 
 
-def drop_tables(run: Run, layer: str, prefix: str) -> None:
-    """All tables whose name begins so, but the reference tables, which hold no row."""
-    for table in run.warehouse.tables(layer, prefix):
-        if not table.endswith("_schema"):
-            run.warehouse.drop(layer, table)
+def drop_temp_tables(run: Run) -> None:
+    """The latest delta for people, and what runs that died have left."""
+    for table in run.warehouse.tables("temp", f"{run.source.name}_"):
+        if is_hashed_table(table, run.source) or table == stable_table(run.source):
+            run.warehouse.drop("temp", table)
 
 
 def erase_files(run: Run, matcher: Matcher, record: Erasure) -> Erasure:

@@ -278,8 +278,10 @@ def read_state(run: Run) -> SourceState:
 
 
 def connect(run: Run) -> duckdb.DuckDBPyConnection:
+    """A DuckDB of bounded memory; what it spills lies, and goes, with the parts of the run."""
     return duckdb.connect(
         config={
+            "temp_directory": str(run.source_folder / "parts" / "spilled"),
             "memory_limit": run.settings.duckdb_memory,
             "threads": 2,
             "autoinstall_known_extensions": False,
