@@ -13,6 +13,7 @@ from credix.errors import BusyError, SettingsError, StepError
 from credix.leases import new_lease
 from credix.settings import Settings
 from credix.steps.context import (
+    JOURNAL,
     Run,
     build_run,
     new_run_id,
@@ -133,7 +134,8 @@ class TestResults:
         assert run.read_result("01_extract") == json.loads(json.dumps(written))
         assert (written["run_id"], written["attempt"], written["rows"]) == ("r1", 3, 7)
         assert written["effects"][0]["name"] == "lake.upload"
-        assert [path.name for path in run.source_folder.iterdir()] == ["01_extract.json"]
+        left = sorted(path.name for path in run.source_folder.iterdir())
+        assert left == ["01_extract.json", JOURNAL]
 
     def test_it_goes_where_the_pipeline_wants_it(self, run: Run, tmp_path: Path) -> None:
         run.finish("01_extract", str(tmp_path / "elsewhere" / "result.json"), status="done")
