@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$python && break; done)
 
-.PHONY: run test test-docs docs bench cost oracle oracle-notebooks oracle-deaths lint lint-terraform install lock clean
+.PHONY: run test test-cloud test-docs docs bench cost oracle oracle-notebooks oracle-deaths lint lint-terraform install lock clean
 
 run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
 	./run_pipeline.py install-elementary --once
@@ -18,6 +18,9 @@ run: $(INSTALLED) ## Install, start the local servers, fill the source, run the 
 
 test: $(INSTALLED) $(CHECKOV) ## All tests, against real local servers
 	$(VENV)/bin/python -m pytest -n 3
+
+test-cloud: $(INSTALLED) ## The tests of tests/cloud on the project of the settings (CREDIX_ENV=dev or stage), with a prefix of their own
+	TEST_TARGET=google $(VENV)/bin/python -m pytest tests/cloud -s -rs
 
 test-docs: $(INSTALLED) ## Every line of README and getting started, each page in a fresh clone (minutes)
 	$(VENV)/bin/python -m tests.pages

@@ -31,6 +31,7 @@ LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)#?([^)\s]*)\)")
 NAMED_FILE = re.compile(r"`((?:docs|lib|dbt|notebooks|tests|docker|terraform|bench)/[\w./-]*)`")
 BLOCK = re.compile(r"```.*?```", re.DOTALL)
 TYPED = re.compile(r"\./run_pipeline\.py ((?!COMMAND|--help)[^`\n]+)")
+TEST = re.compile(r"^def (test_\w+)", re.MULTILINE)
 # Counts, positions and years are numbers without a unit.
 UNCOUNTED = re.compile(r"^(Valid|Position|Number|Year|Quarter|Month|Fence token|hash)|_hash$")
 
@@ -169,6 +170,18 @@ def test_every_page_that_the_code_sends_one_to_is_there() -> None:
     named = set(re.findall(r"docs/[\w/-]+\.md", code))
     assert named
     assert [name for name in named if not (PROJECT_DIR / name).exists()] == []
+
+
+def test_every_difference_to_google_names_the_test_that_would_prove_it_there() -> None:
+    sections = re.findall(
+        r"^## (?:BigQuery|Cloud Storage)\n(.*?)(?=^## )", read("fidelity"), re.DOTALL | re.MULTILINE
+    )
+    rows = [line for section in sections for line in section.splitlines() if line[:2] == "| "]
+    named = [quoted(row.split("|")[-2]) for row in rows if not row.startswith("| matter ")]
+    files = (PROJECT_DIR / "tests" / "cloud").glob("test_*.py")
+    tests = {name for file in files for name in TEST.findall(file.read_text("utf-8"))}
+    assert len(named) > 20
+    assert [names for names in named if len(names) != 1 or names[0] not in tests] == []
 
 
 def test_every_page_is_found_from_the_readme() -> None:

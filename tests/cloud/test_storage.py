@@ -1,0 +1,117 @@
+"""What the product relies on of Cloud Storage, and of who may do what."""
+
+import os
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from google.api_core import exceptions as google
+
+from credix.clients.download import download
+from credix.clients.effects import Effects
+from credix.clients.lake import CHUNK_BYTES, Lake
+from credix.clients.warehouse import Warehouse
+from credix.errors import CredixError, SettingsError
+from credix.settings import Settings
+from tests.cloud.target import only_google
+
+# A service account with no right on datasets and buckets, which this identity may impersonate.
+STRANGER = os.environ.get("TEST_STRANGER")
+
+
+@pytest.fixture
+def path(live: Settings) -> str:
+    return f"{live.prefix}/live/{uuid4().hex}"
+
+
+def listed(lake: Lake, path: str) -> Any:
+    (blob,) = lake.blobs(lake.settings.lake_bucket, path)
+    return blob
+
+
+def test_a_small_object_is_written_over_one_generation_only(live_lake: Lake, path: str) -> None:
+    bucket = live_lake.settings.lake_bucket
+    assert live_lake.write_if_unchanged("state.test", bucket, path, "first", 0)
+    assert not live_lake.write_if_unchanged("state.test", bucket, path, "late", 0)
+    text, generation = live_lake.read_text(bucket, path) or ("", 0)
+    assert text == "first"
+    assert live_lake.write_if_unchanged("state.test", bucket, path, "second", generation)
+    assert not live_lake.write_if_unchanged("state.test", bucket, path, "late", generation)
+
+
+@only_google
+def test_a_large_object_is_created_once_only(live_lake: Lake, path: str, tmp_path: Path) -> None:
+    file = tmp_path / "large"
+    file.write_bytes(os.urandom(2 * CHUNK_BYTES + 1))
+    blob = live_lake._client.bucket(live_lake.settings.lake_bucket).blob(path)
+    blob.chunk_size = CHUNK_BYTES
+    blob.upload_from_filename(str(file), if_generation_match=0)
+    with pytest.raises(google.PreconditionFailed):
+        blob.upload_from_filename(str(file), if_generation_match=0)
+
+
+@only_google
+def test_a_replaced_object_is_not_downloaded(live_lake: Lake, path: str, tmp_path: Path) -> None:
+    bucket = live_lake.settings.lake_bucket
+    live_lake.upload("lake.upload", bucket, path, b"first")
+    old = listed(live_lake, path)
+    live_lake.replace("page.put", bucket, path, b"second", "text/plain", "no-store")
+    assert not download(live_lake, old, tmp_path / "x")
+
+
+@only_google
+def test_a_replaced_object_is_not_deleted(live_lake: Lake, path: str) -> None:
+    bucket = live_lake.settings.lake_bucket
+    live_lake.upload("lake.upload", bucket, path, b"first")
+    old = listed(live_lake, path)
+    live_lake.replace("page.put", bucket, path, b"second", "text/plain", "no-store")
+    with pytest.raises(google.PreconditionFailed):
+        old.delete(if_generation_match=old.generation)
+
+
+def test_an_object_is_moved_with_its_facts(live_lake: Lake, path: str) -> None:
+    bucket = live_lake.settings.lake_bucket
+    live_lake.upload("lake.upload", bucket, path, b"rows", metadata={"seq": "7"})
+    live_lake.move("lake.reject", listed(live_lake, path), bucket, f"{path}-moved", "a reason")
+    moved = listed(live_lake, path)
+    assert (moved.name, moved.metadata) == (f"{path}-moved", {"seq": "7", "reason": "a reason"})
+
+
+@only_google
+def test_the_buckets_are_as_terraform_makes_them(live_lake: Lake) -> None:
+    settings = live_lake.settings
+    for name in (settings.lake_bucket, settings.archive_bucket, settings.runs_bucket):
+        bucket = live_lake._client.get_bucket(name)
+        assert bucket.iam_configuration.uniform_bucket_level_access_enabled, name
+        assert bucket.iam_configuration.public_access_prevention == "enforced", name
+        assert list(bucket.lifecycle_rules), name
+    archive = live_lake._client.get_bucket(settings.archive_bucket)
+    assert archive.retention_period
+    assert archive.soft_delete_policy.retention_duration_seconds is not None
+
+
+@only_google
+def test_a_retained_object_is_not_deleted(live_lake: Lake, path: str) -> None:
+    """It stays in the archive until its retention is over, a few bytes."""
+    bucket = live_lake.settings.archive_bucket
+    live_lake.upload("lake.archive", bucket, path, b"kept")
+    (blob,) = live_lake.blobs(bucket, path)
+    assert blob.retention_expiration_time
+    with pytest.raises(google.Forbidden):
+        blob.delete()
+
+
+@only_google
+@pytest.mark.skipif(not STRANGER, reason="TEST_STRANGER names no service account without rights")
+def test_who_has_no_role_is_told_so(live: Settings, path: str) -> None:
+    strange = live.model_copy(update={"impersonated_account": STRANGER})
+    with pytest.raises(SettingsError, match=r"denied.*grant this identity"):
+        Lake(strange, Effects(5)).read_text(live.lake_bucket, path)
+    with pytest.raises(SettingsError, match=r"denied.*grant this identity"):
+        Warehouse(strange, Effects(5)).columns("temp", "cnpj_ws_schema")
+
+
+def test_a_missing_bucket_is_named(live_lake: Lake) -> None:
+    with pytest.raises(CredixError, match="credix-nobody-made-this"):
+        live_lake.blobs("credix-nobody-made-this", "")
