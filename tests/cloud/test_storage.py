@@ -51,7 +51,6 @@ def test_a_large_object_is_created_once_only(live_lake: Lake, path: str, tmp_pat
         blob.upload_from_filename(str(file), if_generation_match=0)
 
 
-@only_google
 def test_a_replaced_object_is_not_downloaded(live_lake: Lake, path: str, tmp_path: Path) -> None:
     bucket = live_lake.settings.lake_bucket
     live_lake.upload("lake.upload", bucket, path, b"first")
