@@ -92,7 +92,7 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> None:
     assert any("ipykernel" in " ".join(child.cmdline()) for child in children)
     process.send_signal(number)
     process.wait(SECONDS_TO_END)
-    assert psutil.wait_procs(children, timeout=1)[1] == []
+    assert psutil.wait_procs(children, timeout=SECONDS_TO_END)[1] == []
 
 
 def wait_for_cell(settings: Settings, notebook: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.paths import paths_of
+from credix.paths import browser_address, paths_of
 from credix.runs.history import source_statuses
 from credix.settings import PROJECT_DIR, Settings
 from credix.state import SourceState
@@ -20,6 +20,8 @@ from credix.steps.earlier import choose_earlier
 from credix.steps.portfolio import derive, mask
 from credix.steps.report import compare_figures, compare_tiers
 from credix.steps.run_facts import verdicts_by_layer
+from tests.browser import CHROMIUM, assert_fits, browsing
+from tests.browser import shown as shown_at
 from tests.runs.test_pipeline import run
 from tests.tables import Table
 
@@ -178,3 +180,17 @@ def test_two_reports_tell_what_has_moved_and_never_who(
         assert status["gold_lag_seconds"] == pytest.approx(status["lag_seconds"], abs=0.2)
     [remembered] = lake.blobs(settings.lake_bucket, paths_of(settings).figures)
     assert CNPJ not in remembered.download_as_bytes().decode()
+    if CHROMIUM is not None:
+        look_at_report_and_catalog(settings, second)
+
+
+def look_at_report_and_catalog(settings: Settings, manifest: dict[str, Any]) -> None:
+    """The report fits a desk and a phone; dbt's page has two columns, which a phone zooms."""
+    report = paths_of(settings).run(manifest["run_id"]) + "05_report.html"
+    catalog = paths_of(settings).catalog_index
+    with browsing() as browser:
+        address = browser_address(settings, settings.archive_bucket, report)
+        assert_fits(browser, address, "td a[href$='index.html']")
+        address = browser_address(settings, settings.report_bucket, catalog)
+        with shown_at(browser, address, 1280, ".icn"):
+            pass
