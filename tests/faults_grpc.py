@@ -42,8 +42,9 @@ class FaultyChannel(grpc.GenericRpcHandler):
         def stream(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
             self.requests.append(call.method)
             fault = self.plan(len(self.requests))
-            forward = self.channel.unary_stream(call.method)
-            answers = forward(request, metadata=routing(call), timeout=30)
+            if fault is None or self.is_answer_lost:
+                forward = self.channel.unary_stream(call.method)
+                answers = list(forward(request, metadata=routing(call), timeout=30))
             if fault == SLOW:
                 self.ended.wait(30)
             elif fault == "garbage":

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from credix.clients.channels import Channels
 from credix.errors import TransientError
 from credix.settings import Settings
+from tests.faults import FAULTS, SLOW, faulty_server
 from tests.receiver import Receiver
 
 ALERT = {"event": "alert", "incident": "run full", "env": "local"}
@@ -80,3 +81,19 @@ def test_a_topic_that_answers_with_an_error_has_not_taken_it(
     made = channels(settings, alert_topic=TOPIC, pubsub_endpoint=f"http://{receiver.address}")
     with pytest.raises(TransientError, match="CREDIX_ALERT_TOPIC"):
         made.send("Alert", "Why", ALERT)
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, SLOW])
+def test_a_topic_that_fails_is_asked_again_and_named_when_it_goes_on(
+    settings: Settings, receiver: Receiver, fault: str
+) -> None:
+    with faulty_server(f"http://{receiver.address}") as server:
+        bounds = {"google_timeout_seconds": 0.5, "retry_seconds": 1}
+        made = channels(settings, alert_topic=TOPIC, pubsub_endpoint=server.address, **bounds)
+        server.plan = lambda number: fault if number == 1 else None
+        assert made.send("Alert", "Why", ALERT) == []
+        assert len(receiver.messages) == 1
+        server.plan = lambda _: fault
+        with pytest.raises(TransientError, match="CREDIX_ALERT_TOPIC"):
+            made.send("Alert", "Why", ALERT)
+    assert len(receiver.messages) == 1

@@ -463,3 +463,27 @@ def test_a_refusal_is_told_at_once_in_one_sentence(
         return None
 
     assert each_call(judge) == []
+
+
+@pytest.mark.parametrize("fault", [SLOW, "garbage", "503", "429"])
+def test_a_stream_of_rows_that_does_not_go_on_is_given_up_and_begun_anew(
+    calm: Callable[[], Corner], fault: str
+) -> None:
+    """The library would wait a day for it."""
+    call, corner = CALLS[-1], calm()
+    call.before(corner)
+    for times, bounds in ((1, (1, 40)), (1000, (0.3, 0.5))):
+        left = iter(range(times))
+        with between(call, corner, bounds) as (server, led):
+            server.plan = lambda number, server=server, left=left: (
+                fault
+                if server.requests[number - 1].endswith("ReadRows") and next(left, None) is not None
+                else None
+            )
+            if times == 1:
+                assert call.act(led, None) == ROWS
+                continue
+            started = time.monotonic()
+            with pytest.raises(TransientError, match="does not answer"):
+                call.act(led, None)
+            assert time.monotonic() - started < 5

@@ -7,6 +7,7 @@ from credix.clients.lineage import send_events
 from credix.errors import TransientError
 from credix.runs.lineage import describe_lineage
 from credix.settings import Settings
+from tests.faults import faulty_server
 from tests.receiver import Receiver
 from tests.runs.test_lineage import LAYERS, carried
 
@@ -41,3 +42,18 @@ def test_a_server_that_is_not_there_is_named_too(settings: Settings) -> None:
     events = describe_lineage(settings, carried(), LAYERS, "")
     with pytest.raises(TransientError, match="ConnectionError"):
         send_events(lineage_settings(settings, "127.0.0.1:9"), events)
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "503", "connection reset"])
+def test_a_server_that_fails_is_asked_once_more(
+    settings: Settings, receiver: Receiver, fault: str
+) -> None:
+    events = list(describe_lineage(settings, carried(), LAYERS, ""))
+    with faulty_server(f"http://{receiver.address}") as server:
+        led = lineage_settings(settings, server.address.removeprefix("http://"))
+        server.plan = lambda number: fault if number == 1 else None
+        send_events(led, events)
+        assert len(receiver.messages) == len(events)
+        server.plan = lambda _: fault
+        with pytest.raises(TransientError, match="CREDIX_OPENLINEAGE_URL has not taken"):
+            send_events(led, events)

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from threading import Timer
 from typing import Any
 
+import grpc
 import pyarrow as pa
 from google.api_core import exceptions as google
+from google.api_core.gapic_v1.routing_header import to_grpc_metadata
 from google.auth.credentials import Credentials
 from google.cloud.bigquery_storage_v1 import types
 from google.cloud.bigquery_storage_v1.services.big_query_read import BigQueryReadClient
@@ -86,14 +88,23 @@ class TableReader:
         The library's own timeout is one of the whole stream, and its retries go on for a day.
         """
         total = float(self.settings.notebook_timeout_seconds)
-        call: Any = self._client.read_rows(read_stream=stream, retry=None, timeout=total)
+        # Below the library, which waits for the first message before there is a call to cancel.
+        start: Any = self._client.transport.read_rows
+        call = start(
+            types.ReadRowsRequest(read_stream=stream),
+            timeout=total,
+            metadata=[to_grpc_metadata((("read_stream", stream),))],
+        )
         while True:
             watch = Timer(self.settings.google_timeout_seconds, call.cancel)
             watch.start()
             try:
                 answer = next(call, None)
-            except google.Cancelled:
-                raise google.DeadlineExceeded(f"{stream} does not go on") from None
+            except grpc.RpcError as error:
+                told = google.from_grpc_error(error)
+                if isinstance(told, google.Cancelled):
+                    raise google.DeadlineExceeded(f"{stream} does not go on") from None
+                raise told from None
             finally:
                 watch.cancel()
             if answer is None:
@@ -105,7 +116,6 @@ def open_client(settings: Settings, credentials: Credentials) -> BigQueryReadCli
     """Google's endpoint, or the one of the settings, which speaks without TLS."""
     if not settings.bigquery_grpc_endpoint:
         return BigQueryReadClient(credentials=credentials)
-    import grpc
     from google.cloud.bigquery_storage_v1.services.big_query_read import transports
 
     channel = grpc.insecure_channel(settings.bigquery_grpc_endpoint)
