@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from credix.leases import new_lease
 from credix.orders import Orders
 from credix.settings import Settings
-from credix.sources import CaptureMode
-from credix.state import SourceState
+from credix.sources import CaptureMode, source_names
+from credix.state import GoldState, SourceState
 from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import Run, build_run, new_run_id, write_text
@@ -77,6 +77,21 @@ def carry_once(
     transform_step.commit_watermark(run)
     transform_step.drop_temp_tables(run)
     return run, extracted
+
+
+def build_gold(run: Run) -> GoldState:
+    """Silver and gold of the run's business day, as 04_transform builds them behind the sources."""
+    claim = transform_step.claim_gold(run)
+    for layer in ("silver", "gold"):
+        transform_step.build_layer(run, layer, claim)
+    return transform_step.commit_gold(run, claim)
+
+
+def carry_all(settings: Settings, business_date: str = BUSINESS_DATE) -> GoldState:
+    """Every source to bronze, and gold of that day over them."""
+    runs = [carry(settings, source) for source in source_names()]
+    runs[-1].business_date = business_date
+    return build_gold(runs[-1])
 
 
 def commit(run: Run, extracted: dict[str, Any]) -> SourceState:

@@ -169,13 +169,18 @@ def test_a_whole_run_shows_what_was_found_and_tells_of_it(
 def test_a_change_that_comes_late_sets_nothing_back(
     settings: Settings, lake: Lake, warehouse: Warehouse, filled: Table
 ) -> None:
+    first = soon(9)
     early = {"asset_id": "a0", "payment_method": "TED", "_committed_at": soon(-3600)}
-    put(lake, "1.parquet", rows(early, {**early, "asset_id": "a1", "_committed_at": soon(9)}))
+    put(lake, "1.parquet", rows(early, {**early, "asset_id": "a1", "_committed_at": first}))
     run = take(settings)
     assert methods(warehouse, filled) == {"a0": "BOLETO", "a1": "TED", "a2": "BOLETO"}
     assert run.read_result("01_extract")["superseded_rows"] == 1
 
-    late = {"asset_id": "a1", "payment_method": "CARD", "_committed_at": soon(4)}
+    late = {
+        "asset_id": "a1",
+        "payment_method": "CARD",
+        "_committed_at": first - timedelta(seconds=5),
+    }
     put(lake, "2.parquet", rows(late))
     run = take(settings)
     assert methods(warehouse, filled)["a1"] == "TED"

@@ -6,11 +6,10 @@ from credix.clients.warehouse import Warehouse
 from credix.errors import DataError, FenceError
 from credix.freshness import seconds_between
 from credix.settings import Settings
-from credix.state import GoldState
 from credix.steps import transform
 from credix.steps.context import Run
 from credix.steps.transform import GoldClaim
-from tests.runs_by_hand import begin, carry
+from tests.runs_by_hand import begin, build_gold, carry
 from tests.tables import Table
 
 OLD_DAY, NEW_DAY = "2024-03-01", "2024-03-02"
@@ -31,13 +30,6 @@ def both(settings: Settings, warehouse: Warehouse, tables: dict[str, Table]) -> 
     return old, new
 
 
-def build(run: Run) -> GoldState:
-    claim = transform.claim_gold(run)
-    for layer in ("silver", "gold"):
-        transform.build_layer(run, layer, claim)
-    return transform.commit_gold(run, claim)
-
-
 def assert_late(run: Run, claim: GoldClaim) -> None:
     with pytest.raises(FenceError, match="Another run has built gold"):
         transform.build_layer(run, "silver", claim)
@@ -46,7 +38,7 @@ def assert_late(run: Run, claim: GoldClaim) -> None:
 def test_a_late_run_that_has_written_nothing_changes_nothing(both: tuple[Run, Run]) -> None:
     old, new = both
     claim = transform.claim_gold(old)
-    committed = build(new)
+    committed = build_gold(new)
     assert_late(old, claim)
     assert new.states.read_gold() == committed
 
@@ -55,13 +47,13 @@ def test_gold_that_a_late_run_has_touched_is_built_by_the_next_one(both: tuple[R
     old, new = both
     claim = transform.claim_gold(old)
     transform.build_layer(old, "silver", claim)
-    committed = build(new)
+    committed = build_gold(new)
     assert committed.is_current(NEW_DAY, committed.seen)
 
     assert_late(old, claim)
 
     assert not new.states.read_gold().is_current(NEW_DAY, committed.seen)
-    again = build(new)
+    again = build_gold(new)
     assert again.is_current(NEW_DAY, committed.seen)
 
 
@@ -78,7 +70,7 @@ def test_who_builds_while_a_late_run_gives_up_does_not_count(both: tuple[Run, Ru
 
 def test_only_the_next_build_of_the_same_day_follows_changes(both: tuple[Run, Run]) -> None:
     old, new = both
-    build(new)
+    build_gold(new)
 
     claim = transform.claim_gold(new)
     assert claim.changes == "cnpj_ws=1..1 installments=1..1"
@@ -94,7 +86,7 @@ def test_changes_that_fail_their_tests_are_followed_by_a_build_of_everything(
     both: tuple[Run, Run],
 ) -> None:
     _, run = both
-    build(run)
+    build_gold(run)
     table = run.warehouse.table_id("silver", "installments_clean")
     run.warehouse.execute("lose", table, f"DELETE FROM `{table}` WHERE true")
 
@@ -103,18 +95,18 @@ def test_changes_that_fail_their_tests_are_followed_by_a_build_of_everything(
         transform.build_layer(run, "silver", claim)
     claim.keeper.stop()
 
-    assert build(run).seen == {"cnpj_ws": 1, "installments": 1}
+    assert build_gold(run).seen == {"cnpj_ws": 1, "installments": 1}
 
 
 def test_changes_that_an_earlier_run_left_in_bronze_have_waited_since_the_gold_before(
     settings: Settings, tables: dict[str, Table], both: tuple[Run, Run]
 ) -> None:
-    first = build(both[1]).reached["installments"]
+    first = build_gold(both[1]).reached["installments"]
     for asset_id in ("b", "c"):
         tables["installments"].insert(asset_id=asset_id)
         run = carry(settings, "installments")
 
-    state = build(run)
+    state = build_gold(run)
 
     reach = state.reached["installments"]
     assert first.lag is not None

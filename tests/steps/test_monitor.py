@@ -20,6 +20,7 @@ from tests.elementary import FOLDER, IS_HERE, WHY
 from tests.receiver import Receiver
 from tests.runs.test_personal_data import PEOPLE, find_leaks, left_behind, person
 from tests.runs.test_pipeline import run
+from tests.runs_by_hand import carry_all
 from tests.tables import Table
 
 needs_packages = pytest.mark.skipif(not IS_HERE, reason=WHY)
@@ -167,14 +168,13 @@ def look_at(page_address: str) -> None:
 
 
 @pytest.mark.skipif(FOLDER.exists(), reason="Elementary's dbt packages are here")
-def test_without_the_packages_a_run_says_how_to_install_them(
-    settings: Settings, portfolio: dict[str, Table]
-) -> None:
-    manifest = run(settings, "full")
+@pytest.mark.usefixtures("warehouse", "tables")
+def test_without_the_packages_a_run_says_how_to_install_them(settings: Settings) -> None:
+    carry_all(settings)
+    manifest = run(settings, "monitoring")
     assert manifest["status"] == "done"
     assert monitoring(manifest)["status"] == "absent"
     assert "install-elementary" in monitoring(manifest)["reason"]
-    assert portfolio
 
 
 def test_a_folder_without_the_packages_is_refused_by_name(
@@ -196,20 +196,18 @@ def test_another_version_than_the_command_line_is_refused(
         find_packages(named)
 
 
+@pytest.mark.usefixtures("warehouse", "tables")
 def test_a_run_whose_monitors_cannot_work_is_done_all_the_same(
-    settings: Settings,
-    portfolio: dict[str, Table],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "broken"
     for name in ("elementary", "dbt_utils"):
         (broken / name).mkdir(parents=True)
         (broken / name / "dbt_project.yml").write_text("version: 0.25.1", "utf-8")
+    carry_all(settings)
     monkeypatch.setenv("CREDIX_ELEMENTARY_PACKAGES", str(broken))
-    manifest = run(settings, "full")
+    manifest = run(settings, "monitoring")
     assert manifest["status"] == "done"
     assert monitoring(manifest)["status"] == "failed"
     assert set(find_monitored(manifest)[0]) == {"monitoring"}
     shutil.rmtree(broken)
-    assert portfolio

@@ -13,6 +13,7 @@ from credix.sources import load_source, source_names
 from credix.steps import portfolio
 from credix.steps.context import Run, build_run
 from tests.runs.test_pipeline import run
+from tests.runs_by_hand import carry_all
 from tests.steps.test_report import shown
 from tests.tables import Table
 
@@ -50,7 +51,8 @@ def built(
                 paid_amount_in_cents=paid,
             )
     tables["installments"].insert(asset_id="no amount", expected_amount_in_cents=None)
-    manifest = run(settings, "full", DAY)
+    carry_all(settings, DAY)
+    manifest = run(settings, "monitoring")
     folder = settings.run_dir / manifest["run_id"]
     return build_run(settings, manifest["run_id"], folder, None, 0, None, DAY), manifest
 
@@ -93,7 +95,7 @@ def test_figures_are_those_of_the_rows_and_show_nobody(
     ]
 
     text = shown(settings, manifest)
-    assert "million BRL" in text
+    assert "thousand BRL" in text
     for word in ("Canário", *COMPANIES):
         assert word not in text
     assert f"Gold is of {DAY}" in text

@@ -12,6 +12,7 @@ import pytest
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
+from credix.errors import SettingsError
 from credix.paths import browser_address, paths_of
 from credix.runs.history import source_statuses
 from credix.settings import PROJECT_DIR, Settings
@@ -23,6 +24,7 @@ from credix.steps.run_facts import verdicts_by_layer
 from tests.browser import CHROMIUM, assert_fits, browsing
 from tests.browser import shown as shown_at
 from tests.runs.test_pipeline import run
+from tests.runs_by_hand import carry_all
 from tests.tables import Table
 
 SUMS = {
@@ -111,11 +113,18 @@ def shown(settings: Settings, manifest: dict[str, Any]) -> str:
 
 
 @pytest.mark.usefixtures("warehouse")
+def test_a_report_before_the_first_gold_says_what_builds_it(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="run full builds them"):
+        run(settings, "monitoring")
+
+
+@pytest.mark.usefixtures("warehouse")
 def test_a_report_over_nothing_shows_nothing_and_ends_well(
     settings: Settings, tables: dict[str, Table]
 ) -> None:
     assert tables
-    manifest = run(settings, "full")
+    carry_all(settings)
+    manifest = run(settings, "monitoring")
     assert manifest["status"] == "done"
     assert "since 20" not in shown(settings, manifest)
 
@@ -125,7 +134,8 @@ def test_the_catalog_is_published_once_a_day_and_opens_without_a_network(
     settings: Settings, tables: dict[str, Table], lake: Lake
 ) -> None:
     tables["cnpj_ws"].insert(legal_name="Canário Silva ME")
-    run(settings, "full")
+    carry_all(settings)
+    run(settings, "monitoring")
     before = {blob.name: blob for blob in lake.blobs(settings.report_bucket, settings.prefix)}
     run(settings, "monitoring")
     after = {blob.name: blob for blob in lake.blobs(settings.report_bucket, settings.prefix)}

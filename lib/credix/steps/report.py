@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from credix.steps import show
-from credix.steps.context import Run, resume_run, today
+from credix.errors import SettingsError
+from credix.steps import context, show
+from credix.steps.context import Run, today
 from credix.steps.earlier import remember, told_at
 from credix.steps.portfolio import (
     TIERS,
@@ -92,6 +93,20 @@ HEADINGS = {
     "percent": "% of all outstanding",
     "uf": "state",
 }
+
+
+def resume_run(source: str, run_folder: str) -> Run:
+    """The run of that folder, or the latest one opened by hand.
+
+    Raises SettingsError where there is no gold yet that it could report on.
+    """
+    run = context.resume_run(source, run_folder)
+    if not run.warehouse.tables("gold", "company_payment_summary"):
+        raise SettingsError(
+            f"There is nothing to report on: {run.settings.dataset('gold')} has no tables yet. "
+            "./run_pipeline.py run full builds them; by hand, 04_transform does."
+        )
+    return run
 
 
 def judge_gold(
