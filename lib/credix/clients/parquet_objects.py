@@ -71,8 +71,13 @@ def read_range(lake: Lake, blob: storage.Blob, start: int, end: int) -> bytes:
             raise StateError(f"{location} was moved meanwhile. Ask again.") from None
 
 
+def open_object(lake: Lake, blob: storage.Blob) -> io.BufferedReader:
+    """The object as a file; a server that does not answer is an error, never an empty file."""
+    return io.BufferedReader(ObjectFile(lake, blob), CHUNK_BYTES)
+
+
 def open_dataset(lake: Lake, blobs: Iterable[storage.Blob], schema: pa.Schema) -> ds.Dataset:
     """The objects under one schema: a column that an older file lacks is null there."""
     form = ds.ParquetFileFormat()
-    files = [io.BufferedReader(ObjectFile(lake, blob), CHUNK_BYTES) for blob in blobs]
-    return ds.FileSystemDataset([form.make_fragment(file) for file in files], schema, form)
+    fragments = [form.make_fragment(open_object(lake, blob)) for blob in blobs]
+    return ds.FileSystemDataset(fragments, schema, form)

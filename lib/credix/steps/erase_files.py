@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from credix.clients.download import download
-from credix.clients.parquet_objects import CHUNK_BYTES
+from credix.clients.lake import Lake
+from credix.clients.parquet_objects import open_object
 from credix.clients.rewrite import overwrite, retained_until
 from credix.erasure import Erasure, Matcher, Retained
 from credix.errors import DataError, StateError
@@ -48,7 +49,7 @@ def find_files(run: Run, matcher: Matcher, record: Erasure | None = None) -> lis
     """
     with ThreadPoolExecutor(READERS) as readers:
         found = readers.map(
-            lambda named: look_into(matcher, *named),
+            lambda named: look_into(run.lake, matcher, *named),
             [
                 named
                 for named in list_objects(run, matcher.source.name)
@@ -88,13 +89,13 @@ def list_objects(run: Run, name: str) -> Iterator[tuple[str, Any]]:
         yield ARCHIVE, blob
 
 
-def look_into(matcher: Matcher, place: str, blob: Any) -> HoldingFile:
+def look_into(lake: Lake, matcher: Matcher, place: str, blob: Any) -> HoldingFile:
     """How many rows of the keys a file has; a file without the key's columns has none."""
     generation, until = int(blob.generation), retained_until(blob)
     rows: int | None = 0
     try:
         if blob.size:
-            parquet = pq.ParquetFile(blob.open("rb", chunk_size=CHUNK_BYTES))
+            parquet = pq.ParquetFile(open_object(lake, blob))
             names = list(matcher.source.key)
             if set(names) <= set(parquet.schema_arrow.names):
                 batches = parquet.iter_batches(columns=names)
@@ -157,7 +158,7 @@ def keys_naming(run: Run, column: str, values: Sequence[str]) -> pa.Table:
 
     def read(named: tuple[str, Any]) -> pa.Table:
         try:
-            stream = named[1].open("rb", chunk_size=CHUNK_BYTES)
+            stream = open_object(run.lake, named[1])
             rows = pq.ParquetFile(stream).read(columns=[*names, column])
             return rows.filter(pc.is_in(rows[column], wanted)).select(names).cast(schema)
         except (pa.ArrowException, OSError, KeyError, ValueError):
@@ -173,6 +174,6 @@ def erased_hashes(run: Run, matcher: Matcher, path: str) -> list[int]:
     """`_key_hash` of the keys' rows in an archived file."""
     blob = run.lake.blobs(run.settings.archive_bucket, path)[0]
     columns = [*matcher.source.key, "_key_hash"]
-    table = pq.ParquetFile(blob.open("rb", chunk_size=CHUNK_BYTES)).read(columns=columns)
+    table = pq.ParquetFile(open_object(run.lake, blob)).read(columns=columns)
     found = table.filter(pa.array(matcher.mask(table)))
     return np.unique(found["_key_hash"].to_numpy()).tolist()
