@@ -237,7 +237,7 @@ class Lake:
         try:
             token, _, _ = target.rewrite(blob, if_generation_match=0, **self._once)
             while token:
-                token, _, _ = target.rewrite(blob, token=token, **self._once)
+                token, _, _ = target.rewrite(blob, token=token, if_generation_match=0, **self._once)
         except google.PreconditionFailed:
             target.reload(**self._once)
         except google.NotFound:
