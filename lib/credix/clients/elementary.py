@@ -123,7 +123,11 @@ class Elementary:
         secrets = set(self.settings.secrets())
         variables = {**os.environ, **self.settings.variables()}
         return {
-            **{name: value for name, value in variables.items() if value not in secrets},
+            **{
+                name: value
+                for name, value in variables.items()
+                if secrets.isdisjoint({value, *value.split()})
+            },
             "DBT_PACKAGES_FOLDER": str(self._lay_packages("edr", {})),
             "EDR_INTERNAL_TARGET_PATH": str(self.folder / "edr" / "target"),
         }
