@@ -16,7 +16,7 @@ from credix.sources import load_source
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
 
-PRODUCER = "https://pypi.org/project/credix"
+PRODUCER = "urn:credix"
 BIGQUERY = "bigquery"
 BRONZE, GOLD = "bronze", "gold"
 TRANSFORM = "04_transform"
