@@ -72,7 +72,9 @@ class Channels:
         def publish() -> None:
             session = open_session(self.settings, google_credentials(self.settings))
             answer = session.post(
-                f"{server}/v1/{self.settings.alert_topic}:publish", json={"messages": [content]}
+                f"{server}/v1/{self.settings.alert_topic}:publish",
+                json={"messages": [content]},
+                timeout=PUBLISH_SECONDS,
             )
             if not answer.ok:
                 raise from_http_response(answer)
