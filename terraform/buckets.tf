@@ -48,6 +48,7 @@ resource "google_storage_bucket" "store" {
     retention_duration_seconds = var.soft_delete_days * 24 * 3600
   }
 
+  # The terms are archive_retention_days in variables.tf, per environment in environments/.
   dynamic "retention_policy" {
     for_each = each.key == "archive" ? [var.archive_retention_days] : []
     content {

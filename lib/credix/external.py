@@ -1,7 +1,8 @@
 """Files of an outside writer against the contract: what they must hold, what they may add.
 
 Required are the contract's columns. Four more may tell what a change was and when: see MARKS.
-Everything else is refused by name, so that nothing is dropped in silence.
+Everything else is refused by name, so that nothing is dropped in silence. Files elsewhere in the
+landing folder are swept out by 02 (`steps/land.py`).
 """
 
 from collections.abc import Callable

@@ -16,7 +16,10 @@ from credix.state import Value
 
 
 class Kind(StrEnum):
-    """What can be wrong; `docs/runbook.md` says of each what it means and what to do."""
+    """What can be wrong; `docs/runbook.md` says of each what it means and what to do.
+
+    `runs/alert.py` finds them.
+    """
 
     RUN = "run"
     LATE = "late"

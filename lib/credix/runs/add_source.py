@@ -1,4 +1,7 @@
-"""A table of the source database becomes a source: contract, bronze model, sources.toml."""
+"""A table of the source database becomes a source: contract, bronze model, sources.toml.
+
+Which of PostgreSQL's types fit which of BigQuery's is said in `schema.TYPES`.
+"""
 
 import re
 import tomllib

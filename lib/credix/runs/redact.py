@@ -1,4 +1,7 @@
-"""Secrets out of everything that is saved: outputs of notebooks, exceptions, manifests."""
+"""Secrets out of everything that is saved: outputs of notebooks, exceptions, manifests.
+
+`runs/notebook.py` has a notebook redacted before every save.
+"""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The jobs at their times, in the foreground: for people without Cloud Scheduler.
+"""The jobs at their times (`runs/jobs.py`), in the foreground: for people without Cloud Scheduler.
 
 One at a time, since they share sources and gold. A job whose time comes while it still runs is left
 out that once, and what was missed while the machine slept runs once, not as often as it was missed.

@@ -1,4 +1,7 @@
-"""02: parts that keep the contract go to the landing folder, others nowhere."""
+"""02: parts that keep the contract go to the landing folder, others nowhere.
+
+What lies there and no run will load, a stranger's file or a dead run's, is swept out first.
+"""
 
 from datetime import datetime
 from pathlib import Path

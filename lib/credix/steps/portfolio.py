@@ -8,6 +8,7 @@ import pandas as pd
 from credix.steps.context import Run
 
 TIERS = ["EXCELLENT", "GOOD", "FAIR", "POOR", "HIGH_RISK", "NO_HISTORY"]
+# In the order and with the bounds of the CASE in `ageing`.
 AGES = ["1-30", "31-60", "61-90", "91-180", "over 180"]
 LARGEST = 10
 
