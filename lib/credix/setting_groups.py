@@ -58,6 +58,18 @@ class SourceServer(BaseModel):
     postgres_db: str = Field(alias="POSTGRES_DB", description="the source database")
     postgres_user: str = Field(alias="POSTGRES_USER", description="who reads it")
     postgres_password: SecretStr = Field(alias="POSTGRES_PASSWORD", description="their password")
+    postgres_sslmode: str = Field(
+        "prefer",
+        alias="POSTGRES_SSLMODE",
+        pattern=r"^(prefer|require|verify-ca|verify-full)$",
+        description="whether the connection must be encrypted and the server prove itself, in "
+        "libpq's words; `prefer` falls back to clear text",
+    )
+    postgres_sslrootcert: str | None = Field(
+        None,
+        alias="POSTGRES_SSLROOTCERT",
+        description="file of the authority that the server's certificate is checked against",
+    )
     postgres_schema: str = Field(
         "oltp",
         alias="POSTGRES_SCHEMA",

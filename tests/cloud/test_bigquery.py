@@ -19,7 +19,7 @@ from credix.clients.effects import Effects
 from credix.clients.elementary import Elementary, find_packages
 from credix.clients.table_reader import TableReader
 from credix.clients.warehouse import Warehouse
-from credix.errors import CostError, DataError
+from credix.errors import CostError, CredixError, DataError
 from credix.schema import Column
 from credix.sources import load_source
 from tests.cloud.target import only_google
@@ -199,6 +199,15 @@ def test_queries_run_side_by_side(live_warehouse: Warehouse) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda x: live_warehouse.query(f"SELECT {x} AS x"), range(4)))
     assert found == [[{"x": x}] for x in range(4)]
+
+
+@only_google
+def test_a_job_that_takes_too_long_is_ended(live_warehouse: Warehouse) -> None:
+    hasty = live_warehouse.settings.model_copy(update={"notebook_timeout_seconds": 1})
+    numbers = "unnest(generate_array(1, 1000000))"
+    endless = f"SELECT sum(a * b) AS n FROM {numbers} AS a, {numbers} AS b"
+    with pytest.raises(CredixError):
+        Warehouse(hasty, Effects(0)).query(endless)
 
 
 @only_google

@@ -184,7 +184,7 @@ def replay(settings: Settings, task: Task) -> Outcome:
     file, seq = task.replayed or ("", 0)
     run = open_run(settings, task.source, "replay")
     attempt = ArchivedAttempt(seq, run.run_id, (file,), 0, False, run.source.fingerprint, None)
-    merge_attempt(run, attempt, raises_guard=False)
+    merge_attempt(run, attempt, (), raises_guard=False)
     return Outcome("replayed")
 
 

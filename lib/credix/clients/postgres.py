@@ -21,6 +21,7 @@ IDLE_SECONDS = 1800
 BATCH_OPTION = {"adbc.postgresql.batch_size_hint_bytes": str(4 << 20)}
 # libpq gives no SQLSTATE for a connection that the server answered and refused.
 REFUSED_CONNECTION = ("does not exist", "no pg_hba.conf entry", "permission denied for database")
+REFUSED_ENCRYPTION = ("does not support SSL", "certificate")
 # The error to raise for an SQLSTATE.
 Refusals = Mapping[str, CredixError]
 
@@ -102,6 +103,8 @@ class SourceConnection:
             "dbname": settings.postgres_db,
             "user": settings.postgres_user,
             "password": settings.postgres_password.get_secret_value(),
+            "sslmode": settings.postgres_sslmode,
+            **({"sslrootcert": root} if (root := settings.postgres_sslrootcert) else {}),
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "credix",
             "client_encoding": "UTF8",
@@ -137,6 +140,11 @@ def translate(sqlstate: str | None, message: str, address: str) -> CredixError:
         return SourceError(
             f"PostgreSQL at {address} refused the login: "
             "correct POSTGRES_USER and POSTGRES_PASSWORD."
+        )
+    if not code and any(phrase in message for phrase in REFUSED_ENCRYPTION):
+        return SourceError(
+            f"PostgreSQL at {address} cannot be reached as encrypted as it has to be: {line}. "
+            "Correct POSTGRES_SSLMODE or POSTGRES_SSLROOTCERT, or the server's certificate."
         )
     if not code and any(phrase in message for phrase in REFUSED_CONNECTION):
         return SourceError(

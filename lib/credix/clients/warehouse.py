@@ -153,6 +153,7 @@ class Warehouse:
             source_format=bigquery.SourceFormat.PARQUET,
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
             schema=schema_fields(columns),
+            job_timeout_ms=self._job_timeout_ms,
         )
 
         def load(this_id: str) -> bigquery.LoadJob:
@@ -214,6 +215,7 @@ class Warehouse:
         config = bigquery.QueryJobConfig(
             query_parameters=[query_parameter(*named) for named in parameters.items()],
             maximum_bytes_billed=self.settings.maximum_bytes_billed,
+            job_timeout_ms=self._job_timeout_ms,
         )
         return QueryAttempts(self._client, sql, config, self._job_timeout)
 
@@ -235,6 +237,11 @@ class Warehouse:
     @property
     def _job_timeout(self) -> float:
         return float(self.settings.notebook_timeout_seconds)
+
+    @property
+    def _job_timeout_ms(self) -> int:
+        """BigQuery's own bound: what nobody waits for any more must not change a table later."""
+        return round(1000 * self._job_timeout)
 
     def _wait(self, job: bigquery.LoadJob) -> bigquery.LoadJob:
         """The finished job; its own failure is told by `error_result`, not by an exception."""
