@@ -167,16 +167,6 @@ def look_at(page_address: str) -> None:
                     assert page.evaluate("document.scrollingElement.scrollWidth") == width, view
 
 
-@pytest.mark.skipif(FOLDER.exists(), reason="Elementary's dbt packages are here")
-@pytest.mark.usefixtures("warehouse", "tables")
-def test_without_the_packages_a_run_says_how_to_install_them(settings: Settings) -> None:
-    carry_all(settings)
-    manifest = run(settings, "monitoring")
-    assert manifest["status"] == "done"
-    assert monitoring(manifest)["status"] == "absent"
-    assert "install-elementary" in monitoring(manifest)["reason"]
-
-
 def test_a_folder_without_the_packages_is_refused_by_name(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ from credix.steps.report import compare_figures, compare_tiers
 from credix.steps.run_facts import verdicts_by_layer
 from tests.browser import CHROMIUM, assert_fits, browsing
 from tests.browser import shown as shown_at
+from tests.elementary import FOLDER
 from tests.runs.test_pipeline import run
 from tests.runs_by_hand import carry_all
 from tests.tables import Table
@@ -126,6 +127,10 @@ def test_a_report_over_nothing_shows_nothing_and_ends_well(
     carry_all(settings)
     manifest = run(settings, "monitoring")
     assert manifest["status"] == "done"
+    if not FOLDER.exists():
+        monitoring = manifest["steps"]["gold"]["05_report"]["monitoring"]
+        assert monitoring["status"] == "absent"
+        assert "install-elementary" in monitoring["reason"]
     assert "since 20" not in shown(settings, manifest)
 
 
