@@ -122,15 +122,11 @@ resource "google_storage_bucket_iam_binding" "owners_only" {
     "${pair[0]} ${pair[1]}" => { bucket = pair[0], role = "roles/storage.legacy${pair[1]}" }
   }
 
-  bucket  = google_storage_bucket.store[each.value.bucket].name
-  role    = each.value.role
-  members = ["projectOwner:${var.project}"]
-}
-
-resource "google_storage_bucket_iam_member" "public_report" {
-  count = var.is_report_public ? 1 : 0
-
-  bucket = google_storage_bucket.store["report"].name
-  role   = "roles/storage.objectViewer"
-  member = "allUsers"
+  bucket = google_storage_bucket.store[each.value.bucket].name
+  role   = each.value.role
+  # The public reads a page whose address it knows; to list all of them takes another role.
+  members = concat(
+    ["projectOwner:${var.project}"],
+    each.key == "report ObjectReader" && var.is_report_public ? ["allUsers"] : [],
+  )
 }

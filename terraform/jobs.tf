@@ -99,7 +99,7 @@ resource "google_cloud_run_v2_job" "workbook" {
   depends_on = [
     google_secret_manager_secret_iam_member.workbook,
     google_service_account_iam_member.may_act_as,
-    google_pubsub_topic_iam_member.workbook,
+    google_pubsub_topic_iam_member.publisher,
     google_kms_crypto_key_iam_member.agent,
   ]
 }
@@ -136,4 +136,6 @@ resource "google_cloud_scheduler_job" "schedule" {
       service_account_email = local.by_purpose["scheduler"].email
     }
   }
+
+  depends_on = [google_cloud_run_v2_job_iam_member.scheduler]
 }

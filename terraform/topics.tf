@@ -13,10 +13,10 @@ resource "google_pubsub_topic" "alerts" {
   depends_on = [google_kms_crypto_key_iam_member.agent]
 }
 
-resource "google_pubsub_topic_iam_member" "workbook" {
-  count = var.has_alert_topic ? 1 : 0
+resource "google_pubsub_topic_iam_member" "publisher" {
+  for_each = var.has_alert_topic ? toset([for purpose in ["workbook", "operator"] : purpose if contains(keys(google_service_account.purpose), purpose)]) : []
 
   topic  = google_pubsub_topic.alerts[0].id
   role   = "roles/pubsub.publisher"
-  member = google_service_account.purpose["workbook"].member
+  member = google_service_account.purpose[each.key].member
 }

@@ -141,12 +141,19 @@ variable "temp_table_hours" {
 variable "postgres" {
   description = "The source server, without its password, which is a secret."
   type = object({
-    host   = string
-    port   = optional(number, 5432)
-    db     = string
-    user   = string
-    schema = optional(string, "oltp")
+    host        = string
+    port        = optional(number, 5432)
+    db          = string
+    user        = string
+    schema      = optional(string, "oltp")
+    sslmode     = optional(string, "require")
+    sslrootcert = optional(string)
   })
+
+  validation {
+    condition     = contains(["require", "verify-ca", "verify-full"], var.postgres.sslmode)
+    error_message = "postgres.sslmode is require, verify-ca or verify-full: rows do not travel in clear text. The last two need sslrootcert: a file of the image, or \"system\"."
+  }
 
   validation {
     condition     = var.postgres.port >= 1 && var.postgres.port <= 65535 && !strcontains(var.postgres.host, "/") && !strcontains(var.postgres.host, "@")

@@ -20,7 +20,7 @@ run "nothing_is_public_unless_asked_for" {
     error_message = "Every bucket refuses public access."
   }
   assert {
-    condition     = length(google_storage_bucket_iam_member.public_report) == 0
+    condition     = alltrue([for binding in google_storage_bucket_iam_binding.owners_only : !contains(binding.members, "allUsers")])
     error_message = "Nobody but named people reads the report."
   }
   assert {
@@ -43,8 +43,10 @@ run "the_report_alone_can_be_made_public" {
     error_message = "Lake, archive and runs hold rows or errors and stay private."
   }
   assert {
-    condition     = google_storage_bucket_iam_member.public_report[0].role == "roles/storage.objectViewer"
-    error_message = "The public reads objects and cannot list who may do what."
+    condition = toset([
+      for key, binding in google_storage_bucket_iam_binding.owners_only : key if contains(binding.members, "allUsers")
+    ]) == toset(["report ObjectReader"])
+    error_message = "The public reads a page of the report and lists nothing."
   }
 }
 

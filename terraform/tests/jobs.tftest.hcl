@@ -110,6 +110,7 @@ run "alerts_go_to_a_topic_where_one_is_asked_for" {
 
   variables {
     has_alert_topic = true
+    operators       = ["group:operators@example.com"]
   }
 
   assert {
@@ -117,7 +118,9 @@ run "alerts_go_to_a_topic_where_one_is_asked_for" {
     error_message = "The workbook is told the topic."
   }
   assert {
-    condition     = google_pubsub_topic_iam_member.workbook[0].role == "roles/pubsub.publisher"
-    error_message = "It writes there and reads nothing."
+    condition = {
+      for purpose, grant in google_pubsub_topic_iam_member.publisher : purpose => grant.role
+    } == { workbook = "roles/pubsub.publisher", operator = "roles/pubsub.publisher" }
+    error_message = "Workbook and operator write there and read nothing."
   }
 }
