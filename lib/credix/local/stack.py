@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ ENVIRONMENT_FILE = "stack.env"
 LOCK_SECONDS = 240
 # How long a living server may be silent before it is restarted.
 BUSY_SECONDS = 120.0
+RELEASE_SECONDS = 2
 OWN_FILES = ("stack.env", "stack.json", "postgres", "gcs", "bigquery", "logs", "run")
 
 
@@ -165,10 +167,13 @@ def is_answering_in_time(server: Server, found: psutil.Process) -> bool:
 
 
 def move_to_free_ports(server: Server, messages: list[str]) -> None:
-    """Give a server new ports where another process listens on the remembered ones."""
+    """Give a server new ports where another process listens on the remembered ones.
+
+    One that was killed holds its ports until its last thread is gone, for a moment.
+    """
     for name in server.port_names:
         port = server.ports[name]
-        if not process.is_free(port):
+        if not process.wait_until(partial(process.is_free, port), RELEASE_SECONDS):
             server.ports[name] = process.choose_port(set(server.ports.values()))
             messages.append(
                 f"Port {port} is taken by another process: {server.name} moved to "
