@@ -112,16 +112,19 @@ def files_as_table(files: list[ExternalFile]) -> pd.DataFrame:
 def check_files(run: Run, files: list[ExternalFile]) -> Arrivals:
     """Fetch each file and check it; what cannot be used goes to `failed/` and stops no other.
 
-    No more is fetched than CREDIX_SLICE_BYTES; the rest waits for the next run.
+    No more is fetched than CREDIX_SLICE_BYTES; that file and all behind it wait for the next run,
+    since among changes of one instant the later file wins.
     """
     arrivals = Arrivals(run.source_folder / "parts" / "received")
     shutil.rmtree(arrivals.folder, ignore_errors=True)
     arrivals.folder.mkdir(parents=True)
     known: dict[str, str] = {}
-    fetched = 0
+    fetched, is_over = 0, False
     with full_disk_named(arrivals.folder), meter(f"Fetching {run.source.name}") as progress:
         for file in files:
-            if fetched and fetched + file.blob.size > run.settings.slice_bytes:
+            over = fetched + file.blob.size > run.settings.slice_bytes
+            is_over = is_over or bool(fetched and over)
+            if is_over:
                 reason = "CREDIX_SLICE_BYTES is reached: the next run takes it"
                 arrivals.lines.append(
                     Arrival(file.name, file.blob.size, fate="left", reason=reason)
