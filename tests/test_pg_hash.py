@@ -33,6 +33,7 @@ SPECIAL: list[tuple[Any, ...]] = [
     ('say "no"', 2**63 - 1, 32767, float("nan"), None, Decimal(10000), date(9999, 12, 31), None),
     ("back\\slash", -(2**63), -32768, float("-inf"), None, Decimal("0.0001"), None, None),
     ("São Paulo (SP)", 1 << 40, None, 1e-300, None, Decimal("12345678901234567890.5"), None, None),
+    ("38 digits", 0, 0, None, None, Decimal("12345678901234567890123456789.123456789"), None, None),
     ("only a key", None, None, None, None, None, None, None),
 ]
 

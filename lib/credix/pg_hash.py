@@ -6,6 +6,7 @@ lookup3, seed 0, little-endian) and of the hash operator classes of the types th
 """
 
 from collections.abc import Callable
+from decimal import Context
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credix.errors import SettingsError
+from credix.schema import NUMERIC_PRECISION, NUMERIC_SCALE
 from credix.sources import Source
 
 Words = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -25,6 +27,8 @@ BLOCK = 12
 DAYS_TO_2000, MICROSECONDS_TO_2000 = 10_957, 946_684_800_000_000
 # A numeric's digits are of base 10,000; behind the point nine decimals take three of them.
 DIGIT_BASE, FRACTION_DIGITS = 10_000, 3
+# Python rounds to 28 digits where nobody says otherwise; a NUMERIC has up to 38.
+ALL_DIGITS = Context(prec=NUMERIC_PRECISION)
 # Types whose text does not hang on a session's settings.
 KEY_TYPES = {"STRING", "INTEGER", "DATE", "BOOLEAN"}
 QUOTED = r'[\s"\\(),]'
@@ -152,7 +156,7 @@ def hash_decimals(values: Values) -> np.ndarray:
     digits: list[bytes] = []
     weights = np.zeros(len(values), np.int64)
     for place, value in enumerate(values.fill_null(0).to_pylist()):
-        found = digits_of(abs(int(value.scaleb(9))) * 1000)
+        found = digits_of(abs(int(value.scaleb(NUMERIC_SCALE, ALL_DIGITS))) * 1000)
         weights[place] = len(found) - 1 - FRACTION_DIGITS
         while found and found[-1] == 0:
             found.pop()
