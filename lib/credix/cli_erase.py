@@ -103,11 +103,17 @@ def erase(
         )
     for request in requests:
         request.require_gone()
-    if all(request.traces.is_nothing for request in requests):
+    is_nothing = all(request.traces.is_nothing for request in requests)
+    begun = chosen.interrupted()
+    if begun:
+        terminal.tell(
+            f"{len(begun)} earlier erasures ended in the middle; they go on with this one."
+        )
+    if is_nothing and not begun:
         answer.tell_done("None of these keys is found anywhere.")
     elif answer.may_act("These rows would be erased for good"):
-        records = [request.erase(answer) for request in requests]
-        tell(answer, records)
+        records = [] if is_nothing else [request.erase(answer) for request in requests]
+        tell(answer, [*records, *chosen.go_on()])
 
 
 def read_lines(path: str) -> list[str]:
@@ -143,6 +149,17 @@ class Chosen:
         return (
             [Chosen(self.settings, name, keys, asks_source=self.asks_source)] if len(keys) else []
         )
+
+    def interrupted(self) -> "list[Erasure]":
+        from credix.runs.erase import interrupted
+
+        return interrupted(self.run)
+
+    def go_on(self) -> "list[Erasure]":
+        """Finish what an earlier call has left in the middle."""
+        from credix.runs.erase import carry_out
+
+        return [carry_out(self.settings, record) for record in self.interrupted()]
 
     def facts(self) -> dict[str, Any]:
         traces = self.traces

@@ -5,9 +5,9 @@ Everything else is refused by name, so that nothing is dropped in silence. Files
 landing folder are swept out by 02 (`steps/land.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ MARKS = {
 }
 # Columns of a writer's own that say nothing about the row.
 IGNORED = ("_airbyte_", "_ab_cdc_")
+# In the metadata of a file that was written anew.
+WRITTEN_AT = "written_at"
 # Values of `_op`, as Datastream, Debezium and people write them.
 DELETES = {"D", "DELETE", "UPDATE-DELETE"}
 WRITES = {"C", "I", "INSERT", "R", "READ", "U", "UPDATE", "UPDATE-INSERT", "UPSERT"}
@@ -59,6 +61,15 @@ def change_schema(source: Source) -> pa.Schema:
     """Received files: the contract's types, NULL allowed, and what is known of each change."""
     own = [column.arrow.with_nullable(True) for column in source.columns]
     return pa.schema(own + CHANGE)
+
+
+def written_at(created: datetime, metadata: Mapping[str, str] | None) -> datetime:
+    """When the writer wrote a file; whoever writes it anew, as an erasure does, notes that."""
+    try:
+        noted = datetime.fromisoformat((metadata or {}).get(WRITTEN_AT, ""))
+        return min(created, noted).astimezone(UTC)
+    except (ValueError, TypeError):
+        return created.astimezone(UTC)
 
 
 def read_layout(source: Source, schema: pa.Schema) -> Layout:
@@ -184,7 +195,7 @@ def find_instants(layout: Layout, rows: pa.Table, written_at: datetime) -> Any:
         return pa.chunked_array([pa.repeat(otherwise, len(rows))])
     found: Any = rows[name]
     is_instant = pa.types.is_timestamp(found.type) and found.type.tz is not None
-    is_text = pa.types.is_string(found.type) or pa.types.is_null(found.type)
+    is_text = FITTING["STRING"](found.type) or pa.types.is_null(found.type)
     try:
         if not (is_instant or is_text):
             raise pa.ArrowInvalid

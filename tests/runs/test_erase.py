@@ -25,7 +25,7 @@ from credix.settings import Settings
 from credix.steps import transform
 from credix.steps.context import build_run, sandbox_settings
 from credix.steps.provision import provision_warehouse
-from tests.runs.test_from_landing import put, rows
+from tests.runs.test_from_landing import put, rows, take
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows
 
@@ -234,3 +234,56 @@ def test_a_company_goes_with_its_installments_where_that_is_asked_for(
     assert holders(settings, lake, warehouse, own) == []
     assert set(bronze_rows(warehouse, tables[SOURCE])) == {foreign}
     assert erase(*company)["sources"][0]["files"] == 0
+
+
+def test_the_same_command_goes_on_where_files_and_bronze_are_done_and_gold_is_not(
+    settings: Settings,
+    lake: Lake,
+    warehouse: Warehouse,
+    table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No look for the key finds it then: silver and gold alone, and a temp table, still have it."""
+    table.insert(asset_id=PERSON)
+    carry(settings, SOURCE)
+    build_gold(settings)
+    table.execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": PERSON})
+    carry(settings, SOURCE)
+
+    def die(*_: Any) -> None:
+        raise DiedError
+
+    with monkeypatch.context() as patched, pytest.raises(DiedError):
+        patched.setattr("credix.runs.erase.drop_temp_tables", die)
+        carry_out(settings, request(settings))
+    assert holders(settings, lake, warehouse) != []
+
+    command = ("--source", SOURCE, "--key", PERSON)
+    assert erase(*command)["sources"][0]["files"] == 0
+    [finished] = erase(*command, "--yes")["erasures"]
+
+    assert (finished["status"], finished["bronze_rows"]) == ("done", 1)
+    assert holders(settings, lake, warehouse) == []
+
+
+def test_a_waiting_file_that_is_written_anew_makes_its_rows_no_newer(
+    settings: Settings, lake: Lake, warehouse: Warehouse, table: Table
+) -> None:
+    put(lake, "waiting.parquet", rows({"asset_id": PERSON}, {"asset_id": OTHER}))
+    table.execute("UPDATE {table} SET payment_method = 'newest' WHERE asset_id = 'kept'")
+    carry(settings, SOURCE)
+    carry_out(settings, request(settings))
+
+    taken = take(settings)
+
+    assert taken.read_result("01_extract")["superseded_rows"] == 1
+    assert bronze_rows(warehouse, table) == table.rows()
+
+
+def test_a_file_whose_rows_tell_no_key_is_named(
+    settings: Settings, lake: Lake, table: Table
+) -> None:
+    put(lake, "keyless.parquet", rows({"asset_id": PERSON}).drop_columns("asset_id"))
+    [unreadable] = carry_out(settings, request(settings)).unreadable
+    assert unreadable.endswith("keyless.parquet")
+    assert table

@@ -29,7 +29,13 @@ from credix.steps import transform
 from credix.steps.bronze import build_dbt
 from credix.steps.context import Run, build_run, new_run_id, sandbox_settings, today
 from credix.steps.deletes import has_bronze, query_keys
-from credix.steps.erase_files import HoldingFile, find_files, keys_naming, rewrite_files
+from credix.steps.erase_files import (
+    HoldingFile,
+    delete_keys,
+    find_files,
+    keys_naming,
+    rewrite_files,
+)
 from credix.steps.provision import LAYERS
 
 JOB = "erase"
@@ -128,7 +134,7 @@ def carry_out(settings: Settings, record: Erasure) -> Erasure:
         run.attempt = held[record.source].attempt
         is_new = record.status == "begun"
         if is_new:
-            record = erase_rows(run, matcher, record)
+            record = store.save("erasure.note_rows", erase_rows(run, matcher, record))
         record = erase_files(run, matcher, record)
         if is_new:
             drop_temp_tables(run)
@@ -157,14 +163,8 @@ def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
     keys = query_keys(run, deleted)
     hashes = keys.filter(pa.array(matcher.mask(keys)))["_key_hash"].to_pylist()
     run.states.change_gold("gold.distrust", GoldState.distrust)
-    if hashes:
-        table_id = run.warehouse.table_id("bronze", run.source.name)
-        listed = ", ".join(str(key_hash) for key_hash in hashes)
-        run.warehouse.execute(
-            "erasure.delete_rows",
-            table_id,
-            f"DELETE FROM `{table_id}` WHERE {deleted} AND _key_hash IN ({listed})",
-        )
+    table_id = run.warehouse.table_id("bronze", run.source.name)
+    delete_keys(run, "erasure.delete_rows", table_id, hashes, deleted)
     rows = record.bronze_rows + len(hashes)
     return record.model_copy(update={"bronze_rows": rows})
 
@@ -212,13 +212,23 @@ def erase_files(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
 
 def rebuild_gold(run: Run) -> None:
     """Silver and gold whole, as of today, from a bronze that no longer has the rows."""
-    if run.states.read_gold().last_run is None:
+    if not any(run.warehouse.tables(layer, "") for layer in transform.GOLD_LAYERS):
         return
     gold = replace(run, source_name=None, attempt=0)
     claim = transform.claim_gold(gold)
     for layer in transform.GOLD_LAYERS:
         transform.build_layer(gold, layer, claim)
     transform.commit_gold(gold, claim)
+
+
+def interrupted(run: Run) -> list[Erasure]:
+    """Erasures that ended in the middle, of this source or of one whose rows name its keys.
+
+    Files and bronze may be done, and what was made of them not: no look for keys tells of these.
+    """
+    naming, _ = REFERENCES.get(run.source.name, (run.source.name, ""))
+    records = unfinished(run, sorted({run.source.name, naming}))
+    return [record for record in records if record.status == "begun"]
 
 
 def unfinished(run: Run, sources: Sequence[str]) -> list[Erasure]:

@@ -19,7 +19,7 @@ from credix.state import Digest, GoldState
 from credix.steps.bronze import build_dbt
 from credix.steps.context import Run
 from credix.steps.deletes import bronze_digest
-from credix.steps.erase_files import erased_hashes
+from credix.steps.erase_files import delete_keys, erased_hashes
 from credix.steps.provision import provision_warehouse
 
 
@@ -146,11 +146,8 @@ def leave_out_erased(
         for file in attempt.files:
             if is_meant and (file in held or record.status == "begun"):
                 hashes.update(erased_hashes(run, matcher, file))
-    if hashes:
-        target = run.warehouse.table_id("temp", table)
-        listed = ", ".join(map(str, sorted(hashes)))
-        sql = f"DELETE FROM `{target}` WHERE _key_hash IN ({listed})"
-        run.warehouse.execute("replay.leave_out_erased", target, sql)
+    target = run.warehouse.table_id("temp", table)
+    delete_keys(run, "replay.leave_out_erased", target, sorted(hashes))
 
 
 def forget_guard(run: Run) -> None:

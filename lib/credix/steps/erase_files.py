@@ -19,11 +19,14 @@ from credix.clients.parquet_objects import open_object
 from credix.clients.rewrite import overwrite, retained_until
 from credix.erasure import Erasure, Matcher, Retained
 from credix.errors import DataError, StateError
+from credix.external import WRITTEN_AT
 from credix.parts import describe_part, full_disk_named
 from credix.paths import paths_of
 from credix.steps.context import Run
 
 READERS = 8
+# A statement of BigQuery has a megabyte at most.
+KEYS_AT_A_TIME = 20_000
 ARCHIVE, LAKE = "archive", "lake"
 
 
@@ -90,7 +93,7 @@ def list_objects(run: Run, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def look_into(lake: Lake, matcher: Matcher, place: str, blob: Any) -> HoldingFile:
-    """How many rows of the keys a file has; a file without the key's columns has none."""
+    """How many rows of the keys a file has; None where rows are in it that tell no key."""
     generation, until = int(blob.generation), retained_until(blob)
     rows: int | None = 0
     try:
@@ -101,6 +104,11 @@ def look_into(lake: Lake, matcher: Matcher, place: str, blob: Any) -> HoldingFil
                 batches = parquet.iter_batches(columns=names)
                 tables = (pa.Table.from_batches([batch]) for batch in batches)
                 rows = sum(int(matcher.mask(table).sum()) for table in tables)
+            elif parquet.metadata.num_rows:
+                rows = None
+    except MemoryError:
+        # Arrow's is one of its own errors, too, and says nothing of the file.
+        raise
     except (pa.ArrowException, OSError, DataError):
         rows = None
     return HoldingFile(place, blob, generation, rows, until)
@@ -131,7 +139,19 @@ def rewrite(run: Run, matcher: Matcher, file: HoldingFile, folder: Path) -> bool
     rows = write_without(matcher, fetched, kept)
     part = describe_part(kept, "", rows)
     told = {**(file.blob.metadata or {}), "rows": str(rows), "crc32c": part.crc32c}
+    # A new object must not make the rows of an outside writer newer than they are.
+    told.setdefault(WRITTEN_AT, file.blob.time_created.isoformat())
     return overwrite(run.lake, file.blob, file.generation, kept, told)
+
+
+def delete_keys(
+    run: Run, effect: str, table_id: str, hashes: Sequence[int], condition: str = "TRUE"
+) -> None:
+    """Delete rows by `_key_hash`, so many at a time as a statement of BigQuery may name."""
+    for start in range(0, len(hashes), KEYS_AT_A_TIME):
+        listed = ", ".join(map(str, hashes[start : start + KEYS_AT_A_TIME]))
+        sql = f"DELETE FROM `{table_id}` WHERE {condition} AND _key_hash IN ({listed})"
+        run.warehouse.execute(effect, table_id, sql)
 
 
 def write_without(matcher: Matcher, fetched: Path, kept: Path) -> int:

@@ -6,7 +6,7 @@ Each file is checked on its own, and one that cannot be used goes to `failed/` w
 
 import shutil
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from credix.clients.download import download
 from credix.errors import DataError
-from credix.external import Layout, as_changes, change_schema, read_layout
+from credix.external import Layout, as_changes, change_schema, read_layout, written_at
 from credix.parts import describe_part as describe_file
 from credix.parts import full_disk_named
 from credix.paths import paths_of
@@ -44,7 +44,7 @@ class ExternalFile:
 
     @property
     def written_at(self) -> datetime:
-        return self.blob.time_created.astimezone(UTC)
+        return written_at(self.blob.time_created, self.blob.metadata)
 
 
 @dataclass(frozen=True)
@@ -202,6 +202,9 @@ def write_changes(
         if told.get("rows", str(rows)) != str(rows):
             raise DataError(f"it has {rows} rows, its metadata says {told['rows']}")
         superseded = copy_changes(run, file, parquet, layout, target)
+    except MemoryError:
+        # Arrow's is one of its own errors, too, and says nothing of the file.
+        raise
     except (pa.ArrowException, OSError) as error:
         if not isinstance(error, pa.ArrowException) and error.errno is not None:
             raise
