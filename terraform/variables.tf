@@ -151,7 +151,7 @@ variable "postgres" {
   })
 
   validation {
-    condition     = contains(["require", "verify-ca", "verify-full"], var.postgres.sslmode)
+    condition     = contains(["require", "verify-ca", "verify-full"], var.postgres.sslmode) && (var.postgres.sslmode == "require" || var.postgres.sslrootcert != null)
     error_message = "postgres.sslmode is require, verify-ca or verify-full: rows do not travel in clear text. The last two need sslrootcert: a file of the image, or \"system\"."
   }
 

@@ -183,3 +183,19 @@ run "a_job_of_a_week" {
   }
   expect_failures = [var.job]
 }
+
+run "a_source_in_clear_text" {
+  command = plan
+  variables {
+    postgres = { host = "10.0.0.3", db = "credit", user = "reader", sslmode = "prefer" }
+  }
+  expect_failures = [var.postgres]
+}
+
+run "a_certificate_that_nobody_vouches_for" {
+  command = plan
+  variables {
+    postgres = { host = "10.0.0.3", db = "credit", user = "reader", sslmode = "verify-full" }
+  }
+  expect_failures = [var.postgres]
+}

@@ -161,7 +161,7 @@ def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
     reset_sandbox(run)
     deleted = "_is_deleted" if run.source.captures_deletes else "TRUE"
     keys = query_keys(run, deleted)
-    hashes = keys.filter(pa.array(matcher.mask(keys)))["_key_hash"].to_pylist()
+    hashes = keys.filter(pa.array(matcher.mask(keys)))["_key_hash"].to_numpy().tolist()
     run.states.change_gold("gold.distrust", GoldState.distrust)
     table_id = run.warehouse.table_id("bronze", run.source.name)
     delete_keys(run, "erasure.delete_rows", table_id, hashes, deleted)
