@@ -27,7 +27,7 @@ STEP = {
     "effects": [EFFECT],
     "messages": ["Column fee is new."],
 }
-MANIFEST = {"status": "done", "error": None, "seconds": 3.0}
+MANIFEST = {"status": "done", "error": None, "seconds": 3.0, "archive": "gs://archive/run/"}
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_the_end_tells_what_a_failed_step_and_the_run_itself_have_done(
 ) -> None:
     own = {**EFFECT, "name": "archive.upload", "target": "gs://archive/run/manifest.json"}
     broken = {"source": "cnpj_ws", "step": "03_load", "effects": [EFFECT]}
-    failed = {"status": "failed", "error": "03_load failed.", "seconds": 1.0}
-    reporter.run_finished({**failed, "effects": [own], "broken_step": broken}, "gs://archive/run/")
+    failed = {**MANIFEST, "status": "failed", "error": "03_load failed."}
+    reporter.run_finished({**failed, "effects": [own], "broken_step": broken})
 
     _, first, second, end = lines(stream)
     assert (first["step"], first["source"]) == ("03_load", "cnpj_ws")
@@ -85,7 +85,7 @@ def test_all_lines_of_a_run_share_a_trace_of_the_project(
 ) -> None:
     reporter.step_finished("03_load", "installments", STEP)
     reporter.warned("late")
-    reporter.run_finished(MANIFEST, "gs://archive/run/")
+    reporter.run_finished(MANIFEST)
 
     [trace] = {line["logging.googleapis.com/trace"] for line in lines(stream)}
     project, number = trace.split("/traces/")
@@ -102,7 +102,7 @@ def test_all_lines_of_a_run_share_a_trace_of_the_project(
 def test_a_run_that_failed_ends_with_an_error(
     reporter: JsonReporter, stream: StringIO, status: str, error: str | None, severity: str
 ) -> None:
-    reporter.run_finished({"status": status, "error": error, "seconds": 1.0}, "gs://archive/run/")
+    reporter.run_finished({**MANIFEST, "status": status, "error": error})
     last = lines(stream)[-1]
     assert (last["severity"], last["status"]) == (severity, status)
     assert error is None or last["message"] == error

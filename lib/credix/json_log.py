@@ -55,7 +55,7 @@ class JsonReporter:
     def warned(self, message: str) -> None:
         self._write("WARNING", message, {"event": "warning"})
 
-    def run_finished(self, manifest: Mapping[str, Any], location: str) -> None:
+    def run_finished(self, manifest: Mapping[str, Any]) -> None:
         """What a step that failed has done, what the run's own process has, then the end."""
         broken = manifest.get("broken_step")
         if broken:
@@ -67,7 +67,7 @@ class JsonReporter:
             "event": "run_finished",
             "status": manifest["status"],
             "milliseconds": milliseconds(manifest["seconds"]),
-            "archive": location,
+            "archive": manifest["archive"],
         }
         message = manifest["error"] if is_failed else f"The run ended: {manifest['status']}"
         self._write("ERROR" if is_failed else "INFO", message, facts)

@@ -52,11 +52,14 @@ class TerminalReporter:
     def warned(self, message: str) -> None:
         self._console.print(f"  {message}", style="yellow", markup=False)
 
-    def run_finished(self, manifest: dict[str, Any], location: str) -> None:
+    def run_finished(self, manifest: dict[str, Any]) -> None:
         if self._status:
             self._status.stop()
         self._console.print(f"{describe_end(manifest)} in {manifest['seconds']:.1f} s")
-        self._console.print(f"  notebooks, pages, manifest: {location}", markup=False)
+        self._console.print(f"  notebooks, pages, manifest: {manifest['archive']}", markup=False)
+        if manifest.get("pages"):
+            page, _, _cell = (manifest["failed_at"] or manifest["pages"][-1]).partition("#")
+            self._console.print(f"  on this machine: {manifest['folder']}/{page}", markup=False)
 
 
 class ManifestReporter(TerminalReporter):
@@ -65,9 +68,9 @@ class ManifestReporter(TerminalReporter):
     def __init__(self) -> None:
         super().__init__(errors)
 
-    def run_finished(self, manifest: dict[str, Any], location: str) -> None:
-        super().run_finished(manifest, location)
-        print_json({**manifest, "archive": location})
+    def run_finished(self, manifest: dict[str, Any]) -> None:
+        super().run_finished(manifest)
+        print_json(manifest)
 
 
 def summarize(result: dict[str, Any]) -> str:

@@ -47,8 +47,11 @@ def test_the_page_works_as_it_stands(
     tables["installments"].insert()
     project = copy_project(tmp_path / "project")
     environment = variables_for(project, settings)
+    git(project, "init", "--quiet")
+    git(project, "add", "lib", "dbt")
     said = []
-    for language, text in BLOCK.findall(PAGE.read_text("utf-8")):
+    *blocks, (_, way_back) = BLOCK.findall(PAGE.read_text("utf-8"))
+    for language, text in blocks:
         if language == "sql":
             with database.cursor() as cursor:
                 cursor.execute(text)
@@ -79,6 +82,17 @@ def test_the_page_works_as_it_stands(
     )
     assert again.returncode == 2
     assert "The name 'orders' is taken" in again.stderr
+
+    written = ("--others", "--modified", "lib/credix/sources", "dbt/business_case/models")
+    assert len(git(project, "ls-files", *written).split()) == 4
+    subprocess.run(["bash", "-ec", way_back], cwd=project, check=True)
+    assert git(project, "ls-files", *written) == ""
+
+
+def git(project: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=project, check=True, capture_output=True, text=True
+    ).stdout
 
 
 def run(project: Path, environment: dict[str, str], command: str) -> str:

@@ -45,7 +45,7 @@ class Reporter(notebooks.Reporter, Protocol):
 
     def run_started(self, run_id: str, job: str) -> None: ...
     def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None: ...
-    def run_finished(self, manifest: dict[str, Any], location: str) -> None: ...
+    def run_finished(self, manifest: dict[str, Any]) -> None: ...
     def warned(self, message: str) -> None: ...
 
 
@@ -253,8 +253,9 @@ class Pipeline:
         summary = self.redactor.text(summarize_error(error)) if error else ""
         for warning in follow_up(self.states, manifest, error, summary):
             self.reporter.warned(warning)
+        places = {"archive": location, "folder": str(self.folder)}
         self.reporter.run_finished(
-            {**manifest, **self.redactor.value(self._own_effects())}, location
+            {**manifest, **self.redactor.value(self._own_effects()), **places}
         )
 
     def _own_effects(self) -> dict[str, Any]:
