@@ -132,7 +132,8 @@ class Chosen:
         self, settings: "Settings", source: str, keys: "pa.Table", *, asks_source: bool
     ) -> None:
         from credix.erasure import match_keys
-        from credix.runs.erase import count_references, find_traces
+        from credix.runs.erase import find_traces
+        from credix.runs.references import count_references
 
         self.settings, self.keys, self.asks_source = settings, keys, asks_source
         self.run: Run = open_run(settings, source, "erase")
@@ -143,7 +144,7 @@ class Chosen:
 
     def references(self) -> "list[Chosen]":
         """The rows of another source that name these keys."""
-        from credix.runs.erase import find_references
+        from credix.runs.references import find_references
 
         name, keys = find_references(self.run, self.keys)
         return (
@@ -174,28 +175,21 @@ class Chosen:
         return {"source": self.run.source_name, **dict(zip(PLACES, values, strict=True))}
 
     def require_gone(self) -> None:
-        from credix.runs.erase import require_gone
+        from credix.runs.erase import require_carried, require_gone
 
         require_gone(self.run, self.traces)
-        is_carried = self.asks_source or not self.run.source.captures_deletes
-        if self.traces.live_rows and not is_carried:
-            raise SettingsError(
-                f"Bronze holds {self.traces.live_rows} of these keys as live: bring their deletes "
-                f"by a file (./run_pipeline.py run {self.run.source_name} --from-landing) first."
-            )
+        if not self.asks_source:
+            require_carried(self.run, self.traces)
 
     def erase(self, answer: Answer) -> "Erasure":
         """Carry the deletes where bronze does not know them yet, then erase."""
-        from credix.clients.erasure_store import ErasureStore
-        from credix.erasure import match_keys
-        from credix.runs.erase import begin, carry_out
+        from credix.runs.erase import erase
 
         if self.traces.live_rows and self.run.source.captures_deletes:
             run_source(self.settings, self.run.source.name, "erase", Orders(), answer)
         who = f"{getpass.getuser()}@{socket.gethostname()}"
-        secret = ErasureStore(self.run.lake).secret()
-        matcher = match_keys(self.run.source, secret, self.keys)
-        return carry_out(self.settings, begin(self.run, matcher, who))
+        name = self.run.source.name
+        return erase(self.settings, name, self.keys, who, asks_source=self.asks_source)
 
 
 def finish_pending(

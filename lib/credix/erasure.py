@@ -35,26 +35,39 @@ class Retained(Value):
     until: datetime | None = None
 
 
-class Erasure(Value):
+class Request(Value):
+    """Who asked when, behind which attempt, and how many rows and files were found then."""
+
+    requested_by: str
+    requested_at: datetime
+    attempt: int = 0
+    bronze_rows: int = 0
+    files: int = 0
+    file_rows: int = 0
+    finished_at: datetime | None = None
+
+
+class Erasure(Request):
     """`erasures/<source>/<id>.json`: who erased how many rows when, never which values.
 
-    `begun` may have come anywhere; with `pending` all is done but these files.
+    `begun` may have come anywhere; with `pending` all is done but these files. `earlier` are the
+    requests for the same keys before the one that the record is about.
     """
 
     format: Literal[1] = 1
     id: str
     source: str
     keys: tuple[str, ...]
-    requested_by: str
-    requested_at: datetime
     status: ErasureStatus = "begun"
-    attempt: int = 0
-    bronze_rows: int = 0
-    files: int = 0
-    file_rows: int = 0
     pending: tuple[Retained, ...] = ()
     unreadable: tuple[str, ...] = ()
-    finished_at: datetime | None = None
+    earlier: tuple[Request, ...] = ()
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """All of them, the newest last."""
+        own = {name: getattr(self, name) for name in Request.model_fields}
+        return (*self.earlier, Request(**own))
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,10 @@ class LakePaths:
         """In the archive bucket: the record that bronze was proven to hold an attempt's files."""
         return f"{self.prefix}/merged/{source}/{attempt:012d}.json"
 
+    def rereads(self, source: str) -> str:
+        """In the lake bucket: what the names of a source's files of row versions begin with."""
+        return f"{self.prefix}/state/rereads/{source}-"
+
     @property
     def runs(self) -> str:
         return f"{self.prefix}/runs/"

@@ -15,13 +15,14 @@ from credix.clients.effects import Effects
 from credix.clients.erasure_store import ErasureStore
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.erasure import Erasure, match_keys, parse_keys
+from credix.erasure import Erasure, parse_keys
 from credix.errors import DataError, SettingsError
-from credix.runs.erase import begin as begin_erasure
 from credix.runs.erase import carry_out, unfinished
+from credix.runs.erase import erase as erase_keys
 from credix.runs.reconcile import compare_source
 from credix.runs.replay import find_attempts, replay
 from credix.settings import Settings
+from credix.sources import load_source
 from credix.steps import transform
 from credix.steps.context import build_run, sandbox_settings
 from credix.steps.provision import provision_warehouse
@@ -49,11 +50,9 @@ def table(tables: dict[str, Table], warehouse: Warehouse) -> Table:
     return made
 
 
-def request(settings: Settings, *keys: str) -> Erasure:
-    run = open_run(settings, SOURCE, "erase")
-    wanted = parse_keys(run.source, keys or [PERSON])
-    matcher = match_keys(run.source, ErasureStore(run.lake).secret(), wanted)
-    return begin_erasure(run, matcher, "somebody@desk")
+def erase_person(settings: Settings) -> Erasure:
+    keys = parse_keys(load_source(SOURCE), [PERSON])
+    return erase_keys(settings, SOURCE, keys, "somebody@desk", asks_source=True)
 
 
 def build_gold(settings: Settings) -> None:
@@ -107,7 +106,7 @@ def test_nothing_is_left_of_an_erased_key_and_the_rest_is_as_it_was(
     table.execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": PERSON})
     assert len(holders(settings, lake, warehouse)) > 10
 
-    record = carry_out(settings, request(settings))
+    record = erase_person(settings)
 
     assert holders(settings, lake, warehouse) == []
     assert (record.status, record.bronze_rows, record.unreadable) == ("done", 1, ())
@@ -138,7 +137,7 @@ def test_what_the_retention_keeps_is_pending_and_no_replay_brings_it_back(
 
     with monkeypatch.context() as patched:
         patched.setattr("credix.steps.erase_files.retained_until", retained)
-        record = carry_out(settings, request(settings))
+        record = erase_person(settings)
     assert record.status == "pending"
     assert [(file.rows, file.until) for file in record.pending] == [(1, until)] * 2
     assert {file.path for file in record.pending} == set(holders(settings, lake, warehouse))
@@ -172,13 +171,13 @@ def test_an_erasure_that_dies_again_and_again_is_finished_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     perform: Callable[..., Any] = Effects.perform
-    request(settings)
 
     def left() -> Erasure:
         [record] = unfinished(open_run(settings, SOURCE, "erase"), [SOURCE])
         return record
 
     for place in PLACES:
+        goes_on = place != PLACES[0]
 
         def die(self: Effects, name: str, target: str, action: Any, place: str = place) -> Any:
             result = perform(self, name, target, action)
@@ -188,9 +187,10 @@ def test_an_erasure_that_dies_again_and_again_is_finished_by_the_next(
 
         with monkeypatch.context() as patched, pytest.raises(DiedError, match=place):
             patched.setattr(Effects, "perform", die)
-            carry_out(settings, left())
+            carry_out(settings, left()) if goes_on else erase_person(settings)
     carry(settings, SOURCE)
-    assert carry_out(settings, left()).status == "done"
+    finished = carry_out(settings, left())
+    assert (finished.status, finished.bronze_rows) == ("done", 1)
     assert holders(settings, lake, warehouse) == []
     assert bronze_rows(warehouse, table) == table.rows()
 
@@ -255,7 +255,7 @@ def test_the_same_command_goes_on_where_files_and_bronze_are_done_and_gold_is_no
 
     with monkeypatch.context() as patched, pytest.raises(DiedError):
         patched.setattr("credix.runs.erase.drop_temp_tables", die)
-        carry_out(settings, request(settings))
+        erase_person(settings)
     assert holders(settings, lake, warehouse) != []
 
     command = ("--source", SOURCE, "--key", PERSON)
@@ -272,7 +272,7 @@ def test_a_waiting_file_that_is_written_anew_makes_its_rows_no_newer(
     put(lake, "waiting.parquet", rows({"asset_id": PERSON}, {"asset_id": OTHER}))
     table.execute("UPDATE {table} SET payment_method = 'newest' WHERE asset_id = 'kept'")
     carry(settings, SOURCE)
-    carry_out(settings, request(settings))
+    erase_person(settings)
 
     taken = take(settings)
 
@@ -284,6 +284,29 @@ def test_a_file_whose_rows_tell_no_key_is_named(
     settings: Settings, lake: Lake, table: Table
 ) -> None:
     put(lake, "keyless.parquet", rows({"asset_id": PERSON}).drop_columns("asset_id"))
-    [unreadable] = carry_out(settings, request(settings)).unreadable
+    [unreadable] = erase_person(settings).unreadable
     assert unreadable.endswith("keyless.parquet")
     assert table
+
+
+def test_a_key_that_came_back_is_erased_again_and_the_record_tells_of_both_requests(
+    settings: Settings, lake: Lake, warehouse: Warehouse, table: Table
+) -> None:
+    first = erase_person(settings)
+    table.insert(asset_id=PERSON)
+    carry(settings, SOURCE)
+    with pytest.raises(SettingsError, match="still holds 1 of these keys"):
+        erase_person(settings)
+    table.execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": PERSON})
+    with pytest.raises(SettingsError, match="carry their deletes first"):
+        erase_person(settings)
+    assert ErasureStore(lake).records(SOURCE) == [first]
+    carry(settings, SOURCE)
+
+    second = erase_person(settings)
+
+    assert holders(settings, lake, warehouse) == []
+    assert ErasureStore(lake).records(SOURCE) == [second]
+    assert (second.id, second.bronze_rows) == (first.id, 1)
+    assert second.earlier == first.requests
+    assert first.attempt < second.attempt

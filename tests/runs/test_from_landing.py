@@ -263,6 +263,51 @@ def test_a_file_that_is_replaced_while_it_is_read_waits_for_the_next_run(
     assert methods(warehouse, filled)["a1"] == "PIX"
 
 
+@pytest.mark.usefixtures("filled")
+def test_no_more_is_fetched_than_the_disk_may_hold_and_what_never_fits_is_refused(
+    settings: Settings, lake: Lake
+) -> None:
+    names = ("1.parquet", "3.parquet", "4.parquet")
+    for name in names:
+        put(lake, name, rows({"asset_id": name}))
+    put(lake, "2.parquet", rows(*({"asset_id": f"{n:064x}"} for n in range(2000))))
+    run = begin(settings, SOURCE)
+    found = receive.find_files(run)
+    size = max(file.blob.size for file in found if file.name in names)
+    run.settings = settings.model_copy(update={"slice_bytes": size * 3 // 2})
+
+    lines = {line.file: line for line in receive.check_files(run, found).lines}
+
+    fates = {name: lines[name].fate for name in sorted(lines)}
+    assert list(fates.values()) == ["taken", "refused", "left", "left"], fates
+    assert "more than CREDIX_SLICE_BYTES" in lines["2.parquet"].reason
+    assert places(lake)["landing"] == list(names)
+
+
+def test_versions_that_no_run_compares_with_any_more_are_deleted(
+    settings: Settings, lake: Lake, filled: Table
+) -> None:
+    """Files with hashes of rows: of runs that died, and of a read in slices that was given up."""
+    folder = paths_of(settings).rereads(SOURCE)
+    bucket = lake._client.bucket(settings.lake_bucket)
+
+    def held() -> set[int]:
+        listed = lake.blobs(settings.lake_bucket, folder)
+        return {int(blob.name.removeprefix(folder).partition(".")[0]) for blob in listed}
+
+    for attempt in (0, 999_999):
+        bucket.blob(f"{folder}{attempt:06d}.parquet").upload_from_string(b"")
+    put(lake, "1.parquet", rows({"asset_id": "new", "payment_method": "PIX"}))
+    take(settings)
+    assert 999_999 in held()
+    assert 0 not in held()
+
+    bucket.blob(f"{folder}{0:06d}.parquet").upload_from_string(b"")
+    filled.execute("UPDATE {table} SET payment_method = 'TED' WHERE asset_id = 'a0'")
+    carry(settings, SOURCE)
+    assert 0 not in held()
+
+
 def test_a_late_run_takes_nothing_and_an_extract_leaves_the_files_alone(
     settings: Settings, lake: Lake, warehouse: Warehouse, filled: Table
 ) -> None:

@@ -37,7 +37,7 @@ class Silent:
 
     def progressed(self, line: str) -> None: ...
     def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None: ...
-    def run_finished(self, manifest: dict[str, Any], location: str) -> None: ...
+    def run_finished(self, manifest: dict[str, Any]) -> None: ...
     def warned(self, message: str) -> None: ...
 
 
@@ -358,7 +358,7 @@ class Failing(Silent):
     def step_finished(self, *_: Any) -> None:
         raise self.error
 
-    def run_finished(self, manifest: dict[str, Any], *_: Any) -> None:
+    def run_finished(self, manifest: dict[str, Any]) -> None:
         self.finished.append(manifest["status"])
 
 

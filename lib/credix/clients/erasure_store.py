@@ -32,19 +32,17 @@ class ErasureStore:
 
     def records(self, source: str) -> list[Erasure]:
         """All erasures of a source, the oldest first."""
-        folder = self.paths.erasures(source)
-        bucket = self.settings.lake_bucket
-        found = []
-        for blob in self.lake.blobs(bucket, folder):
-            text = self.lake.read_text(bucket, blob.name)
-            if text:
-                found.append(read_erasure(text[0], f"gs://{bucket}/{blob.name}"))
-        return sorted(found, key=lambda record: record.requested_at)
+        listed = self.lake.blobs(self.settings.lake_bucket, self.paths.erasures(source))
+        found = [self._read(blob.name) for blob in listed]
+        return sorted(filter(None, found), key=lambda record: record.requested_at)
+
+    def read(self, source: str, erasure_id: str) -> Erasure | None:
+        return self._read(self._path(source, erasure_id))
 
     def save(self, effect: str, record: Erasure) -> Erasure:
         """Write the record over its earlier form."""
         bucket = self.settings.lake_bucket
-        path = f"{self.paths.erasures(record.source)}{record.id}.json"
+        path = self._path(record.source, record.id)
         text = record.model_dump_json(indent=2) + "\n"
         for _ in range(3):
             before = self.lake.read_text(bucket, path)
@@ -52,3 +50,11 @@ class ErasureStore:
             if self.lake.write_if_unchanged(effect, bucket, path, text, generation):
                 return record
         raise StateError(f"gs://{bucket}/{path} is written by somebody else. Try again.")
+
+    def _path(self, source: str, erasure_id: str) -> str:
+        return f"{self.paths.erasures(source)}{erasure_id}.json"
+
+    def _read(self, path: str) -> Erasure | None:
+        bucket = self.settings.lake_bucket
+        text = self.lake.read_text(bucket, path)
+        return read_erasure(text[0], f"gs://{bucket}/{path}") if text else None

@@ -5,17 +5,17 @@ its history are all there is, and no digest changes. The fence is raised first, 
 merge with it, so that no run in flight brings a row back.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from credix.clients.erasure_store import ErasureStore
 from credix.clients.postgres import SourceConnection
-from credix.erasure import REFERENCES, Erasure, Matcher
+from credix.erasure import REFERENCES, Erasure, Matcher, match_keys
 from credix.errors import DataError, SettingsError
 from credix.paths import is_hashed_table, stable_table
 from credix.pg_hash import key_hashes
@@ -29,13 +29,7 @@ from credix.steps import transform
 from credix.steps.bronze import build_dbt
 from credix.steps.context import Run, build_run, new_run_id, sandbox_settings, today
 from credix.steps.deletes import has_bronze, query_keys
-from credix.steps.erase_files import (
-    HoldingFile,
-    delete_keys,
-    find_files,
-    keys_naming,
-    rewrite_files,
-)
+from credix.steps.erase_files import HoldingFile, delete_keys, find_files, rewrite_files
 from credix.steps.provision import LAYERS
 
 JOB = "erase"
@@ -48,7 +42,7 @@ class Traces:
     source_rows: int | None
     live_rows: int
     deleted_rows: int
-    files: list[HoldingFile] = field(default_factory=list)
+    files: tuple[HoldingFile, ...] = ()
 
     @property
     def is_nothing(self) -> bool:
@@ -65,6 +59,12 @@ class Traces:
 
 def find_traces(run: Run, matcher: Matcher, keys: pa.Table, *, asks_source: bool) -> Traces:
     """All that a person is shown before anything is touched."""
+    files = [file for each in prefixes_of(run) for file in find_files(each, matcher)]
+    return replace(find_rows(run, keys, asks_source=asks_source), files=tuple(files))
+
+
+def find_rows(run: Run, keys: pa.Table, *, asks_source: bool) -> Traces:
+    """Those in the source and in bronze alone, which cost little to find."""
     hashes = key_hashes(run.source, keys).tolist()
     source_rows = count_in_source(run, hashes) if asks_source else None
     counts = {True: 0, False: 0}
@@ -76,8 +76,7 @@ def find_traces(run: Run, matcher: Matcher, keys: pa.Table, *, asks_source: bool
             keys=hashes,
         ):
             counts[line["_is_deleted"]] = line["n"]
-    files = [file for each in prefixes_of(run) for file in find_files(each, matcher)]
-    return Traces(source_rows, counts[False], counts[True], files)
+    return Traces(source_rows, counts[False], counts[True])
 
 
 def count_in_source(run: Run, hashes: list[int]) -> int:
@@ -97,6 +96,15 @@ def require_gone(run: Run, traces: Traces) -> None:
         )
 
 
+def require_carried(run: Run, traces: Traces) -> None:
+    """Raises SettingsError while bronze does not know that keys are deleted: no tombstones then."""
+    if traces.live_rows and run.source.captures_deletes:
+        raise SettingsError(
+            f"Bronze holds {traces.live_rows} of these keys as live: carry their deletes first, by "
+            f"./run_pipeline.py run {run.source_name}, or by a file and that with --from-landing."
+        )
+
+
 def prefixes_of(run: Run) -> list[Run]:
     """The run, and the same in the sandbox."""
     sandbox = replace(run, settings=sandbox_settings(run.settings))
@@ -104,52 +112,82 @@ def prefixes_of(run: Run) -> list[Run]:
     return [run, sandbox]
 
 
-def begin(run: Run, matcher: Matcher, requested_by: str) -> Erasure:
-    """Write the record, with all of the work before it; of the same keys it is the same record.
+def erase(
+    settings: Settings, source: str, keys: pa.Table, requested_by: str, *, asks_source: bool
+) -> Erasure:
+    """Erase the rows of these keys, once more looked for now that no run can bring them.
 
-    Only rows that runs have read so far are meant: a key may come back to stay.
+    Raises BusyError while a run holds the source, SettingsError while the keys are not deleted.
     """
-    record = Erasure(
-        id=matcher.id,
-        source=matcher.source.name,
-        keys=tuple(sorted(matcher.wanted)),
-        requested_by=requested_by,
-        requested_at=datetime.now(UTC),
-        attempt=run.states.read_source(matcher.source.name).attempt,
-    )
-    return ErasureStore(run.lake).save("erasure.begin", record)
+    with held_alone(settings, source) as run:
+        found = find_rows(run, keys, asks_source=asks_source)
+        require_gone(run, found)
+        require_carried(run, found)
+        matcher = match_keys(run.source, ErasureStore(run.lake).secret(), keys)
+        return finish(run, matcher, begin(run, matcher, requested_by))
 
 
 def carry_out(settings: Settings, record: Erasure) -> Erasure:
-    """Do what is left of an erasure, of which only the record is known; may die anywhere.
+    """Do what is left of an erasure, of which only the record is known.
 
     Raises BusyError while a run holds the source.
     """
+    with held_alone(settings, record.source) as run:
+        secret = ErasureStore(run.lake).secret()
+        return finish(run, Matcher(run.source, secret, frozenset(record.keys)), record)
+
+
+@contextmanager
+def held_alone(settings: Settings, source: str) -> Iterator[Run]:
+    """A run that holds the source with its fence raised; raises BusyError while another does."""
     run_id = new_run_id(JOB)
-    run = build_run(settings, run_id, settings.run_dir / run_id, record.source, 0, None, "")
-    store = ErasureStore(run.lake)
-    matcher = Matcher(run.source, store.secret(), frozenset(record.keys))
+    run = build_run(settings, run_id, settings.run_dir / run_id, source, 0, None, "")
     manifest = Manifest(run_id, JOB, settings.trigger, settings.env, today(settings), {})
-    with hold_sources(run.states, (record.source,), manifest) as held:
-        run.attempt = held[record.source].attempt
-        is_new = record.status == "begun"
-        if is_new:
-            record = store.save("erasure.note_rows", erase_rows(run, matcher, record))
-        record = erase_files(run, matcher, record)
-        if is_new:
-            drop_temp_tables(run)
-            rebuild_gold(run)
-        status = "pending" if record.pending else "done"
-        done = {"status": status, "finished_at": datetime.now(UTC)}
-        record = store.save("erasure.finish", record.model_copy(update=done))
+    with hold_sources(run.states, (source,), manifest) as held:
+        run.attempt = held[source].attempt
+        yield run
         manifest.status = "done"
-    return record
+
+
+def begin(run: Run, matcher: Matcher, requested_by: str) -> Erasure:
+    """Write the record, with all of the work before it; of the same keys it is the same record.
+
+    Only rows that attempts have read so far are meant: a key may come back to stay.
+    """
+    store = ErasureStore(run.lake)
+    before = store.read(run.source.name, matcher.id)
+    record = Erasure(
+        id=matcher.id,
+        source=run.source.name,
+        keys=tuple(sorted(matcher.wanted)),
+        requested_by=requested_by,
+        requested_at=datetime.now(UTC),
+        attempt=run.attempt - 1,
+        earlier=before.requests if before else (),
+    )
+    return store.save("erasure.begin", record)
+
+
+def finish(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
+    """What an erasure does behind its record; may die anywhere and be called again."""
+    store = ErasureStore(run.lake)
+    is_new = record.status == "begun"
+    if is_new:
+        record = erase_rows(run, matcher, record)
+    record = erase_files(run, matcher, record)
+    if is_new:
+        drop_temp_tables(run)
+        rebuild_gold(run)
+    status = "pending" if record.pending else "done"
+    done = {"status": status, "finished_at": datetime.now(UTC)}
+    return store.save("erasure.finish", record.model_copy(update=done))
 
 
 def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
     """Bronze, the sandbox's tables and this machine's parts; gold is distrusted.
 
-    The guard comes first: behind it no older run can insert what is deleted here.
+    The guard comes first: behind it no older run can insert what is deleted here. How many rows
+    there are is noted before they are deleted, so that an erasure that dies tells of them, too.
     """
     build_dbt(run).build(
         "erasure.raise_guard",
@@ -162,11 +200,13 @@ def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
     deleted = "_is_deleted" if run.source.captures_deletes else "TRUE"
     keys = query_keys(run, deleted)
     hashes = keys.filter(pa.array(matcher.mask(keys)))["_key_hash"].to_numpy().tolist()
+    noted = {"bronze_rows": max(record.bronze_rows, len(hashes))}
+    record = record.model_copy(update=noted)
+    ErasureStore(run.lake).save("erasure.note_rows", record)
     run.states.change_gold("gold.distrust", GoldState.distrust)
     table_id = run.warehouse.table_id("bronze", run.source.name)
     delete_keys(run, "erasure.delete_rows", table_id, hashes, deleted)
-    rows = record.bronze_rows + len(hashes)
-    return record.model_copy(update={"bronze_rows": rows})
+    return record
 
 
 def reset_sandbox(run: Run) -> None:
@@ -236,56 +276,3 @@ def unfinished(run: Run, sources: Sequence[str]) -> list[Erasure]:
     store = ErasureStore(run.lake)
     records = [record for source in sources for record in store.records(source)]
     return [record for record in records if record.status != "done"]
-
-
-def count_references(run: Run, keys: pa.Table) -> int:
-    """Live rows of another source in bronze that name one of these keys."""
-    if run.source.name not in REFERENCES:
-        return 0
-    name, column = REFERENCES[run.source.name]
-    other = replace(run, source_name=name)
-    if not has_bronze(other):
-        return 0
-    table = other.warehouse.table_id("bronze", name)
-    return int(
-        other.warehouse.query(
-            f"SELECT count(*) AS n FROM `{table}` "
-            f"WHERE NOT _is_deleted AND `{column}` IN UNNEST(@named)",
-            named=texts_of(keys),
-        )[0]["n"]
-    )
-
-
-def find_references(run: Run, keys: pa.Table) -> tuple[str, pa.Table]:
-    """The other source, and its keys whose rows name one of these in bronze or in any file.
-
-    A row that names another key by now is not meant. Raises SettingsError where no source names
-    this one.
-    """
-    if run.source.name not in REFERENCES:
-        raise SettingsError(f"No other source names the keys of {run.source.name}.")
-    name, column = REFERENCES[run.source.name]
-    other, named = replace(run, source_name=name), texts_of(keys)
-    found = keys_naming(other, column, named)
-    if has_bronze(other):
-        key_names = ", ".join(f"`{key}`" for key in other.source.key)
-        table = other.warehouse.table_id("bronze", name)
-        live = other.warehouse.query(
-            f"SELECT {key_names} FROM `{table}` "
-            f"WHERE NOT _is_deleted AND `{column}` IN UNNEST(@named)",
-            named=named,
-        )
-        foreign = other.warehouse.query_arrow(
-            f"SELECT _key_hash FROM `{table}` WHERE NOT _is_deleted AND "
-            f"coalesce(`{column}`, '') NOT IN UNNEST(@named) AND _key_hash IN UNNEST(@keys)",
-            named=named,
-            keys=key_hashes(other.source, found).tolist(),
-        )["_key_hash"].to_numpy()
-        is_own = ~np.isin(key_hashes(other.source, found), foreign)
-        own = found.filter(pa.array(is_own))
-        found = pa.concat_tables([own, pa.Table.from_pylist(live, found.schema)])
-    return name, found.group_by(list(other.source.key)).aggregate([])
-
-
-def texts_of(keys: pa.Table) -> list[str]:
-    return [str(key) for key in keys.column(0).to_pylist()]

@@ -4,6 +4,7 @@ from typing import Any
 
 from credix.clients.replication import Replication
 from credix.external_state import commit_external
+from credix.paths import paths_of
 from credix.pgoutput import lsn_number
 from credix.state import Progress, Slices, SourceState
 from credix.steps.context import REREADS, Run
@@ -32,8 +33,7 @@ def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) ->
             state.commit_slice(slices) if slices else state.commit(progress, is_merged=is_merged)
         ),
     )
-    for forgotten in before.reread_files - after.reread_files:
-        run.lake.delete("state.forget_rereads", run.settings.lake_bucket, forgotten)
+    forget_rereads(run, after)
     if slices is None:
         release_log(run, before, after)
     return after
@@ -47,7 +47,21 @@ def commit_received(run: Run, received: dict[str, str]) -> SourceState:
         lambda state: commit_external(state, run.attempt, received) if received else state,
     )
     archive_received(run, received)
+    forget_rereads(run, after)
     return after
+
+
+def forget_rereads(run: Run, state: SourceState) -> None:
+    """Delete the files that no run will compare with, also those of runs that died before this.
+
+    Those of a later attempt are not this run's to delete.
+    """
+    bucket = run.settings.lake_bucket
+    begin = paths_of(run.settings).rereads(run.source.name)
+    for blob in run.lake.blobs(bucket, begin):
+        attempt = int(blob.name.removeprefix(begin).partition(".")[0])
+        if blob.name not in state.reread_files and attempt <= run.attempt:
+            run.lake.delete("state.forget_rereads", bucket, blob.name)
 
 
 def release_log(run: Run, before: SourceState, after: SourceState) -> None:

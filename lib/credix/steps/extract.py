@@ -9,6 +9,7 @@ import pandas as pd
 from credix import capture
 from credix.capture import Predicate, Snapshot
 from credix.clients.postgres import SourceConnection
+from credix.paths import paths_of
 from credix.slices import add_slice, find_slices
 from credix.source_sql import any_sql, key_hash_sql, select_sql, table_sql
 from credix.state import Progress, SourceState, Watermark
@@ -272,4 +273,4 @@ def greatest_cursor(run: Run, connection: SourceConnection) -> Any:
 
 
 def rereads_path(run: Run) -> str:
-    return f"{run.settings.prefix}/state/rereads/{run.source.name}-{run.attempt:06d}.parquet"
+    return f"{paths_of(run.settings).rereads(run.source.name)}{run.attempt:06d}.parquet"

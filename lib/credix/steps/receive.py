@@ -1,7 +1,7 @@
 """01, when the files are there already: what outside writers put into landing becomes the delta.
 
-Each file is checked on its own, and one that cannot be used goes to `failed/` with the reason.
-`receive_delta` makes parts of the others.
+Each file is checked on its own (`read_received`), and one that cannot be used goes to `failed/`
+with the reason. `receive_delta` makes parts of the others.
 """
 
 import shutil
@@ -10,24 +10,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from credix.clients.download import download
 from credix.errors import DataError
-from credix.external import Layout, as_changes, change_schema, read_layout, written_at
+from credix.external import written_at
 from credix.parts import describe_part as describe_file
 from credix.parts import full_disk_named
 from credix.paths import paths_of
 from credix.progress import meter
-from credix.state import SourceState
 from credix.steps.context import Run
+from credix.steps.read_received import refuse_ambiguous, write_changes
 
 SUFFIX = ".parquet"
-ROWS_AT_A_TIME = 65_536
 
 
 @dataclass(frozen=True)
@@ -112,27 +107,26 @@ def files_as_table(files: list[ExternalFile]) -> pd.DataFrame:
 def check_files(run: Run, files: list[ExternalFile]) -> Arrivals:
     """Fetch each file and check it; what cannot be used goes to `failed/` and stops no other.
 
-    No more is fetched than CREDIX_SLICE_BYTES; that file and all behind it wait for the next run,
-    since among changes of one instant the later file wins.
+    No more is fetched than CREDIX_SLICE_BYTES; a file that exceeds what is left of it and all
+    behind it wait for the next run, since among changes of one instant the later file wins.
     """
     arrivals = Arrivals(run.source_folder / "parts" / "received")
     shutil.rmtree(arrivals.folder, ignore_errors=True)
     arrivals.folder.mkdir(parents=True)
     known: dict[str, str] = {}
-    fetched, is_over = 0, False
+    fetched, is_over, bound = 0, False, run.settings.slice_bytes
     with full_disk_named(arrivals.folder), meter(f"Fetching {run.source.name}") as progress:
         for file in files:
-            over = fetched + file.blob.size > run.settings.slice_bytes
-            is_over = is_over or bool(fetched and over)
+            is_over = is_over or fetched + file.blob.size > bound >= file.blob.size
             if is_over:
                 reason = "CREDIX_SLICE_BYTES is reached: the next run takes it"
                 arrivals.lines.append(
                     Arrival(file.name, file.blob.size, fate="left", reason=reason)
                 )
                 continue
-            fetched += file.blob.size
             try:
                 line = take_file(run, file, arrivals, known)
+                fetched += line.size_bytes
             except DataError as error:
                 line = Arrival(file.name, file.blob.size, fate="refused", reason=str(error))
                 refuse_file(run, file, line.reason)
@@ -145,6 +139,11 @@ def take_file(run: Run, file: ExternalFile, arrivals: Arrivals, known: dict[str,
     """Fetch one file and write its changes beside it; raises DataError when it cannot be used."""
     if not file.name.endswith(SUFFIX):
         raise DataError("its name does not end in .parquet")
+    if file.blob.size > run.settings.slice_bytes:
+        raise DataError(
+            f"it has {file.blob.size} bytes, more than CREDIX_SLICE_BYTES "
+            f"({run.settings.slice_bytes}) lets onto this machine: write smaller files, or raise it"
+        )
     number = len(arrivals.changes)
     fetched = arrivals.folder / f"{number:06d}.fetched"
     is_listed = download(run.lake, file.blob, fetched)
@@ -156,7 +155,7 @@ def take_file(run: Run, file: ExternalFile, arrivals: Arrivals, known: dict[str,
     refuse_twin(run, part.sha256, path, known)
     changes = arrivals.folder / f"{number:06d}.parquet"
     try:
-        rows, superseded = write_changes(run, file, fetched, part.crc32c, changes)
+        rows, superseded = write_changes(run, file.blob, fetched, changes)
         refuse_ambiguous(run, changes)
     except DataError:
         changes.unlink(missing_ok=True)
@@ -183,81 +182,6 @@ def refuse_twin(run: Run, sha256: str, path: str, known: dict[str, str]) -> None
         raise DataError(f"it has the same content as {twin}, which was taken already")
 
 
-def write_changes(
-    run: Run, file: ExternalFile, fetched: Path, crc32c: str, target: Path
-) -> tuple[int, int]:
-    """Write a file's changes in the form of `change_schema`; its rows, and how many are left out.
-
-    Where the writer says in the metadata how many rows and which crc32c it wrote, both must hold.
-    """
-    told = dict(file.blob.metadata or {})
-    if told.get("crc32c", crc32c) != crc32c:
-        raise DataError(f"its crc32c is {crc32c}, its metadata says {told['crc32c']}")
-    if told.get("source", run.source.name) != run.source.name:
-        raise DataError(f"its metadata says that it is of source {told['source']}")
-    try:
-        parquet = pq.ParquetFile(fetched)
-        layout = read_layout(run.source, parquet.schema_arrow)
-        rows = parquet.metadata.num_rows
-        if told.get("rows", str(rows)) != str(rows):
-            raise DataError(f"it has {rows} rows, its metadata says {told['rows']}")
-        superseded = copy_changes(run, file, parquet, layout, target)
-    except MemoryError:
-        # Arrow's is one of its own errors, too, and says nothing of the file.
-        raise
-    except (pa.ArrowException, OSError) as error:
-        if not isinstance(error, pa.ArrowException) and error.errno is not None:
-            raise
-        raise DataError("it is not a whole Parquet file") from None
-    return rows, superseded
-
-
-def copy_changes(
-    run: Run, file: ExternalFile, parquet: pq.ParquetFile, layout: Layout, target: Path
-) -> int:
-    """Batch by batch, so that memory is bounded; the number of rows that are left out."""
-    seen_at = last_snapshot(run)
-    number = int(target.stem)
-    superseded = 0
-    with pq.ParquetWriter(target, change_schema(run.source), compression="zstd") as writer:
-        for batch in parquet.iter_batches(ROWS_AT_A_TIME, columns=list(layout.columns)):
-            rows = pa.Table.from_batches([batch])
-            changes = as_changes(run.source, layout, rows, file.written_at, number)
-            if seen_at is not None:
-                changes = changes.filter(pc.greater_equal(changes["_extracted_at"], seen_at))
-            superseded += len(rows) - len(changes)
-            writer.write_table(changes)
-    return superseded
-
-
-def last_snapshot(run: Run) -> pa.Scalar | None:
-    """When the last extract looked at the source: whatever was committed before, it has carried.
-
-    None where there was none, and for a cursor, which does not see every change.
-    """
-    state = read_state(run)
-    snapshot_at = state.watermark.snapshot_at if state.watermark else None
-    if snapshot_at is None or state.capture == "cursor":
-        return None
-    return pa.scalar(datetime.fromisoformat(snapshot_at), pa.timestamp("us", tz="UTC"))
-
-
-def refuse_ambiguous(run: Run, changes: Path) -> None:
-    """Raises DataError where nothing tells which of two versions of a key is the newer one."""
-    keys = ", ".join(f'"{name}"' for name in run.source.key)
-    with connect(run) as connection:
-        [[found]] = connection.execute(
-            f"SELECT count(*) FROM (SELECT {keys} FROM read_parquet(?) GROUP BY {keys}, "
-            "_extracted_at, _order HAVING count(DISTINCT (_is_deleted, _row_hash)) > 1)",
-            [str(changes)],
-        ).fetchall()
-    if found:
-        raise DataError(
-            f"{found} keys have more than one version and nothing says which is the newest: "
-            "add _committed_at, and _order within one instant"
-        )
-
-
 def refuse_file(run: Run, file: ExternalFile, reason: str) -> None:
     """Another file may come under the same name: the generation keeps them apart."""
     path = f"{paths_of(run.settings).failed(file.blob.name)}.{file.blob.generation}"
@@ -275,21 +199,3 @@ def archive_received(run: Run, received: dict[str, str]) -> None:
         path = received.get(f"{blob.name}#{blob.generation}")
         if path:
             archive_file(run, blob, path)
-
-
-def read_state(run: Run) -> SourceState:
-    """The state as it was when the fence was raised."""
-    path = run.source_folder / "state.json"
-    return SourceState.from_json(path.read_text("utf-8"), str(path))
-
-
-def connect(run: Run) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of bounded memory; what it spills lies, and goes, with the parts of the run."""
-    return duckdb.connect(
-        config={
-            "temp_directory": str(run.source_folder / "parts" / "spilled"),
-            "memory_limit": run.settings.duckdb_memory,
-            "threads": 2,
-            "autoinstall_known_extensions": False,
-        }
-    )

@@ -22,7 +22,8 @@ from credix.parts import PartWriter
 from credix.steps.context import Run
 from credix.steps.deletes import FEW_DELETES, bronze_digest, has_bronze
 from credix.steps.delta import Delta
-from credix.steps.receive import Arrivals, connect, read_state
+from credix.steps.read_received import connect, read_state
+from credix.steps.receive import Arrivals
 from credix.steps.ship import describe_part
 from credix.steps.versions import NOTHING
 
