@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from credix.clients.dbt import new_runner
+from credix.clients.dbt_call import call_dbt
 from credix.settings import PROJECT_DIR
 from credix.sources import load_source, source_names
 
@@ -106,9 +106,10 @@ class Medallion:
         for name, value in {**self.variables, "CREDIX_PREFIX": self.prefix, **values}.items():
             self.monkeypatch.setenv(name, value)
         shutil.rmtree(self.target / "run", ignore_errors=True)
-        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-        folders += ["--target-path", str(self.target), "--log-path", str(self.target / "logs")]
-        result = new_runner().invoke(["--quiet", "--no-write-json", *arguments, *folders])
+        options = ["--quiet", "--no-write-json"]
+        options += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        options += ["--target-path", str(self.target), "--log-path", str(self.target / "logs")]
+        result = call_dbt(arguments, options, {})
         executed = getattr(result.result, "results", None) or []
         nodes = [one for one in executed if one.node.resource_type != "operation"]
         return Outcome(

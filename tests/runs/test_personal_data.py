@@ -4,17 +4,22 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import nbformat
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from credix import cli
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
+from credix.paths import paths_of
 from credix.runs.jobs import NOTEBOOKS
 from credix.settings import Settings
 from tests.receiver import Receiver
+from tests.runs_by_hand import carry
 from tests.tables import Table
 
 PEOPLE = 17
@@ -97,13 +102,13 @@ def plant(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def command(
-    job: str,
+    line: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    ends_with: int,
+    ends_with: int = 0,
 ) -> str:
-    """What the command line prints of a run, in this process, which keeps its own signals."""
-    monkeypatch.setattr("sys.argv", ["run_pipeline.py", "run", job])
+    """What the command line prints, in this process, which keeps its own signals."""
+    monkeypatch.setattr("sys.argv", ["run_pipeline.py", *line.split()])
     monkeypatch.setattr("sys.excepthook", sys.excepthook)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     try:
@@ -132,7 +137,7 @@ def left_behind(settings: Settings, lake: Lake, receiver: Receiver) -> dict[str,
     for bucket in buckets:
         for blob in lake.blobs(bucket, settings.prefix):
             found[f"metadata of {blob.name}"] = str(blob.metadata)
-            if not blob.name.endswith(OF_ROWS):
+            if OF_ROWS not in blob.name:
                 found[f"gs://{bucket}/{blob.name}"] = blob.download_as_bytes().decode()
     return found
 
@@ -156,12 +161,12 @@ def test_no_personal_value_and_no_secret_is_left_by_a_good_run_or_a_failed_one(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    printed = [command("full", monkeypatch, capsys, ends_with=0)]
+    printed = [command("run full", monkeypatch, capsys)]
     for number, code in enumerate(FAULTS.values()):
         people.insert(cnpj=f"9{number:07d}000181", **person(number))
         with monkeypatch.context() as patched:
             plant(tmp_path / f"notebooks{number}", code, patched)
-            printed.append(command("cnpj", patched, capsys, ends_with=1))
+            printed.append(command("run cnpj", patched, capsys, ends_with=1))
 
     texts = {**left_behind(told, lake, receiver), "printed": str(printed)}
 
@@ -181,3 +186,44 @@ def assert_it_could_have_failed(texts: dict[str, str], printed: list[str]) -> No
         assert any(name.endswith(left) for name in texts), left
     lineage = texts["/api/v1/lineage"]
     assert all(word in lineage for word in ("START", "COMPLETE", "FAIL", "_gold."))
+
+
+def outside_files(people: Table) -> dict[str, pa.Table]:
+    """What an outside writer brings of the same people: one good file, two that quote a value."""
+    schema = pa.schema([field.with_nullable(True) for field in people.source.landing_schema])
+    own = [field for field in schema if not field.name.startswith("_")]
+    rows = pa.Table.from_pylist(list(people.rows().values()), pa.schema(own))
+    return {
+        "good.parquet": rows,
+        "time.parquet": rows.append_column("_committed_at", rows["legal_name"]),
+        "word.parquet": rows.append_column("_op", rows["email"]),
+    }
+
+
+def test_no_personal_value_is_left_by_files_from_outside_nor_by_an_erasure(
+    told: Settings,
+    people: Table,
+    lake: Lake,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    carry(told, "cnpj_ws")
+    folder = paths_of(told).external("cnpj_ws")
+    for name, rows in outside_files(people).items():
+        sink = BytesIO()
+        pq.write_table(rows, sink)
+        blob = lake._client.bucket(told.lake_bucket).blob(f"{folder}{name}")
+        blob.upload_from_string(sink.getvalue())
+    printed = [command("run cnpj --from-landing", monkeypatch, capsys)]
+    gone = "00000003000181"
+    people.execute("DELETE FROM {table} WHERE cnpj = %(cnpj)s", {"cnpj": gone})
+    printed.append(command(f"erase --source cnpj_ws --key {gone} --yes", monkeypatch, capsys))
+
+    texts = {**left_behind(told, lake, receiver), "printed": str(printed)}
+
+    assert find_leaks(texts, [gone]) == []
+    assert printed[0].count("was refused") == 2
+    assert "1 keys gone from bronze" in printed[1]
+    assert any(name.startswith(f"metadata of {told.prefix}/failed/external/") for name in texts)
+    assert any("/erasures/cnpj_ws/" in name for name in texts)

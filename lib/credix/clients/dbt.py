@@ -5,7 +5,6 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,21 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import ServiceUnavailable
 
+from credix.clients.dbt_call import call_dbt
 from credix.clients.dbt_faults import bound_requests, failed_build, passes_by_itself
 from credix.clients.dbt_results import add_lines, describe_result
 from credix.clients.effects import Effects
 from credix.clients.job_records import JobRecord, is_measured_by, known, limit_error, names_limit
 from credix.errors import SettingsError, StepError
 from credix.foreign_text import without_values
-from credix.quick_imports import skip_schema_formats
 from credix.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:
-    from dbt.cli.main import dbtRunner, dbtRunnerResult
+    from dbt.cli.main import dbtRunnerResult
 
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
 PARSE_CACHE = "partial_parse.msgpack"
-FLAG_SOURCE = "_default_source"
 FAILED = {"error", "fail", "runtime error", "partial success"}
 
 
@@ -161,18 +159,10 @@ class Dbt:
         }
         options = [part for name, path in folders.items() for part in (name, str(path))]
         # Results come back in process: nobody reads manifest.json and run_results.json.
-        command = [
-            "--quiet",
-            "--write-json" if is_written else "--no-write-json",
-            *arguments,
-            "--target",
-            self.settings.env,
-            *options,
-        ]
-        runner = new_runner()
+        options += ["--quiet", "--write-json" if is_written else "--no-write-json"]
+        command = [*arguments, "--target", self.settings.env]
         bound_requests(self.settings)
-        with environment({**self.settings.variables(), **values}):
-            result = runner.invoke(command)
+        result = call_dbt(command, options, {**self.settings.variables(), **values})
         self._keep_parse_cache()
         return result
 
@@ -184,17 +174,6 @@ class Dbt:
             beside = self.cache.with_name(f"{self.cache.name}.{os.getpid()}")
             shutil.copyfile(fresh, beside)
             beside.replace(self.cache)
-
-
-def new_runner() -> "dbtRunner":
-    """What calls dbt in this process, without what costs each call time and serves nobody."""
-    skip_schema_formats()
-    from dbt.cli.main import dbtRunner
-    from dbt_common.behavior_flags import BehaviorFlagRendered
-
-    # For each of its flags dbt reads the source of whatever stands on the stack, at every call.
-    setattr(BehaviorFlagRendered, FLAG_SOURCE, staticmethod(lambda: "dbt"))
-    return dbtRunner()
 
 
 def warm_up() -> None:
@@ -285,15 +264,3 @@ def in_one_line(message: object) -> str:
     text = without_values(str(message or ""))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(line for line in lines if not line.startswith("compiled code at"))[:500]
-
-
-@contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Dbt reads its settings from the environment: set them for one call only."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

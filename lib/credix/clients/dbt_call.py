@@ -1,0 +1,51 @@
+"""One call of dbt in this process, which tells it what it would take from the process otherwise."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from credix.quick_imports import skip_schema_formats
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+
+FLAG_SOURCE = "_default_source"
+
+
+def call_dbt(
+    command: Sequence[str], options: Sequence[str], variables: Mapping[str, str]
+) -> "dbtRunnerResult":
+    """Run `dbt <command> <options>`; of the options, which hold folders, its log tells nothing."""
+    skip_schema_formats()
+    from dbt.cli.main import dbtRunner
+    from dbt_common.behavior_flags import BehaviorFlagRendered
+
+    # For each of its flags dbt reads the source of whatever stands on the stack, at every call.
+    setattr(BehaviorFlagRendered, FLAG_SOURCE, staticmethod(lambda: "dbt"))
+    with environment(variables), told_as(["dbt", *command]):
+        return dbtRunner().invoke([*command, *options])
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Dbt reads its settings from the environment: set them for one call only."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def told_as(line: list[str]) -> Iterator[None]:
+    """Dbt logs the process's own command line as its own, which may hold a key to be erased."""
+    before = sys.argv
+    sys.argv = line
+    try:
+        yield
+    finally:
+        sys.argv = before
