@@ -48,7 +48,10 @@ resource "google_bigquery_dataset" "layer" {
     prevent_destroy = true
   }
 
-  depends_on = [google_kms_crypto_key_iam_member.agent, google_service_account.purpose]
+  depends_on = [
+    google_kms_crypto_key_iam_member.agent, google_service_account.purpose, google_service_account.workflow,
+    google_project_iam_custom_role.reference_tables,
+  ]
 }
 
 # The schema that every load is held to. It never expires, unlike its neighbours in the dataset.

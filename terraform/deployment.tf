@@ -98,7 +98,6 @@ locals {
   changed = [
     # Cloud Run asks whoever deploys for the right to pull the image.
     "artifactregistry.repositories.downloadArtifacts",
-    "bigquery.tables.create", "bigquery.tables.update",
     "cloudscheduler.jobs.create", "cloudscheduler.jobs.delete", "cloudscheduler.jobs.enable",
     "cloudscheduler.jobs.pause", "cloudscheduler.jobs.update",
     "logging.logMetrics.create", "logging.logMetrics.delete", "logging.logMetrics.update",
@@ -115,6 +114,15 @@ resource "google_project_iam_custom_role" "terraform" {
   role_id     = replace("${local.name}-${each.key}", "-", "_")
   title       = "Credix ${var.environment}: ${each.key}"
   permissions = each.value
+}
+
+# Reference tables follow their contracts; their neighbours in temp expire anyway, and no other dataset may be touched.
+resource "google_project_iam_custom_role" "reference_tables" {
+  count = local.has_workflows ? 1 : 0
+
+  role_id     = replace("${local.name}-reference-tables", "-", "_")
+  title       = "Credix ${var.environment}: makes and changes tables, without their rows"
+  permissions = ["bigquery.tables.create", "bigquery.tables.update"]
 }
 
 resource "google_project_iam_member" "terraform" {

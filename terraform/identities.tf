@@ -44,6 +44,11 @@ locals {
         ]
       ]),
       layer == "gold" ? [for person in local.people : merge(person, { role = "READER" })] : [],
+      layer == "temp" && local.has_workflows ? [{
+        kind  = "user"
+        email = "${local.name}-deployer@${var.project}.iam.gserviceaccount.com"
+        role  = "projects/${var.project}/roles/${replace("${local.name}-reference-tables", "-", "_")}"
+      }] : [],
     )
   }
 

@@ -23,6 +23,7 @@ NOTEBOOKS = sorted((PROJECT_DIR / "notebooks").glob("*.ipynb"))
 STEPS = [path for path in NOTEBOOKS if path.stem[:2] in {"01", "02", "03", "04", "05"}]
 LONGEST_MODULE, LONGEST_CELL = 300, 15
 GROUND = {
+    "setting_bounds",
     "setting_groups",
     "settings",
     "sources",

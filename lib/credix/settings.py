@@ -16,16 +16,9 @@ from dotenv import dotenv_values
 from pydantic import ConfigDict, SecretStr, ValidationError, field_validator
 
 from credix.errors import SettingsError
-from credix.setting_groups import MEBIBYTE as MEBIBYTE
-from credix.setting_groups import (
-    Bounds,
-    Environment,
-    Google,
-    Names,
-    Reading,
-    SourceServer,
-    Telling,
-)
+from credix.setting_bounds import MEBIBYTE as MEBIBYTE
+from credix.setting_bounds import Bounds, Reading, Telling
+from credix.setting_groups import Environment, Google, Names, SourceServer
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 

@@ -73,6 +73,18 @@ run "workflows_read_no_row_and_give_no_right" {
     error_message = "The planner reads the state, the deployer writes it."
   }
   assert {
+    condition     = !anytrue([for permission in google_project_iam_custom_role.terraform["deployer"].permissions : can(regex("^bigquery\\..*(create|update|delete)", permission))])
+    error_message = "On the project the deployer changes nothing of BigQuery."
+  }
+  assert {
+    condition = [
+      for layer, dataset in google_bigquery_dataset.layer : layer if anytrue([
+        for access in dataset.access : access.user_by_email == "credix-dev-deployer@credix-test.iam.gserviceaccount.com"
+      ])
+    ] == ["temp"]
+    error_message = "Reference tables lie in temp, and no table elsewhere is the deployer's to change."
+  }
+  assert {
     condition     = google_artifact_registry_repository_iam_member.pusher[0].role == "roles/artifactregistry.writer"
     error_message = "Images are pushed, and never deleted, by an identity that can do nothing else."
   }
