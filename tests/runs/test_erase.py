@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -159,6 +160,19 @@ def test_what_the_retention_keeps_is_pending_and_no_replay_brings_it_back(
     assert len([n for n in holders(settings, lake, warehouse) if n.endswith(".parquet")]) == 1
 
 
+def dying_at(place: str) -> Callable[..., Any]:
+    """`Effects.perform` that ends the process behind an effect of this name."""
+    perform: Callable[..., Any] = Effects.perform
+
+    def die(self: Effects, name: str, target: str, action: Any) -> Any:
+        result = perform(self, name, target, action)
+        if name == place:
+            raise DiedError(place)
+        return result
+
+    return die
+
+
 # An erasure that goes on has done what lies before the place of its last death.
 PLACES = ("erasure.raise_guard", "erasure.delete_rows", "erasure.rewrite", "warehouse.drop")
 
@@ -170,23 +184,14 @@ def test_an_erasure_that_dies_again_and_again_is_finished_by_the_next(
     table: Table,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    perform: Callable[..., Any] = Effects.perform
-
     def left() -> Erasure:
         [record] = unfinished(open_run(settings, SOURCE, "erase"), [SOURCE])
         return record
 
     for place in PLACES:
         goes_on = place != PLACES[0]
-
-        def die(self: Effects, name: str, target: str, action: Any, place: str = place) -> Any:
-            result = perform(self, name, target, action)
-            if name == place:
-                raise DiedError(place)
-            return result
-
         with monkeypatch.context() as patched, pytest.raises(DiedError, match=place):
-            patched.setattr(Effects, "perform", die)
+            patched.setattr(Effects, "perform", dying_at(place))
             carry_out(settings, left()) if goes_on else erase_person(settings)
     carry(settings, SOURCE)
     finished = carry_out(settings, left())
@@ -310,3 +315,34 @@ def test_a_key_that_came_back_is_erased_again_and_the_record_tells_of_both_reque
     assert (second.id, second.bronze_rows) == (first.id, 1)
     assert second.earlier == first.requests
     assert first.attempt < second.attempt
+
+
+def test_where_no_deletes_are_captured_a_row_goes_and_one_that_has_come_back_stays(
+    settings: Settings,
+    lake: Lake,
+    warehouse: Warehouse,
+    tables: dict[str, Table],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without = replace(load_source(SOURCE), captures_deletes=False)
+    monkeypatch.setattr("credix.steps.context.load_source", lambda _: without)
+    table = tables[SOURCE]
+    for key in (PERSON, OTHER):
+        table.insert(asset_id=key)
+    carry(settings, SOURCE)
+    table.execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": PERSON})
+    with monkeypatch.context() as patched, pytest.raises(DiedError):
+        patched.setattr(Effects, "perform", dying_at("erasure.begin"))
+        erase_person(settings)
+    table.insert(asset_id=PERSON, payment_method="PIX")
+    carry(settings, SOURCE)
+    [begun] = ErasureStore(lake).records(SOURCE)
+
+    assert carry_out(settings, begun).bronze_rows == 0
+
+    assert bronze_rows(warehouse, table) == table.rows()
+    assert len([n for n in holders(settings, lake, warehouse) if n.endswith(".parquet")]) == 1
+    table.execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": PERSON})
+    assert erase_person(settings).bronze_rows == 1
+    assert holders(settings, lake, warehouse) == []
+    assert set(bronze_rows(warehouse, table)) == {OTHER}

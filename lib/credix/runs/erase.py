@@ -197,7 +197,8 @@ def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
     for folder in run.settings.run_dir.glob("*"):
         clear_parts(folder, run.source.name)
     reset_sandbox(run)
-    deleted = "_is_deleted" if run.source.captures_deletes else "TRUE"
+    # Without tombstones a key that has come back since is told by the attempt that brought it.
+    deleted = "_is_deleted" if run.source.captures_deletes else f"_seq <= {record.attempt}"
     keys = query_keys(run, deleted)
     hashes = keys.filter(pa.array(matcher.mask(keys)))["_key_hash"].to_numpy().tolist()
     noted = {"bronze_rows": max(record.bronze_rows, len(hashes))}
