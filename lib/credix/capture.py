@@ -152,7 +152,7 @@ def since_row_version(row_version: int) -> str:
 
 
 def since_cursor(source: Source, cursor: str) -> str:
-    """Inclusive, since the last day or instant may have been open still; NULL cursors too."""
+    """The overlap: inclusive, as the last day or instant may have been open; NULL cursors too."""
     expression = cursor_sql(source)
     literal = f"{quote_literal(cursor)}::{cursor_type(source)}"
     return f"({expression} >= {literal} OR {expression} IS NULL)"

@@ -105,7 +105,7 @@ def run(
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
     from credix.orders import Orders
-    from credix.runs.watermarks import parse_watermarks
+    from credix.runs.parse_watermark import parse_watermarks
 
     if from_landing and watermarks:
         raise click.UsageError("--from-landing asks PostgreSQL nothing: leave --watermark out.")

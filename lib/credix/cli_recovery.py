@@ -130,7 +130,7 @@ def backfill(
 def rewind(source: str, value: str, env: str | None, yes: bool, *, as_json: bool) -> None:
     """Move a watermark back, so that the next run reads again from there."""
     from credix.runs import rewind as rewinding
-    from credix.runs.watermarks import parse_watermark
+    from credix.runs.parse_watermark import parse_watermark
 
     settings = environment.enter(env, terminal.tell, writes=yes)
     run, found = open_run(settings, source, "rewind"), load_source(source)

@@ -94,7 +94,11 @@ class Bounds(BaseModel):
         3600, alias="CREDIX_NOTEBOOK_TIMEOUT_SECONDS", ge=1, description="bound of one cell"
     )
     temp_table_hours: int = Field(
-        24, alias="CREDIX_TEMP_TABLE_HOURS", ge=1, description="expiration of a run's temp table"
+        24,
+        alias="CREDIX_TEMP_TABLE_HOURS",
+        ge=1,
+        description="expiration of a run's temp table, where no run has dropped it; the local server "
+        "knows none",
     )
     die_at: str | None = Field(
         None,

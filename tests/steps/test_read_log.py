@@ -12,7 +12,7 @@ from credix.clients.warehouse import Warehouse
 from credix.errors import SettingsError
 from credix.local.process import wait_until
 from credix.pgoutput import lsn_number
-from credix.runs.watermarks import parse_watermark
+from credix.runs.parse_watermark import parse_watermark
 from credix.settings import Settings
 from credix.sources import load_source
 from credix.state import Watermark

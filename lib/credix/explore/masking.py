@@ -1,4 +1,8 @@
-"""Personal data out of what is shown: a value becomes a word, a null stays one."""
+"""Personal data out of what an explorer shows: a value becomes a word, a null stays one.
+
+01 masks its profile in `steps/profile.py`, 05 its exposures in `steps/portfolio.py`; which columns
+are personal stands in `sources.toml`.
+"""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Behind a run: find what is wrong, tell each incident once, and once when it is over."""
+"""Behind a run: find what is wrong, put it into words, tell it once and once when it is over."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -32,7 +32,10 @@ IMPORTED_LATER = {
 
 @dataclass(frozen=True)
 class Job:
-    """A unit of work; `cron` is when the schedule runs it, if ever, in the business's time zone."""
+    """A unit of work; `cron` is when the schedule runs it, if ever, in the business's time zone.
+
+    Google Cloud has the same lines in `schedules` of `terraform/variables.tf`, held equal by a test.
+    """
 
     name: str
     sources: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The one place where a watermark moves: after bronze holds the rows, never before."""
+"""The one place where a run moves its watermark: after bronze holds the rows, never before."""
 
 from typing import Any
 

@@ -1,7 +1,8 @@
 """What the keys of both sides say: which keys of bronze are gone, which of the source are missing.
 
 Asked in the extract's own snapshot. Counts and XORs of key hashes are compared first; keys travel
-only from buckets whose digests differ by more than the delta explains.
+only from buckets whose digests differ by more than the delta explains. Too many that are gone stop
+the run; files from outside are held to the same share in `receive_delta.py`.
 """
 
 from collections.abc import Iterator, Sequence

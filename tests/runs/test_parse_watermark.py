@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from credix.errors import SettingsError
-from credix.runs.watermarks import parse_watermark, parse_watermarks
+from credix.runs.parse_watermark import parse_watermark, parse_watermarks
 from credix.sources import load_source
 from credix.state import Watermark
 
