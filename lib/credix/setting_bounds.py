@@ -97,7 +97,7 @@ class Bounds(BaseModel):
         24,
         alias="CREDIX_TEMP_TABLE_HOURS",
         ge=1,
-        description="expiration of a run's temp table, where no run has dropped it; the local server "
+        description="expiration of a run's temp table that no run has dropped; the local server "
         "knows none",
     )
     die_at: str | None = Field(
