@@ -55,7 +55,9 @@ lint: $(INSTALLED) ## Format, lint and types
 lint-terraform: $(INSTALLED) $(CHECKOV) ## Terraform, images and workflows by their linters, secrets in any file
 	$(VENV)/bin/python -m pytest tests/infrastructure
 
-install: $(INSTALLED) ## The environment in .venv, with uv where it is installed, else with pip
+install: ## The environment in .venv, with uv where it is installed, else with pip; mends one that lacks something
+	@rm -f $(INSTALLED)
+	@$(MAKE) --no-print-directory $(INSTALLED)
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \

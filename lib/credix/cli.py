@@ -246,6 +246,9 @@ def main() -> None:
         terminal.print_error(str(error), next_command(error))
         terminal.tell(f"More: docs/runbook.md, {type(error).__name__}")
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        terminal.print_error(f"The package {error.name} is not installed.", "make install")
+        sys.exit(2)
     except (KeyboardInterrupt, click.Abort) as error:
         # It would tell of the tasks that the interrupt has left unfinished.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)

@@ -24,9 +24,8 @@ class Answer:
         """Say what it is about; True when the person has agreed to it."""
         if self.as_json and not self.is_agreed:
             terminal.print_json({**self.facts, "done": False})
-        if not self.as_json:
-            way_out = "" if self.is_agreed else " Nothing was done: add --yes to do it."
-            terminal.console.print(f"{what}.{way_out}", markup=False)
+        if not self.as_json and not self.is_agreed:
+            terminal.console.print(f"{what}. Nothing was done: add --yes to do it.", markup=False)
         return self.is_agreed
 
     def tell_done(self, text: str, **more: Any) -> None:

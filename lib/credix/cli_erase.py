@@ -92,7 +92,7 @@ def erase(
     facts: dict[str, Any] = {"sources": [request.facts() for request in requests]}
     answer = Answer(yes, as_json, {**facts, "naming_installments": chosen.naming})
     answer.show(
-        "What would be erased",
+        "What is to be erased",
         ["source", *PLACES],
         [list(request.facts().values()) for request in requests],
     )
@@ -110,7 +110,8 @@ def erase(
             f"{len(begun)} earlier erasures ended in the middle; they go on with this one."
         )
     if is_nothing and not begun:
-        answer.tell_done("None of these keys is found anywhere.")
+        stays = "; the installments that name it stay" if chosen.naming else ""
+        answer.tell_done(f"None of these keys is found as a row or in a file{stays}.")
     elif answer.may_act("These rows would be erased for good"):
         records = [] if is_nothing else [request.erase(answer) for request in requests]
         tell(answer, [*records, *chosen.go_on()])
@@ -221,8 +222,8 @@ def last_day(record: "Erasure") -> str:
 def tell(answer: Answer, records: "list[Erasure]") -> None:
     """What was done, and what is left."""
     lines = [
-        f"{record.source}: {record.bronze_rows} keys gone from bronze, {record.file_rows} rows "
-        f"from {record.files} files; record {record.id}."
+        f"{record.source}: keys gone from bronze: {record.bronze_rows}, rows gone from files: "
+        f"{record.file_rows} (files: {record.files}); record {record.id}."
         for record in records
     ]
     lines += [
@@ -231,6 +232,7 @@ def tell(answer: Answer, records: "list[Erasure]") -> None:
         for record in records
         if record.pending
     ]
+    lines.append("Silver and gold are built anew; copies by replay --into are yours to drop.")
     lines += [f"Nobody can look into {name}." for r in records for name in r.unreadable]
     shown = [record.model_dump(mode="json", exclude={"keys"}) for record in records]
     answer.tell_done("\n".join(lines), erasures=shown)

@@ -16,7 +16,7 @@ SECTIONS = {
 EXIT_CODES = (
     ("0", "done"),
     ("1", "the run failed, or doctor found something"),
-    ("2", "wrong usage or settings; nothing was started"),
+    ("2", "wrong usage or settings: correct what it names"),
     ("3", "another run holds the source"),
 )
 

@@ -1,5 +1,6 @@
 """The command `lab`."""
 
+import contextlib
 import os
 import webbrowser
 
@@ -29,7 +30,9 @@ def lab(env: str | None, port: int | None, *, no_browser: bool) -> None:
         terminal.tell("Ctrl-C ends it with its kernels; the servers stay up until down.")
         if not no_browser:
             webbrowser.open(started.address)
-        started.process.wait()
+        # Ctrl-C is the way to end it, and no failure.
+        with contextlib.suppress(KeyboardInterrupt):
+            started.process.wait()
     finally:
         started.stop()
 

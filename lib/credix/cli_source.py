@@ -17,9 +17,11 @@ from credix.settings import PROJECT_DIR
 )
 @click.argument("table", metavar="[SCHEMA.]TABLE")
 @click.option("--name", default="", help="The source's name; by default the table's.")
-@click.option("--key", multiple=True, help="A column of the key; by default the primary key.")
+@click.option(
+    "--key", multiple=True, help="A column of the key; may be repeated. By default the primary key."
+)
 @click.option("--cursor", multiple=True, help="A column that says when a row last changed.")
-@click.option("--ignore", "ignored", multiple=True, help="A column to leave out.")
+@click.option("--ignore", "ignored", multiple=True, help="A column to leave out; may be repeated.")
 @click.option(
     "--personal-data", multiple=True, help="A column to mask; by default those that sound like it."
 )

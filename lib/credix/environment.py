@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from credix.errors import SettingsError
 from credix.settings import Settings, collect_variables, own_variables, read_env_file, stack_folder
 
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT")
@@ -66,8 +67,10 @@ def start_stack(
     """
     from credix.local import stack
 
+    require_current_shell(env)
     with_postgres = not is_named_by_user(POSTGRES, env)
     started = stack.start(local_folder(env), with_postgres=with_postgres)
+    require_current_shell(env)
     settings = Settings.load(env)
     if started.started:
         tell(f"Started {', '.join(started.started)} in {started.folder}")
@@ -106,6 +109,26 @@ def is_named_by_user(names: tuple[str, ...], env: str | None) -> bool:
     own = own_variables(os.environ)
     address = [own[name] for name in names if own.get(name)]
     return bool(address) and address != [stack.get(name) for name in names]
+
+
+def require_current_shell(env: str | None) -> None:
+    """Raises SettingsError where variables of the shell are those of an earlier start of the stack.
+
+    They are known by the stack's password, which no other server has.
+    """
+    stack = read_env_file(local_folder(env) / "stack.env")
+    variables = collect_variables(os.environ, env)
+    own = own_variables(os.environ)
+    if not stack or variables.get("POSTGRES_PASSWORD") != stack.get("POSTGRES_PASSWORD"):
+        return
+    looked_at = (*POSTGRES, *GOOGLE) if own.get("POSTGRES_PASSWORD") else POSTGRES
+    stale = [name for name in looked_at if own.get(name) and own[name] != stack.get(name)]
+    if stale:
+        told = ", ".join(f"{name}={own[name]} (now {stack.get(name)})" for name in stale)
+        raise SettingsError(
+            f"Variables of this shell name the embedded servers where they no longer are: {told}. "
+            f'eval "$(./run_pipeline.py env)", or unset {" ".join(stale)}'
+        )
 
 
 def stack_variables() -> dict[str, str]:

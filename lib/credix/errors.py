@@ -12,7 +12,7 @@ class CredixError(Exception):
 
 
 class SettingsError(CredixError):
-    """The settings or the command are wrong: nothing was started, correct them and try again."""
+    """The settings or the command are wrong: correct them and try again."""
 
     exit_code = 2
 

@@ -71,7 +71,7 @@ class Settings(Environment, SourceServer, Google, Names, Reading, Bounds, Tellin
             is_down = env == "local" and "POSTGRES_HOST" not in given
             hint = " Start the embedded stack first: ./run_pipeline.py up" if is_down else ""
             raise SettingsError(
-                f"The settings of '{env}' are not complete: {'; '.join(faults)}.{hint}"
+                f"The settings of '{env}' are wrong or not complete: {'; '.join(faults)}.{hint}"
             )
         return settings
 

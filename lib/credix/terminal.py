@@ -14,6 +14,7 @@ from rich.table import Table
 
 # Into a file or pipe a table is written this wide.
 WIDTH = 160
+PADDING, SHORTEST_TEXT = 3, 40
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -55,6 +56,11 @@ class TerminalReporter:
     def run_finished(self, manifest: dict[str, Any]) -> None:
         if self._status:
             self._status.stop()
+        broken = manifest.get("broken_step")
+        if broken:
+            self._console.print(
+                f"  {broken['step']:<13} {broken['source']:<13} FAILED", style="red", markup=False
+            )
         self._console.print(f"{describe_end(manifest)} in {manifest['seconds']:.1f} s")
         self._console.print(f"  notebooks, pages, manifest: {manifest['archive']}", markup=False)
         if manifest.get("pages"):
@@ -82,6 +88,8 @@ def summarize(result: dict[str, Any]) -> str:
         return f"dbt: {counts}"
     if result.get("slice"):
         return f"{result['rows']:,} rows, slice {result['slice']['number']}"
+    if "verdict" in result:
+        return f"today's numbers may be used: {result['verdict']}"
     return f"{result['rows']:,} rows" if "rows" in result else "done"
 
 
@@ -101,14 +109,16 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table, one line per row; what does not fit is cut off."""
+    """A table, one line per row; of the last column alone, a text, what does not fit is cut off."""
     # The last column takes what is left when it holds texts, which may be long.
     is_text = bool(rows) and isinstance(rows[0][-1], str | dict | None)
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, expand=is_text)
+    table = Table(box=box.SIMPLE_HEAD, expand=is_text)
+    fixed = SHORTEST_TEXT if is_text else 0
     texts = [[as_text(value) for value in row] for row in rows]
     for index, column in enumerate(columns):
         longest = max((len(row[index]) for row in texts), default=0)
         is_open = is_text and index == len(columns) - 1
+        fixed += PADDING + (0 if is_open else max(longest, len(column)))
         table.add_column(
             column,
             no_wrap=True,
@@ -118,7 +128,10 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         )
     for row in texts:
         table.add_row(*map(escape, row))
-    console.print(table, soft_wrap=False)
+    console.print(title, style="italic", markup=False)
+    # A terminal wraps what is wider than it; a run's id that is cut off is of no use.
+    width = max(console.width, fixed)
+    console.print(table, soft_wrap=False, width=width, crop=False, overflow="ignore")
 
 
 def print_finding(sign: str, name: str, found: str) -> None:

@@ -224,6 +224,6 @@ def test_no_personal_value_is_left_by_files_from_outside_nor_by_an_erasure(
 
     assert find_leaks(texts, [gone]) == []
     assert printed[0].count("was refused") == 2
-    assert "1 keys gone from bronze" in printed[1]
+    assert "keys gone from bronze: 1" in printed[1]
     assert any(name.startswith(f"metadata of {told.prefix}/failed/external/") for name in texts)
     assert any("/erasures/cnpj_ws/" in name for name in texts)

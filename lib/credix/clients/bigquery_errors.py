@@ -24,8 +24,8 @@ def translated(target: str) -> Iterator[None]:
         told = " ".join(str(error.message).split())
         raise SettingsError(
             f"BigQuery does not find what {target} needs: {told}. Create it "
-            "(Terraform does on Google, ./run_pipeline.py up locally) or correct GCP_PROJECT, "
-            "CREDIX_PREFIX or CREDIX_BIGQUERY_LOCATION."
+            "(Terraform does on Google, ./run_pipeline.py provision locally) or correct "
+            "GCP_PROJECT, CREDIX_PREFIX or CREDIX_BIGQUERY_LOCATION."
         ) from None
     except google.BadRequest as error:
         raise SourceError(f"BigQuery refused a query on {target}: {in_one_line(error)}") from None

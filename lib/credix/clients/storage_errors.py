@@ -41,5 +41,5 @@ def missing_bucket(name: str, settings: Settings) -> SettingsError:
     named_by = [variable for variable, value in settings.variables().items() if value == name]
     return SettingsError(
         f"The bucket gs://{name} does not exist: create it (Terraform does on Google, "
-        f"./run_pipeline.py up locally) or correct {' or '.join(named_by) or 'its name'}."
+        f"./run_pipeline.py provision locally) or correct {' or '.join(named_by) or 'its name'}."
     )

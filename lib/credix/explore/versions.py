@@ -30,7 +30,11 @@ def history(
 ) -> pd.DataFrame:
     """One line per version, the oldest first: what changed, by which run, then the columns."""
     if len(key) != len(source.key):
-        raise SettingsError(f"The key of {source.name} is ({', '.join(source.key)}): give each.")
+        names = ", ".join(source.key)
+        raise SettingsError(
+            f"The key of {source.name} is ({names}): history('{source.name}', {names}), "
+            "a value for each."
+        )
     names = ", ".join(quote(name) for name in source.column_names)
     condition = " AND ".join(f"{quote(name)} = ?" for name in source.key)
     found = rows_of(

@@ -50,8 +50,10 @@ def examine(
     """Every check, in the order in which one needs the other."""
     yield check("python", lambda: check_python(sys.version_info[:2]))
     yield check("packages", lambda: check_packages(PROJECT_DIR / "requirements.lock"))
-    yield check("stack", lambda: check_stack(environment.stack_health(env)))
+    stack = check("stack", lambda: check_stack(environment.stack_health(env)))
+    yield stack
     try:
+        environment.require_current_shell(env)
         settings = load(env)
     except SettingsError as error:
         yield Finding("settings", FAILS, str(error))
@@ -60,9 +62,13 @@ def examine(
     for name, folder in (("run folder", settings.run_dir), ("local folder", settings.local_dir)):
         yield check(name, partial(check_folder, folder))
     yield check("disk", lambda: check_disk(settings))
-    yield from check_source(settings)
-    yield from check_buckets(settings)
-    yield from check_warehouse(settings)
+    if stack.status == FAILS:
+        names = ("postgres", "buckets", "datasets")
+        yield from skipped("the embedded servers are not all running", *names)
+    else:
+        yield from check_source(settings)
+        yield from check_buckets(settings)
+        yield from check_warehouse(settings)
     yield check("elementary", lambda: check_elementary(settings))
 
 

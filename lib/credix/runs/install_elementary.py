@@ -65,6 +65,8 @@ def download() -> None:
             reason = last_line(ended.stdout + ended.stderr) if ended.returncode else ""
         except subprocess.TimeoutExpired:
             reason = f"`dbt deps` did not end within {SECONDS} s"
+        if "Max retries exceeded" in reason:
+            reason = "dbt's package hub cannot be reached from here"
         missing = [name for name in PACKAGES if not (packages / name).is_dir()]
         if reason or missing:
             reason = reason or f"`dbt deps` has not brought {' and '.join(missing)}"

@@ -34,7 +34,7 @@ IMPORTED_LATER = {
 class Job:
     """A unit of work; `cron` is when the schedule runs it, if ever, in the business's time zone.
 
-    Google Cloud has the same lines, in `schedules` of `terraform/variables.tf`; a test compares them.
+    Google Cloud has the same lines, in `schedules` of `terraform/variables.tf`.
     """
 
     name: str

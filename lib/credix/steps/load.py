@@ -33,7 +33,7 @@ def read_reference(run: Run) -> list[Column]:
     if columns is None:
         raise SettingsError(
             f"The reference table {target} does not exist: create it from the contract "
-            "(Terraform does on Google, ./run_pipeline.py up locally)."
+            "(Terraform does on Google, ./run_pipeline.py provision locally)."
         )
     if run.source.drift == "evolve" and lacks_only_nullable(columns, run.source.columns):
         run.warehouse.add_columns("temp", table, run.source.columns)
