@@ -5,13 +5,15 @@ import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
-from credix import errors
+from credix import cli, errors, terminal
 from credix.cli import commands
 from credix.cli_shell import VARIABLE, next_command
 from credix.clients.warehouse import Warehouse
@@ -159,3 +161,29 @@ def test_a_pipe_gets_no_colours() -> None:
     ended = run("doctor")
     assert "✔ python" in ended.stdout
     assert "\x1b" not in ended.stdout + ended.stderr
+
+
+def test_a_package_that_is_missing_is_named_with_what_lays_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lacking(**_: object) -> None:
+        raise ModuleNotFoundError("No module named 'duckdb'", name="duckdb")
+
+    monkeypatch.setattr("credix.cli.commands", lacking)
+    monkeypatch.setattr("sys.excepthook", sys.excepthook)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    told = capsys.readouterr().err
+    assert "The package duckdb is not installed." in told
+    assert "Next: make install" in told
+
+
+def test_a_narrow_terminal_cuts_off_no_id_and_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = StringIO()
+    monkeypatch.setattr(terminal, "console", Console(file=shown, width=40, soft_wrap=True))
+    run_id = "20260331T101500Z-full-1f2e3d"
+    terminal.print_table("Runs", ["run_id", "rows", "error"], [[run_id, 210_000, "It failed."]])
+    [line] = [line for line in shown.getvalue().splitlines() if run_id in line]
+    assert "210,000" in line
+    assert "It failed." in line

@@ -83,7 +83,7 @@ def test_an_empty_variable_counts_as_missing() -> None:
 )
 def test_a_value_out_of_its_bounds_is_refused_by_name(name: str, value: str) -> None:
     text = refusal({**COMPLETE, name: value})
-    assert text.startswith(f"The settings of 'local' are not complete: {name}: ")
+    assert text.startswith(f"The settings of 'local' are wrong or not complete: {name}: ")
 
 
 def test_a_refused_value_is_not_repeated() -> None:

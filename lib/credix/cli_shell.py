@@ -6,14 +6,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from credix.cli_help import COMMAND, EXIT_CODES, PROGRAM, examples, sections
-from credix.errors import (
-    BusyError,
-    CredixError,
-    SettingsError,
-    SourceError,
-    StateError,
-    StepError,
-)
+from credix.errors import BusyError, CredixError, SettingsError, StateError, StepError
 from credix.runs.jobs import JOBS
 from credix.sources import source_names
 
@@ -23,10 +16,6 @@ NEXT = (
     (BusyError, f"{COMMAND} status, which names the run that holds it"),
     (SettingsError, f"{COMMAND} doctor, which checks all that a run needs"),
     (StateError, f"{COMMAND} status, which reads the states"),
-    (
-        SourceError,
-        "docs/runbook.md, 'The table has changed', where it is another than its contract",
-    ),
     (StepError, f"{COMMAND} runs --open, which leads to the notebook and cell"),
     (CredixError, f"{COMMAND} doctor, which checks all that a run needs"),
 )

@@ -130,8 +130,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         table.add_row(*map(escape, row))
     console.print(title, style="italic", markup=False)
     # A terminal wraps what is wider than it; a run's id that is cut off is of no use.
-    width = max(console.width, fixed)
-    console.print(table, soft_wrap=False, width=width, crop=False, overflow="ignore")
+    wide = Console(file=console.file, highlight=False, width=max(console.width, fixed))
+    wide.print(table)
 
 
 def print_finding(sign: str, name: str, found: str) -> None:

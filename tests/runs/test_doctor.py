@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from credix import environment
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
@@ -261,3 +262,29 @@ def test_an_examination_changes_nothing(healthy: Settings, lake: Lake) -> None:
     assert {blob.name for blob in lake.blobs(healthy.lake_bucket, healthy.prefix)} == before
     assert Warehouse(healthy, Effects()).tables("temp", "") == datasets
     assert not healthy.run_dir.exists()
+
+
+def test_a_shell_that_knows_the_servers_of_an_earlier_start_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `env` exported stays when a server moves to another port, and outweighs the stack's."""
+    (tmp_path / "stack.env").write_text("POSTGRES_PORT=2\nPOSTGRES_PASSWORD=of-this-stack\n")
+    monkeypatch.setenv("CREDIX_LOCAL_DIR", str(tmp_path))
+    monkeypatch.setenv("POSTGRES_PORT", "1")
+    monkeypatch.setenv("POSTGRES_PASSWORD", "of-another-server")
+    environment.require_current_shell("local")
+
+    monkeypatch.setenv("POSTGRES_PASSWORD", "of-this-stack")
+    with pytest.raises(SettingsError, match=r"POSTGRES_PORT=1 \(now 2\).*unset POSTGRES_PORT"):
+        environment.require_current_shell("local")
+    found = {finding.check: finding for finding in examine("local")}
+    assert "POSTGRES_PORT=1 (now 2)" in found["settings"].found
+
+
+def test_servers_that_are_down_are_one_fault_and_not_eight(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "stack_health", lambda _: ({"PostgreSQL": "stopped"}, {}))
+    found = {finding.check: finding.status for finding in examine(None, lambda _: settings)}
+    assert found["stack"] == "failed"
+    assert {found[name] for name in ("postgres", "buckets", "datasets")} == {"skipped"}
