@@ -218,6 +218,7 @@ def test_no_personal_value_is_left_by_files_from_outside_nor_by_an_erasure(
     printed = [command("run cnpj --from-landing", monkeypatch, capsys)]
     gone = "00000003000181"
     people.execute("DELETE FROM {table} WHERE cnpj = %(cnpj)s", {"cnpj": gone})
+    carry(told, "cnpj_ws")
     printed.append(command(f"erase --source cnpj_ws --key {gone} --yes", monkeypatch, capsys))
 
     texts = {**left_behind(told, lake, receiver), "printed": str(printed)}

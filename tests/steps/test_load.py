@@ -193,7 +193,9 @@ class TestReference:
 
     def test_a_missing_one_is_named_with_the_way_out(self, landed: Run) -> None:
         landed.warehouse.drop("temp", "installments_schema")
-        with pytest.raises(SettingsError, match=r"_temp\.installments_schema does not exist.*up"):
+        with pytest.raises(
+            SettingsError, match=r"_temp\.installments_schema does not exist.*provision"
+        ):
             load(landed)
         assert places(landed)["landing"] == [file_of(landed)]
 
