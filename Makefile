@@ -17,7 +17,7 @@ run: $(INSTALLED) ## Install, start the local servers, fill the source, run the 
 	./run_pipeline.py run full
 
 test: $(INSTALLED) $(CHECKOV) ## All tests, against real local servers
-	$(VENV)/bin/python -m pytest -n 4 --dist worksteal
+	$(VENV)/bin/python -m pytest -n 3 --dist worksteal
 
 test-cloud: $(INSTALLED) ## The tests of tests/cloud on the project of the settings (CREDIX_ENV=dev or stage), with a prefix of their own
 	TEST_TARGET=google $(VENV)/bin/python -m pytest tests/cloud -s -rs
