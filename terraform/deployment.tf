@@ -8,6 +8,10 @@ locals {
     pusher   = "${var.environment}-images"
     deployer = var.environment
   }
+  # Written out, as those of the purposes are (identities.tf).
+  deployer              = "${local.name}-deployer@${var.project}.iam.gserviceaccount.com"
+  reference_tables_role = replace("${local.name}-reference-tables", "-", "_")
+
   subjects = { for role, environment in local.workflows : role => "repo:${var.github_repository}:environment:${environment}" }
 }
 
@@ -120,7 +124,7 @@ resource "google_project_iam_custom_role" "terraform" {
 resource "google_project_iam_custom_role" "reference_tables" {
   count = local.has_workflows ? 1 : 0
 
-  role_id     = replace("${local.name}-reference-tables", "-", "_")
+  role_id     = local.reference_tables_role
   title       = "Credix ${var.environment}: makes and changes tables, without their rows"
   permissions = ["bigquery.tables.create", "bigquery.tables.update"]
 }

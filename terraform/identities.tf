@@ -44,11 +44,9 @@ locals {
         ]
       ]),
       layer == "gold" ? [for person in local.people : merge(person, { role = "READER" })] : [],
-      layer == "temp" && local.has_workflows ? [{
-        kind  = "user"
-        email = "${local.name}-deployer@${var.project}.iam.gserviceaccount.com"
-        role  = "projects/${var.project}/roles/${replace("${local.name}-reference-tables", "-", "_")}"
-      }] : [],
+      layer == "temp" && local.has_workflows ? [
+        { kind = "user", email = local.deployer, role = "projects/${var.project}/roles/${local.reference_tables_role}" }
+      ] : [],
     )
   }
 
