@@ -59,8 +59,9 @@ def forget_rereads(run: Run, state: SourceState) -> None:
     bucket = run.settings.lake_bucket
     begin = paths_of(run.settings).rereads(run.source.name)
     for blob in run.lake.blobs(bucket, begin):
-        attempt = int(blob.name.removeprefix(begin).partition(".")[0])
-        if blob.name not in state.reread_files and attempt <= run.attempt:
+        attempt = blob.name.removeprefix(begin).removesuffix(".parquet")
+        is_own = attempt.isdecimal() and int(attempt) <= run.attempt
+        if is_own and blob.name not in state.reread_files:
             run.lake.delete("state.forget_rereads", bucket, blob.name)
 
 
