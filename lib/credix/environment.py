@@ -114,14 +114,18 @@ def is_named_by_user(names: tuple[str, ...], env: str | None) -> bool:
 def require_current_shell(env: str | None) -> None:
     """Raises SettingsError where variables of the shell are those of an earlier start of the stack.
 
-    They are known by the stack's password, which no other server has.
+    They are known by the stack's password, which no other server has; without one of its own a
+    shell that names a port alone means the stack's server, too.
     """
     stack = read_env_file(local_folder(env) / "stack.env")
     variables = collect_variables(os.environ, env)
     own = own_variables(os.environ)
     if not stack or variables.get("POSTGRES_PASSWORD") != stack.get("POSTGRES_PASSWORD"):
         return
-    looked_at = (*POSTGRES, *GOOGLE) if own.get("POSTGRES_PASSWORD") else POSTGRES
+    if own.get("POSTGRES_PASSWORD"):
+        looked_at = [*POSTGRES, *GOOGLE]
+    else:
+        looked_at = [] if own.get("POSTGRES_HOST") else ["POSTGRES_PORT"]
     stale = [name for name in looked_at if own.get(name) and own[name] != stack.get(name)]
     if stale:
         told = ", ".join(f"{name}={own[name]} (now {stack.get(name)})" for name in stale)

@@ -280,6 +280,13 @@ def test_a_shell_that_knows_the_servers_of_an_earlier_start_is_told(
     found = {finding.check: finding for finding in examine("local")}
     assert "POSTGRES_PORT=1 (now 2)" in found["settings"].found
 
+    monkeypatch.delenv("POSTGRES_PASSWORD")
+    monkeypatch.setenv("POSTGRES_HOST", "another.server.example")
+    environment.require_current_shell("local")
+    monkeypatch.delenv("POSTGRES_HOST")
+    with pytest.raises(SettingsError, match=r"POSTGRES_PORT=1 \(now 2\)"):
+        environment.require_current_shell("local")
+
 
 def test_servers_that_are_down_are_one_fault_and_not_eight(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
