@@ -22,7 +22,7 @@ from tests.project_copy import copy_project, variables_for
 from tests.tables import Table
 
 PAGE = PROJECT_DIR / "docs" / "add-a-source.md"
-BLOCK = re.compile(r"```(sql|sh)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```(sql|sh|python)\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_page_works_as_it_stands(
     git(project, "init", "--quiet")
     git(project, "add", "lib", "dbt")
     said = []
-    *blocks, (_, way_back) = BLOCK.findall(PAGE.read_text("utf-8"))
+    *blocks, (_, way_back), (_, dropping) = BLOCK.findall(PAGE.read_text("utf-8"))
     for language, text in blocks:
         if language == "sql":
             with database.cursor() as cursor:
@@ -87,6 +87,9 @@ def test_the_page_works_as_it_stands(
     assert len(git(project, "ls-files", *written).split()) == 4
     subprocess.run(["bash", "-ec", way_back], cwd=project, check=True)
     assert git(project, "ls-files", *written) == ""
+    subprocess.run([sys.executable, "-c", dropping], cwd=project, env=environment, check=True)
+    assert warehouse.columns("bronze", "orders") is None
+    assert list(warehouse.tables("temp", "orders_")) == []
 
 
 def git(project: Path, *arguments: str) -> str:
