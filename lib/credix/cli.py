@@ -247,6 +247,8 @@ def main() -> None:
         terminal.tell(f"More: docs/runbook.md, {type(error).__name__}")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("credix"):
+            raise
         terminal.print_error(f"The package {error.name} is not installed.", "make install")
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort) as error:

@@ -232,7 +232,7 @@ def tell(answer: Answer, records: "list[Erasure]") -> None:
         for record in records
         if record.pending
     ]
-    lines.append("Silver and gold are built anew; copies by replay --into are yours to drop.")
+    lines.append("Silver and gold hold none of them; copies by replay --into are yours to drop.")
     lines += [f"Nobody can look into {name}." for r in records for name in r.unreadable]
     shown = [record.model_dump(mode="json", exclude={"keys"}) for record in records]
     answer.tell_done("\n".join(lines), erasures=shown)

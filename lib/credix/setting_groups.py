@@ -99,7 +99,8 @@ class Google(BaseModel):
         60,
         alias="CREDIX_GOOGLE_TIMEOUT_SECONDS",
         gt=0,
-        description="bound of one request; Google lets a question for a job wait up to 10 seconds",
+        description="bound of one request; on Google at least 15, where a question for a job that "
+        "still runs is answered after up to 10",
     )
     bigquery_location: str = Field(
         "southamerica-east1",

@@ -14,6 +14,7 @@ from rich.table import Table
 
 # Into a file or pipe a table is written this wide.
 WIDTH = 160
+# Blanks between two columns; what of a text is shown at least.
 PADDING, SHORTEST_TEXT = 3, 40
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)

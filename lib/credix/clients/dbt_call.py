@@ -17,7 +17,7 @@ FLAG_SOURCE = "_default_source"
 def call_dbt(
     command: Sequence[str], options: Sequence[str], variables: Mapping[str, str]
 ) -> "dbtRunnerResult":
-    """Run `dbt <command> <options>`; of the options, which hold folders, its log tells nothing."""
+    """Run `dbt <command> <options>`; the line that dbt logs as its own is the command alone."""
     skip_schema_formats()
     from dbt.cli.main import dbtRunner
     from dbt_common.behavior_flags import BehaviorFlagRendered

@@ -162,6 +162,7 @@ def begin(run: Run, matcher: Matcher, requested_by: str) -> Erasure:
         keys=tuple(sorted(matcher.wanted)),
         requested_by=requested_by,
         requested_at=datetime.now(UTC),
+        # This one's own reads nothing.
         attempt=run.attempt - 1,
         earlier=before.requests if before else (),
     )
