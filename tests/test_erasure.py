@@ -1,10 +1,12 @@
 """Which rows an erasure means, known by keyed hashes alone."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from credix.cli_erase import read_lines
 from credix.erasure import match_keys, parse_keys
 from credix.errors import SettingsError
 from credix.sources import load_source
@@ -42,3 +44,14 @@ def test_the_same_keys_have_the_same_record_and_another_secret_tells_nothing() -
     other = match_keys(COMPANIES, b"other", parse_keys(COMPANIES, ["1", "2"]))
     assert one.id == again.id != other.id
     assert not one.wanted & other.wanted
+
+
+def test_a_file_of_keys_may_come_from_windows_and_one_that_is_no_text_is_named(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "keys.txt"
+    path.write_bytes("\ufeff1\r\n\r\n 2 \r\n".encode())
+    assert read_lines(str(path)) == ["1", "2"]
+    path.write_bytes("1\nação\n".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"keys\.txt cannot be read: it is no text in UTF-8"):
+        read_lines(str(path))

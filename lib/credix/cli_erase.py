@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from credix.erasure import Erasure, Matcher
-    from credix.runs.erase import Traces
+    from credix.runs.find_traces import Traces
     from credix.settings import Settings
     from credix.steps.context import Run
 
@@ -118,12 +118,15 @@ def erase(
 
 
 def read_lines(path: str) -> list[str]:
-    """Raises SettingsError when there is no such file."""
+    """Raises SettingsError when there is no such file, or it is no text."""
     try:
-        with click.open_file(path) as lines:
+        # Windows puts a byte order mark before the first key.
+        with click.open_file(path, encoding="utf-8-sig") as lines:
             return [line.strip() for line in lines if line.strip()]
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} cannot be read: it is no text in UTF-8.") from None
 
 
 class Chosen:
@@ -133,7 +136,7 @@ class Chosen:
         self, settings: "Settings", source: str, keys: "pa.Table", *, asks_source: bool
     ) -> None:
         from credix.erasure import match_keys
-        from credix.runs.erase import find_traces
+        from credix.runs.find_traces import find_traces
         from credix.runs.references import count_references
 
         self.settings, self.keys, self.asks_source = settings, keys, asks_source
@@ -176,7 +179,7 @@ class Chosen:
         return {"source": self.run.source_name, **dict(zip(PLACES, values, strict=True))}
 
     def require_gone(self) -> None:
-        from credix.runs.erase import require_carried, require_gone
+        from credix.runs.find_traces import require_carried, require_gone
 
         require_gone(self.run, self.traces)
         if not self.asks_source:

@@ -36,10 +36,14 @@ class Retained(Value):
 
 
 class Request(Value):
-    """Who asked when, behind which attempt, and how many rows and files were found then."""
+    """Who asked when, behind which attempt, and how many rows and files were found then.
+
+    One that has died goes on where the same is asked for once more, at `repeated_at`.
+    """
 
     requested_by: str
     requested_at: datetime
+    repeated_at: datetime | None = None
     attempt: int = 0
     bronze_rows: int = 0
     files: int = 0

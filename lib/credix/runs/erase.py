@@ -7,109 +7,30 @@ merge with it, so that no run in flight brings a row back.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from credix.clients.erasure_store import ErasureStore
-from credix.clients.postgres import SourceConnection
 from credix.erasure import REFERENCES, Erasure, Matcher, match_keys
 from credix.errors import DataError, SettingsError
 from credix.paths import is_hashed_table, stable_table
-from credix.pg_hash import key_hashes
 from credix.runs.clear_parts import clear_parts
+from credix.runs.find_traces import find_rows, prefixes_of, require_carried, require_gone
 from credix.runs.hold_sources import hold_sources
 from credix.runs.manifest import Manifest
 from credix.settings import Settings
-from credix.source_sql import any_sql, key_hash_sql, table_sql
 from credix.state import GoldState
 from credix.steps import transform
 from credix.steps.bronze import build_dbt
-from credix.steps.context import Run, build_run, new_run_id, sandbox_settings, today
-from credix.steps.deletes import has_bronze, query_keys
-from credix.steps.erase_files import HoldingFile, delete_keys, find_files, rewrite_files
+from credix.steps.context import Run, build_run, new_run_id, today
+from credix.steps.deletes import query_keys
+from credix.steps.erase_files import delete_keys, find_files, rewrite_files
 from credix.steps.provision import LAYERS
 
 JOB = "erase"
-
-
-@dataclass(frozen=True)
-class Traces:
-    """Where keys are found: rows in the source (None: not asked) and in bronze, and files."""
-
-    source_rows: int | None
-    live_rows: int
-    deleted_rows: int
-    files: tuple[HoldingFile, ...] = ()
-
-    @property
-    def is_nothing(self) -> bool:
-        return not (self.source_rows or self.live_rows or self.deleted_rows or self.holding)
-
-    @property
-    def holding(self) -> list[HoldingFile]:
-        return [file for file in self.files if file.rows]
-
-    @property
-    def unreadable(self) -> list[str]:
-        return [file.address for file in self.files if file.rows is None]
-
-
-def find_traces(run: Run, matcher: Matcher, keys: pa.Table, *, asks_source: bool) -> Traces:
-    """All that a person is shown before anything is touched."""
-    files = [file for each in prefixes_of(run) for file in find_files(each, matcher)]
-    return replace(find_rows(run, keys, asks_source=asks_source), files=tuple(files))
-
-
-def find_rows(run: Run, keys: pa.Table, *, asks_source: bool) -> Traces:
-    """Those in the source and in bronze alone, which cost little to find."""
-    hashes = key_hashes(run.source, keys).tolist()
-    source_rows = count_in_source(run, hashes) if asks_source else None
-    counts = {True: 0, False: 0}
-    if has_bronze(run):
-        table = run.warehouse.table_id("bronze", run.source.name)
-        for line in run.warehouse.query(
-            f"SELECT _is_deleted, count(*) AS n FROM `{table}` "
-            "WHERE _key_hash IN UNNEST(@keys) GROUP BY 1",
-            keys=hashes,
-        ):
-            counts[line["_is_deleted"]] = line["n"]
-    return Traces(source_rows, counts[False], counts[True])
-
-
-def count_in_source(run: Run, hashes: list[int]) -> int:
-    table = table_sql(run.source, run.settings.postgres_schema)
-    condition = any_sql(key_hash_sql(run.source), hashes)
-    with SourceConnection(run.settings) as connection:
-        return int(connection.rows(f"SELECT count(*) FROM {table} WHERE {condition}")[0][0])
-
-
-def require_gone(run: Run, traces: Traces) -> None:
-    """Raises SettingsError while the source holds a key: the next full read would bring it back."""
-    if traces.source_rows:
-        name = run.source.table_in(run.settings.postgres_schema)
-        raise SettingsError(
-            f"{name} still holds {traces.source_rows} of these keys: the next full read would "
-            "bring them back. Delete them there first, then ./run_pipeline.py erase again."
-        )
-
-
-def require_carried(run: Run, traces: Traces) -> None:
-    """Raises SettingsError while bronze does not know that keys are deleted: no tombstones then."""
-    if traces.live_rows and run.source.captures_deletes:
-        raise SettingsError(
-            f"Bronze holds {traces.live_rows} of these keys as live: carry their deletes first, by "
-            f"./run_pipeline.py run {run.source_name}, or by a file and that with --from-landing."
-        )
-
-
-def prefixes_of(run: Run) -> list[Run]:
-    """The run, and the same in the sandbox."""
-    sandbox = replace(run, settings=sandbox_settings(run.settings))
-    sandbox.source = run.source
-    return [run, sandbox]
 
 
 def erase(
@@ -152,18 +73,23 @@ def held_alone(settings: Settings, source: str) -> Iterator[Run]:
 def begin(run: Run, matcher: Matcher, requested_by: str) -> Erasure:
     """Write the record, with all of the work before it; of the same keys it is the same record.
 
-    Only rows that attempts have read so far are meant: a key may come back to stay.
+    Only rows that attempts have read so far are meant: a key may come back to stay. A request that
+    ended in the middle goes on, with what it has counted.
     """
     store = ErasureStore(run.lake)
     before = store.read(run.source.name, matcher.id)
+    # This erasure's own attempt reads nothing.
+    attempt, now = run.attempt - 1, datetime.now(UTC)
+    if before and before.status == "begun":
+        again = before.model_copy(update={"attempt": attempt, "repeated_at": now})
+        return store.save("erasure.begin", again)
     record = Erasure(
         id=matcher.id,
         source=run.source.name,
         keys=tuple(sorted(matcher.wanted)),
         requested_by=requested_by,
-        requested_at=datetime.now(UTC),
-        # This one's own reads nothing.
-        attempt=run.attempt - 1,
+        requested_at=now,
+        attempt=attempt,
         earlier=before.requests if before else (),
     )
     return store.save("erasure.begin", record)
@@ -236,19 +162,34 @@ def drop_temp_tables(run: Run) -> None:
 
 
 def erase_files(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
-    """Every file of the prefix and of the sandbox; what the retention keeps waits."""
+    """Every file of the prefix and of the sandbox; what the retention keeps waits.
+
+    How many there are is noted before the first is written, as of the rows.
+    """
     own, sandbox = prefixes_of(run)
     found = [(own, find_files(own, matcher, record)), (sandbox, find_files(sandbox, matcher))]
-    told: dict[str, Any] = {"pending": (), "unreadable": ()}
-    told |= {"files": record.files, "file_rows": record.file_rows}
-    for each, files in found:
-        holding = [file for file in files if file.rows]
-        retained = rewrite_files(each, matcher, holding)
-        told["pending"] += tuple(retained)
-        told["unreadable"] += tuple(file.address for file in files if file.rows is None)
-        told["files"] += len(holding) - len(retained)
-        rows = sum(file.rows or 0 for file in holding)
-        told["file_rows"] += rows - sum(file.rows for file in retained)
+    files = [file for _, some in found for file in some]
+    counts = {
+        "files": sum(bool(file.rows) for file in files),
+        "file_rows": sum(file.rows or 0 for file in files),
+    }
+    if record.status == "begun":
+        counts = {name: max(getattr(record, name), count) for name, count in counts.items()}
+        record = record.model_copy(update=counts)
+        ErasureStore(run.lake).save("erasure.note_files", record)
+    else:
+        counts = {name: getattr(record, name) + count for name, count in counts.items()}
+    retained = [
+        file
+        for each, some in found
+        for file in rewrite_files(each, matcher, [file for file in some if file.rows])
+    ]
+    told: dict[str, Any] = {
+        "files": counts["files"] - len(retained),
+        "file_rows": counts["file_rows"] - sum(file.rows for file in retained),
+        "pending": tuple(retained),
+        "unreadable": tuple(file.address for file in files if file.rows is None),
+    }
     return record.model_copy(update=told)
 
 

@@ -69,7 +69,7 @@ def is_meant(blob: Any, record: Erasure | None) -> bool:
     seq = (blob.metadata or {}).get("seq", "")
     if seq.isdecimal():
         return int(seq) <= record.attempt
-    return bool(blob.time_created <= record.requested_at)
+    return bool(blob.time_created <= (record.repeated_at or record.requested_at))
 
 
 def list_objects(run: Run, name: str) -> Iterator[tuple[str, Any]]:
@@ -116,7 +116,8 @@ def look_into(lake: Lake, matcher: Matcher, place: str, blob: Any) -> HoldingFil
 
 def rewrite_files(run: Run, matcher: Matcher, files: list[HoldingFile]) -> list[Retained]:
     """Write each file without the keys' rows; those that the retention still keeps as they are."""
-    folder = run.folder / "erase"
+    # Among the parts of the source, which go with those of a run that dies.
+    folder = run.source_folder / "parts" / "erase"
     folder.mkdir(parents=True, exist_ok=True)
     retained = []
     try:
