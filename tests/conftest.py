@@ -1,5 +1,6 @@
 """What every test may ask for: a running stack, and settings for a corner of it of its own."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +18,7 @@ from credix.local import stack
 from credix.local.cluster import choose_home
 from credix.local.files import remove
 from credix.local.postgres import DATABASE, USER, PostgresServer
-from credix.settings import Settings
+from credix.settings import Settings, own_variables
 from credix.sources import load_source, source_names
 from credix.steps.provision import provision_buckets, provision_warehouse
 from tests.receiver import Receiver, receiving
@@ -82,6 +83,9 @@ def settings(
     }
     made = Settings.parse({**variables, **own})
     empty(made)
+    # What the shell that runs the tests has set is none of theirs.
+    for variable in own_variables(os.environ):
+        monkeypatch.delenv(variable)
     for variable, value in made.variables().items():
         monkeypatch.setenv(variable, value)
     yield made

@@ -1,4 +1,4 @@
-"""`lab` in a real browser: every notebook by Run All, twice, and nothing real has moved."""
+"""`lab` in a real browser: every notebook by Run All, and its end by Ctrl-C."""
 
 import signal
 import subprocess
@@ -103,7 +103,7 @@ def all_numbered(prompts: list[str]) -> bool:
     return bool(prompts) and all(text.strip("[]: ").isdigit() for text in prompts)
 
 
-def test_every_notebook_runs_those_of_a_run_twice_and_no_real_state_moves(
+def test_every_notebook_runs_twice_no_real_state_moves_and_an_interrupt_ends_the_lab(
     lab: RunningLab,
     page: Any,
     settings: Settings,
@@ -123,10 +123,11 @@ def test_every_notebook_runs_those_of_a_run_twice_and_no_real_state_moves(
         assert StateStore(settings, lake).read_source(source) == SourceState(source=source)
     assert lake.blobs(settings.archive_bucket, f"{settings.prefix}/") == []
     assert warehouse.columns("bronze", "installments") is None
+    assert_an_interrupt_ends(lab)
 
 
-def test_an_interrupt_ends_the_lab_with_its_kernels(lab: RunningLab, page: Any) -> None:
-    run_all(page, lab, "00_start_here", lab.project / "picture.png")
+def assert_an_interrupt_ends(lab: RunningLab) -> None:
+    """With all the kernels that notebooks still have."""
     family = psutil.Process(lab.process.pid).children(recursive=True)
     assert any("ipykernel" in " ".join(process.cmdline()) for process in family)
 

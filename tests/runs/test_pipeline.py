@@ -24,6 +24,7 @@ from credix.paths import paths_of
 from credix.runs.jobs import LAYERS, find_job
 from credix.runs.pipeline import Pipeline, Request
 from credix.settings import PROJECT_DIR, Settings
+from tests.runs_by_hand import carry, carry_all
 from tests.tables import Table, bronze_rows
 
 COMMAND = PROJECT_DIR / "run_pipeline.py"
@@ -122,7 +123,7 @@ def assert_the_picture_has_what_it_did(manifest: dict[str, Any]) -> None:
 def test_the_archive_tells_the_run_and_no_secret(
     settings: Settings, lake: Lake, filled: dict[str, Table]
 ) -> None:
-    run(settings, "cnpj", layers=["bronze"])
+    carry(settings, "cnpj_ws")
     states = StateStore(settings, lake)
     before = states.read_source("cnpj_ws").watermark
     filled["cnpj_ws"].insert(cnpj="11222333000189")
@@ -187,7 +188,7 @@ def test_a_new_day_turns_what_fell_due_into_overdue_without_new_rows(
         [row] = warehouse.query(f"SELECT payment_status FROM `{details}` WHERE asset_id = 'due'")
         return row["payment_status"]
 
-    run(settings, "installments", "2030-01-10")
+    carry_all(settings, "2030-01-10")
     assert status() == "PENDING"
     manifest = run(settings, "installments", "2030-01-11")
 
@@ -199,7 +200,7 @@ def test_a_new_day_turns_what_fell_due_into_overdue_without_new_rows(
 def test_a_failed_extract_moves_no_watermark_and_leaves_a_manifest(
     settings: Settings, lake: Lake, filled: dict[str, Table]
 ) -> None:
-    run(settings, "cnpj", layers=["bronze"])
+    carry(settings, "cnpj_ws")
     states = StateStore(settings, lake)
     before = states.read_source("cnpj_ws")
     filled["cnpj_ws"].execute("ALTER TABLE {table} DROP COLUMN zip_code")

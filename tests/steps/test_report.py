@@ -11,7 +11,6 @@ import pytest
 
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.clients.warehouse import Warehouse
 from credix.errors import SettingsError
 from credix.paths import browser_address, paths_of
 from credix.runs.history import source_statuses
@@ -134,31 +133,6 @@ def test_a_report_over_nothing_shows_nothing_and_ends_well(
     assert "since 20" not in shown(settings, manifest)
 
 
-@pytest.mark.usefixtures("warehouse")
-def test_the_catalog_is_published_once_a_day_and_opens_without_a_network(
-    settings: Settings, tables: dict[str, Table], lake: Lake
-) -> None:
-    tables["cnpj_ws"].insert(legal_name="Canário Silva ME")
-    carry_all(settings)
-    run(settings, "monitoring")
-    before = {blob.name: blob for blob in lake.blobs(settings.report_bucket, settings.prefix)}
-    run(settings, "monitoring")
-    after = {blob.name: blob for blob in lake.blobs(settings.report_bucket, settings.prefix)}
-
-    index = f"{settings.prefix}/catalog/index.html"
-    assert len(before) == 2
-    assert {name: blob.generation for name, blob in before.items()} == {
-        name: blob.generation for name, blob in after.items()
-    }
-    page = before[index].download_as_bytes().decode()
-    assert before[index].content_type == "text/html; charset=utf-8"
-    assert "company_payment_summary" in page
-    assert not re.search(r'<(?:script|img)[^>]* src="http|<link[^>]* href="http', page)
-    password = settings.postgres_password.get_secret_value()
-    for word in ("Canário", password, str(settings.run_dir), str(PROJECT_DIR)):
-        assert word not in page
-
-
 def failed(state: SourceState) -> SourceState:
     """The state as a run leaves it that failed."""
     assert state.last_run is not None
@@ -166,16 +140,17 @@ def failed(state: SourceState) -> SourceState:
     return state.model_copy(update={"last_run": last})
 
 
-def test_two_reports_tell_what_has_moved_and_never_who(
-    settings: Settings, tables: dict[str, Table], warehouse: Warehouse, lake: Lake
+@pytest.mark.usefixtures("warehouse")
+def test_reports_tell_what_has_moved_and_never_who_and_a_day_has_one_catalog(
+    settings: Settings, tables: dict[str, Table], lake: Lake
 ) -> None:
-    assert warehouse
     tables["cnpj_ws"].insert(cnpj=CNPJ, legal_name="Canário Silva ME")
     tables["installments"].insert(buyer_tax_id=CNPJ, due_date=date(2024, 2, 1))
     first = run(settings, "full")
     tables["installments"].insert(asset_id="b", buyer_tax_id=CNPJ, due_date=date(2024, 2, 1))
     StateStore(settings, lake).change_source("state.release", "installments", failed)
     second = run(settings, "full")
+    published = generations(settings, lake)
     again = run(settings, "monitoring")
 
     lag = second["lags"]["installments"]
@@ -195,8 +170,29 @@ def test_two_reports_tell_what_has_moved_and_never_who(
         assert status["gold_lag_seconds"] == pytest.approx(status["lag_seconds"], abs=0.2)
     [remembered] = lake.blobs(settings.lake_bucket, paths_of(settings).figures)
     assert CNPJ not in remembered.download_as_bytes().decode()
+    assert published == generations(settings, lake)
+    assert_shows_nobody(settings, lake)
     if CHROMIUM is not None:
         look_at_report_and_catalog(settings, second)
+
+
+def generations(settings: Settings, lake: Lake) -> dict[str, int]:
+    """Of the files of the catalog: the page of a day, and the one that leads there."""
+    blobs = lake.blobs(settings.report_bucket, f"{settings.prefix}/catalog/")
+    assert len(blobs) == 2
+    return {blob.name: blob.generation for blob in blobs}
+
+
+def assert_shows_nobody(settings: Settings, lake: Lake) -> None:
+    """The catalog opens without a network, and holds no row, secret or path."""
+    [index] = lake.blobs(settings.report_bucket, paths_of(settings).catalog_index)
+    page = index.download_as_bytes().decode()
+    assert index.content_type == "text/html; charset=utf-8"
+    assert "company_payment_summary" in page
+    assert not re.search(r'<(?:script|img)[^>]* src="http|<link[^>]* href="http', page)
+    password = settings.postgres_password.get_secret_value()
+    for word in (CNPJ, "Canário", password, str(settings.run_dir), str(PROJECT_DIR)):
+        assert word not in page
 
 
 def look_at_report_and_catalog(settings: Settings, manifest: dict[str, Any]) -> None:
