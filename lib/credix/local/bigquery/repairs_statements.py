@@ -63,7 +63,7 @@ def apply() -> None:
 def parse_once() -> None:
     """The emulator parses a statement some fifteen times; a copy of the tree costs a fifth of that.
 
-    Where its words stand in the text is not copied: nobody asks, and it is half of the work.
+    Where its words stand in the text is not copied: nobody asks, and it is two fifths of the work.
     """
 
     def parse_one(sql: str, read: Any = None, **options: Any) -> exp.Expression:
