@@ -103,7 +103,7 @@ def all_numbered(prompts: list[str]) -> bool:
     return bool(prompts) and all(text.strip("[]: ").isdigit() for text in prompts)
 
 
-def test_every_notebook_runs_twice_no_real_state_moves_and_an_interrupt_ends_the_lab(
+def test_notebooks_run_those_of_a_run_twice_move_no_real_state_and_end_with_the_lab(
     lab: RunningLab,
     page: Any,
     settings: Settings,

@@ -34,8 +34,8 @@ DISTINCT_ARRAY = re.compile(
 PARSED_STATEMENTS = 64
 # Those of a whole run: the next one sends most of them again. Longer ones carry rows.
 TRANSLATED_STATEMENTS, TRANSLATED_LETTERS = 512, 50_000
-# Each takes the text of a statement, and its answer is only read.
-DETECTORS = (
+# Each asks about the text of a statement or writes it anew; its answer is only read.
+REPEATED_QUESTIONS = (
     (ddl_sync, "_detect_catalog_drop"),
     (ddl_sync, "_detect_create_schema"),
     (ddl_sync, "_detect_plain_create_table"),
@@ -54,7 +54,7 @@ def apply() -> None:
     """Make all repairs of this module."""
     parse_once()
     translate_once()
-    detect_once()
+    answer_once()
     create_declared_tables_from_subqueries()
     rewrite_before_translation()
     refuse_ambiguous_merges()
@@ -102,9 +102,9 @@ def translate_once() -> None:
         replace(module, "rewrite_table_refs", lru_cache(TRANSLATED_STATEMENTS)(qualify))
 
 
-def detect_once() -> None:
+def answer_once() -> None:
     """What a statement defines or drops is asked up to four times; most do neither."""
-    for module, name in DETECTORS:
+    for module, name in REPEATED_QUESTIONS:
         replace(module, name, lru_cache(PARSED_STATEMENTS)(getattr(module, name)))
 
 
