@@ -1,9 +1,12 @@
 """Jobs at their times: when, which, and what a failure or an interrupt does to the rest."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -109,7 +112,20 @@ except TerminatedError:
 """
 
 
-def test_sigterm_ends_the_schedule_and_the_run_that_is_at_work(tmp_path: Path) -> None:
+def to_the_process(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+
+
+def to_a_thread_that_is_not_the_main_one(process: subprocess.Popen[str]) -> None:
+    """As the system may: a thread that starts a run just then takes what wakes the main one."""
+    others = {thread.id for thread in psutil.Process(process.pid).threads()} - {process.pid}
+    os.kill(others.pop(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("send", [to_the_process, to_a_thread_that_is_not_the_main_one])
+def test_sigterm_ends_the_schedule_and_the_run_that_is_at_work(
+    tmp_path: Path, send: Callable[[subprocess.Popen[str]], None]
+) -> None:
     run = tmp_path / "run_pipeline.py"
     run.write_text("import time; time.sleep(60)", "utf-8")
     process = subprocess.Popen(
@@ -123,7 +139,12 @@ def test_sigterm_ends_the_schedule_and_the_run_that_is_at_work(tmp_path: Path) -
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
-    process.send_signal(signal.SIGTERM)
-
-    assert process.wait(20) == 1
-    assert not psutil.wait_procs(children, timeout=SECONDS_TO_END)[1]
+    try:
+        send(process)
+        assert process.wait(20) == 1
+        assert not psutil.wait_procs(children, timeout=SECONDS_TO_END)[1]
+    finally:
+        process.kill()
+        for left in children:
+            with suppress(psutil.NoSuchProcess):
+                left.kill()

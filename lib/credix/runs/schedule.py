@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor as Threads
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -25,7 +26,9 @@ from credix.settings import PROJECT_DIR
 COMMAND = PROJECT_DIR / "run_pipeline.py"
 # A run ends within two seconds of SIGTERM.
 SECONDS_TO_END = 10
-SECONDS_OF_A_NAP = 30
+# Never one long sleep: a signal can reach another thread, where it wakes nobody, and a machine that
+# was asleep goes on at the right time.
+SECONDS_OF_A_NAP = 1
 ENDED = 1
 OUTCOMES = {0: "done", 1: "failed", 2: "not started: wrong settings", 3: "not started: held"}
 
@@ -51,7 +54,7 @@ class Schedule:
             scheduler.start()
             # An interrupt is raised here: within the library it would be logged and forgotten.
             while True:
-                time.sleep(3600)
+                time.sleep(SECONDS_OF_A_NAP)
         finally:
             scheduler.shutdown(wait=False)
             self._end_running()
@@ -60,12 +63,13 @@ class Schedule:
         """Wait for the job that comes next, run it, and return how it ended."""
         job, at = self.next_runs()[0]
         self._tell_next()
-        # In short naps: a machine that was asleep goes on at the right time.
         while (left := (at - datetime.now(at.tzinfo)).total_seconds()) > 0:
             time.sleep(min(left, SECONDS_OF_A_NAP))
         with Threads(1) as pool:
             run = pool.submit(self._run_job, job)
             try:
+                while not run.done():
+                    wait([run], SECONDS_OF_A_NAP)
                 return run.result()
             finally:
                 self._end_running()
