@@ -131,6 +131,27 @@ def test_a_port_taken_by_another_process_is_replaced_and_said(own_folder: Path):
             stranger.close()
 
 
+@pytest.mark.parametrize("port", ["postgres", "gcs", "bigquery", "bigquery_grpc"])
+def test_a_port_taken_for_a_moment_while_a_server_starts_is_tried_again(
+    own_folder: Path, port: str, monkeypatch: pytest.MonkeyPatch
+):
+    before = stack.start(own_folder).variables
+    servers = stack.build_servers(own_folder, Record.load(own_folder))
+    stopped = next(one for one in servers if port in one.port_names)
+    stopped.stop()
+    start = type(stopped).start
+
+    def start_on_a_taken_port(self: stack.Server) -> None:
+        monkeypatch.setattr(type(stopped), "start", start)
+        with socket.create_server(("127.0.0.1", self.ports[port])):
+            start(self)
+
+    monkeypatch.setattr(type(stopped), "start", start_on_a_taken_port)
+    again = stack.start(own_folder)
+    assert again.started == (stopped.name,)
+    assert (again.variables, again.messages) == (before, ())
+
+
 def test_a_busy_server_is_waited_for_and_not_restarted(own_folder: Path):
     stack.start(own_folder)
     found = server(own_folder, "BigQuery").find()

@@ -31,6 +31,9 @@ LOCK_SECONDS = 240
 # How long a living server may be silent before it is restarted.
 BUSY_SECONDS = 120.0
 RELEASE_SECONDS = 2
+# As the servers say it, somewhere in what a failed start leaves in the log.
+PORT_IS_TAKEN = ("address already in use", "failed to bind to address")
+LINES_OF_A_START = 60
 OWN_FILES = ("stack.env", "stack.json", "postgres", "gcs", "bigquery", "logs", "run")
 
 
@@ -150,11 +153,21 @@ def bring_up(server: Server, messages: list[str]) -> bool:
             server.start()
             return True
         except StackError:
-            # Somebody may have taken a port between our look at it and the server's.
-            if is_last or all(process.is_free(server.ports[name]) for name in server.port_names):
+            if is_last or not has_met_a_taken_port(server):
                 server.stop()
                 raise
     return True
+
+
+def has_met_a_taken_port(server: Server) -> bool:
+    """Whether somebody took a port between our look at it and the server's.
+
+    Often it is free again by now: a process that is forked meanwhile holds the socket of our look,
+    closed as it is, until it becomes another program.
+    """
+    said = process.tail(server.log, LINES_OF_A_START).lower()
+    is_told = any(words in said for words in PORT_IS_TAKEN)
+    return is_told or not all(process.is_free(server.ports[name]) for name in server.port_names)
 
 
 def is_answering_in_time(server: Server, found: psutil.Process) -> bool:
