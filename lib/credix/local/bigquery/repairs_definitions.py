@@ -3,17 +3,18 @@
 import re
 from typing import Any
 
-import sqlglot
 from bqemulator.api.dependencies import AppContext
 from bqemulator.catalog import ddl_sync
 from bqemulator.catalog.models import Clustering, TimePartitioning
-from bqemulator.jobs import executor
+from bqemulator.jobs import ddl_result, executor
 from bqemulator.scripting import interpreter
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from credix.local.bigquery.patching import replace
 from credix.local.bigquery.repairs_catalog import WRITE_CATALOG
+from credix.local.bigquery.repairs_statements import parse_shared
 
 Target = tuple[str, str, str]
 # DuckDB's integers beside the one that BigQuery has, and decimals of other digits than NUMERIC's.
@@ -50,6 +51,11 @@ def apply() -> None:
             original(sql, project, ctx)
             remember_layout(statement, target, ctx)
 
+    def is_required(column: exp.ColumnDef) -> bool:
+        kinds = [constraint.args.get("kind") for constraint in column.args.get("constraints") or ()]
+        return any(isinstance(kind, exp.NotNullColumnConstraint) for kind in kinds)
+
+    replace(ddl_result, "_has_not_null_constraint", is_required)
     original = replace(executor, "sync_created_table", sync)
     replace(interpreter, "sync_created_table", sync)
 
@@ -59,8 +65,8 @@ def parse_definition(sql: str) -> exp.Create | exp.Alter | None:
     if not re.search(r"\b(create|alter)\b", sql, re.IGNORECASE):
         return None
     try:
-        statement = sqlglot.parse_one(sql, read="bigquery")
-    except sqlglot.errors.SqlglotError:
+        statement = parse_shared(sql)
+    except SqlglotError:
         return None
     if isinstance(statement, exp.Create | exp.Alter) and statement.args.get("kind") == "TABLE":
         return statement

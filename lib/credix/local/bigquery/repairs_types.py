@@ -4,8 +4,6 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.generator import Generator
 
-from credix.local.bigquery.patching import replace
-
 NUMERIC = "DECIMAL(38, 9)"
 
 
@@ -24,7 +22,8 @@ def keep_numeric_exact() -> None:
             return NUMERIC
         return original(self, expression)
 
-    original = replace(DuckDB.Generator, "datatype_sql", datatype_sql)
+    original = DuckDB.Generator.TRANSFORMS[exp.DataType]
+    DuckDB.Generator.TRANSFORMS[exp.DataType] = datatype_sql
 
 
 def count_whole_units() -> None:
