@@ -163,7 +163,8 @@ def has_met_a_taken_port(server: Server) -> bool:
     """Whether somebody took a port between our look at it and the server's.
 
     Often it is free again by now: a process that is forked meanwhile holds the socket of our look,
-    closed as it is, until it becomes another program.
+    closed as it is, until it becomes another program. A line that an earlier start left at the end
+    of the log costs two more tries.
     """
     said = process.tail(server.log, LINES_OF_A_START).lower()
     is_told = any(words in said for words in PORT_IS_TAKEN)

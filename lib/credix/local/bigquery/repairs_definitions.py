@@ -51,6 +51,7 @@ def apply() -> None:
             original(sql, project, ctx)
             remember_layout(statement, target, ctx)
 
+    # The emulator asks `constraint.kind`, which the compiled library refuses to say of OPTIONS.
     def is_required(column: exp.ColumnDef) -> bool:
         kinds = [constraint.args.get("kind") for constraint in column.args.get("constraints") or ()]
         return any(isinstance(kind, exp.NotNullColumnConstraint) for kind in kinds)

@@ -54,7 +54,7 @@ MERGE = re.compile(COMMENTS + r"merge\b.*\bwhen\s+matched\b", re.IGNORECASE | re
 def apply() -> None:
     """Make all repairs of this module."""
     parse_once()
-    look_only_at_what_matters()
+    spare_copies()
     translate_once()
     answer_once()
     create_declared_tables_from_subqueries()
@@ -121,8 +121,8 @@ def parse_shared(sql: str) -> exp.Expr:
     return tree
 
 
-def look_only_at_what_matters() -> None:
-    """Questions that cost a tree are asked of statements that have the words in question."""
+def spare_copies() -> None:
+    """Whoever copies the tree to find changed rows or divisions sees but statements with some."""
 
     def reject(project: str, sql: str, ctx: AppContext) -> None:
         if CHANGES.search(sql):
@@ -165,7 +165,7 @@ def translate_once() -> None:
 
 
 def answer_once() -> None:
-    """What a statement defines or drops is asked up to four times; most do neither."""
+    """What is asked of the same statement up to four times is answered once."""
     for module, name in REPEATED_QUESTIONS:
         replace(module, name, lru_cache(PARSED_STATEMENTS)(getattr(module, name)))
 
