@@ -32,7 +32,7 @@ YOUNG_OBJECTS = 100_000
 
 
 def pytest_configure() -> None:
-    """dbt keeps many small objects: looking for garbage among them took a twentieth of the time."""
+    """Among the many small objects of dbt, looking for garbage took a twentieth of the time."""
     gc.set_threshold(YOUNG_OBJECTS)
 
 
