@@ -189,7 +189,7 @@ def convert(values: pa.ChunkedArray, column: Column, source: Source) -> pa.Chunk
         raise DataError(
             f"{where}: a value does not fit BigQuery's {column.type} "
             "(NaN or infinity, more than 29 digits before or 9 behind the point). "
-            "Correct it in the source, or change the column's type in the contract."
+            "Correct it in the source."
         ) from None
     if column.is_required and converted.null_count:
         raise DataError(f"{where}: {converted.null_count} NULL values in a REQUIRED column.")
