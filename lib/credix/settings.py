@@ -3,6 +3,8 @@
 A value comes from the first of: the environment, `.env` in the project folder, the defaults of
 the environment (`CREDIX_ENV`). The embedded stack writes the defaults of `local` into
 `<CREDIX_LOCAL_DIR>/stack.env` when it starts; the others get theirs from where they run.
+
+A new setting goes into `setting_groups` (where and whose) or `setting_bounds` (how much).
 """
 
 import difflib

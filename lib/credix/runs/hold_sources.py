@@ -1,4 +1,8 @@
-"""A run holds its sources from the first kernel to the manifest: fence, lease, and the way back."""
+"""A run holds its sources from the first kernel to the manifest: fence, lease, and the way back.
+
+While another run's lease lasts (`SourceState.raise_fence`) a run is refused with BusyError and does
+not wait, unless that run's process is dead (`leases.is_abandoned`).
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
