@@ -1,4 +1,7 @@
-"""Leases of this host: made for this process, and judged when their process may be dead."""
+"""Leases of this host: made for this process, and judged when their process may be dead.
+
+Whether a run may take what another one's lease holds is decided in `SourceState.raise_fence`.
+"""
 
 import os
 import socket
