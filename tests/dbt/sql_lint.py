@@ -91,9 +91,11 @@ RULES = (
 ROUND_BEFORE_INT64 = "ROUND, TRUNC, FLOOR or CEIL first: halves become integers otherwise"
 NUMBER_TO_TEXT = "keep numbers as numbers and FORMAT dates: the text of a NUMERIC differs"
 UNNAMED_STRUCT = "name the fields with AS: the local server does not find them"
+WINDOW_IN_REPLACE = "compute the window function in a subquery; BigQuery refuses it in REPLACE"
 BARE_DIV = "put each sum, and the call after * or /, in parentheses: it becomes an operator locally"
 
-CALL = re.compile(r"\b(cast|safe_cast|struct|div)\s*\(", re.IGNORECASE)
+CALL = re.compile(r"\b(cast|safe_cast|struct|div|replace)\s*\(", re.IGNORECASE)
+WINDOW = re.compile(r"\bover\s*(\(|\w)", re.IGNORECASE)
 CAST = re.compile(r"(?P<value>.*\S)\s+as\s+(?P<type>int64|string)\s*", re.IGNORECASE | re.DOTALL)
 CONSTANT = re.compile(r"[+-]?\d+|null|''", re.IGNORECASE)
 ROUNDED = re.compile(r"(round|trunc|floor|ceil|ceiling)\s*\(", re.IGNORECASE)
@@ -123,6 +125,10 @@ def judge_call(name: str, inside: str, before: str, after: str) -> tuple[str, st
     if name == "struct":
         named = re.search(r"\bas\b", inside, re.IGNORECASE)
         return ("unnamed_struct", UNNAMED_STRUCT) if after.startswith(".") and not named else None
+    if name == "replace":
+        is_clause = before.endswith(("*", ")"))
+        found = is_clause and WINDOW.search(inside)
+        return ("window_in_replace", WINDOW_IN_REPLACE) if found else None
     if name == "div":
         loses_order = OPERATOR.search(outside_parentheses(inside)) or before.endswith(("*", "/"))
         return ("bare_div", BARE_DIV) if loses_order else None

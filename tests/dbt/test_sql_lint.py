@@ -18,6 +18,7 @@ BAD = {
     "number_to_text": "select cast(amount as string) from t",
     "unnamed_struct": "select struct(a, b).a from t",
     "bare_div": "select div(a + b, c) from t",
+    "window_in_replace": "select * replace (count(*) over (partition by a) as a) from t",
 }
 
 GOOD = [
@@ -27,6 +28,7 @@ GOOD = [
     "select struct(1 as a, 2 as b).a, struct(a, b) from t",
     "select (div((a + b), nullif(2 * c, 0))) + 1 from t",
     "select 'cast(x as string)' -- cast(x as string)\n, \"language js\" /* load data */ from t",
+    "select replace(a, b, c), * except (d) replace (e as f), sum(a) over (order by b) from t",
     "select r'\\d' as pattern, '''date_trunc(d, isoweek)''' from `p.d.t` # div(a + b, c)",
 ]
 

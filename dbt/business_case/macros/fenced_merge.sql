@@ -34,15 +34,18 @@
 merge into {{ target }} as bronze
 using (
     select
-        rows_of_run.* replace (
+        rows_of_run.* except (_copies) replace (
             if(
-                count(*) over (partition by {{ keys | join(', ') }}) = 1,
+                rows_of_run._copies = 1,
                 rows_of_run._seq,
                 error('{{ target.identifier }}: the delta of this run has more than one row for a key')
             ) as _seq
         ),
         guard.reconciled_seq as _reconciled_seq
-    from {{ source }} as rows_of_run
+    from (
+        select *, count(*) over (partition by {{ keys | join(', ') }}) as _copies
+        from {{ source }} as delta_of_run
+    ) as rows_of_run
     cross join (
         select coalesce(max(reconciled_seq), 0) as reconciled_seq
         from {{ capture_control_relation(target) }}
