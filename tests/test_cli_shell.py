@@ -17,8 +17,9 @@ from credix import cli, errors, terminal
 from credix.cli import commands
 from credix.cli_shell import VARIABLE, next_command
 from credix.clients.warehouse import Warehouse
-from credix.runs.jobs import JOBS
+from credix.runs.jobs import all_jobs
 from credix.settings import PROJECT_DIR, Settings
+from tests.project_copy import copy_project, variables_for
 from tests.tables import Table
 
 COMMAND = [sys.executable, str(PROJECT_DIR / "run_pipeline.py")]
@@ -46,7 +47,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     [
         ("run_pipeline.py ", {"run", "doctor", "full"}),
         ("run_pipeline.py sche", {"schedule"}),
-        ("run_pipeline.py run ", set(JOBS)),
+        ("run_pipeline.py run ", set(all_jobs())),
         ("run_pipeline.py evolve inst", {"installments"}),
         ("run_pipeline.py rewind --source ", {"cnpj_ws", "installments"}),
         ("run_pipeline.py status --j", {"--json"}),
@@ -72,6 +73,39 @@ def test_bash_takes_its_script() -> None:
     asked = f"{script}\ncomplete -p run_pipeline.py"
     ended = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=False)
     assert "complete -o nosort -F" in ended.stdout, ended.stderr
+
+
+@pytest.fixture(scope="module")
+def slipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project whose sources.toml has a slip in its line 2."""
+    project = copy_project(tmp_path_factory.mktemp("slipped"))
+    declared = project / "lib" / "credix" / "sources" / "sources.toml"
+    declared.write_text("[installments]\ntable = business_case\n", "utf-8")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("full", 2, "sources.toml cannot be read: Invalid value (at line 2, column 9)"),
+        ("doctor", 1, "at line 2, column 9"),
+        ("--help", 0, "Exit codes"),
+    ],
+)
+def test_a_slip_in_sources_toml_is_one_sentence_and_hides_no_help(
+    slipped: Path, settings: Settings, line: str, code: int, words: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, str(slipped / "run_pipeline.py"), *line.split()],
+        env={**os.environ, **variables_for(slipped, settings)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = " ".join(f"{ended.stdout} {ended.stderr}".split())
+    assert ended.returncode == code, said
+    assert "Traceback" not in said
+    assert words in said
 
 
 def test_a_slip_of_the_finger_is_met_with_what_was_meant() -> None:

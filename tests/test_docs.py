@@ -18,7 +18,7 @@ from credix import errors
 from credix.cli import commands
 from credix.cli_help import EXIT_CODES
 from credix.incidents import Kind
-from credix.runs.jobs import JOBS
+from credix.runs.jobs import all_jobs
 from credix.settings import PROJECT_DIR, Settings
 from credix.state import FencedState, GoldState, SourceState
 
@@ -217,7 +217,8 @@ def test_every_line_that_a_document_has_one_type_is_a_command_with_its_options(
 ) -> None:
     for line in TYPED.findall(document.read_text("utf-8")):
         words = list(words_of(re.sub(r"[][…]", "", line)))
-        name, *arguments = ["run", *words] if words[:1] in ([], *([job] for job in JOBS)) else words
+        is_run = not words or words[0] in all_jobs()
+        name, *arguments = ["run", *words] if is_run else words
         command = commands.commands.get(name)
         assert command, line
         # Only whether the options are known: a page may write JOB or D for a value.

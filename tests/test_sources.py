@@ -1,12 +1,19 @@
 """Source contracts: well formed or refused by name."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from credix.errors import SettingsError
 from credix.source_sql import table_sql
-from credix.sources import build_source, load_source, source_names, technical_columns
+from credix.sources import (
+    build_source,
+    load_source,
+    read_declarations,
+    source_names,
+    technical_columns,
+)
 
 DECLARED: dict[str, Any] = {
     "table": "t",
@@ -72,6 +79,9 @@ def test_an_unknown_source_is_refused_with_the_known_ones() -> None:
         ({"personal_data": ["nope"]}, r"personal_data names \['nope'\]"),
         ({"key": []}, "needs a key"),
         ({"key": ["day"]}, "must be REQUIRED"),
+        ({"key": "id"}, r'key must be a list, as in key = \["id"\]'),
+        ({"ignored": 3}, "ignored must be a list"),
+        ({"table": ["t"]}, "table must be a text"),
         ({"colour": "red"}, "missing or unknown settings: colour"),
         ({"capture": "cursor", "cursor": []}, "needs the columns of the cursor"),
     ],
@@ -95,3 +105,20 @@ def test_an_unsupported_type_is_refused_with_the_supported_ones() -> None:
 def test_a_well_formed_declaration_makes_a_source() -> None:
     source = build_source("s", DECLARED, COLUMNS)
     assert (source.name, source.column_names, source.key) == ("s", ["id", "day"], ("id",))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[t]\ntable = "t"\nkey = [id]\n', r"sources\.toml cannot be read: .*line 3"),
+        ("[t\n", r"sources\.toml cannot be read: .*line 1"),
+        ('table = "t"\n', r"sources\.toml: table belongs to no source"),
+    ],
+)
+def test_a_slip_in_the_declarations_is_named_with_file_and_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "sources.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(SettingsError, match=words):
+        read_declarations(path)

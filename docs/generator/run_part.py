@@ -5,7 +5,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
-from credix.runs.jobs import GOLD_STEP, JOBS, NOTEBOOKS, REPORT_STEP, SOURCE_STEPS
+from credix.runs.jobs import GOLD_STEP, NOTEBOOKS, REPORT_STEP, SOURCE_STEPS, all_jobs
 from docs.generator.effects import effects_in, effects_of
 from docs.generator.markdown import code, table
 
@@ -25,7 +25,7 @@ def jobs_table() -> str:
             " → ".join(map(code, job.notebooks)),
             code(job.cron) if job.cron else "when asked",
         ]
-        for job in JOBS.values()
+        for job in all_jobs().values()
     ]
     return table(["job", "sources", "notebooks", "scheduled (cron)"], rows)
 

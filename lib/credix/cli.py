@@ -27,13 +27,13 @@ from credix import (
     terminal,
 )
 from credix.cli_help import COMMAND, ENV_OPTION, JSON_OPTION, examples
-from credix.cli_shell import VARIABLE, Commands, next_command
+from credix.cli_shell import VARIABLE, Commands, complete_job, next_command
 from credix.errors import CredixError, UnexpectedError
 from credix.foreign_text import traceback_without_values
 from credix.interrupts import TerminatedError, terminate
 from credix.json_log import reporter_for
 from credix.quick_imports import skip_schema_formats
-from credix.runs.jobs import JOBS, find_job
+from credix.runs.jobs import find_job
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +56,7 @@ def commands() -> None:
         ("run full --json > manifest.json", "for programs"),
     )
 )
-@click.argument("job", default="full", type=click.Choice(list(JOBS)))
+@click.argument("job", default="full", metavar="[JOB]", shell_complete=complete_job)
 @ENV_OPTION
 @click.option(
     "--watermark",

@@ -8,7 +8,7 @@ import click
 from credix import environment, terminal
 from credix.cli_help import ENV_OPTION, examples
 from credix.errors import SettingsError
-from credix.runs.jobs import JOBS, find_job
+from credix.runs.jobs import all_jobs, find_job
 
 NEVER = "never"
 
@@ -58,7 +58,7 @@ def schedule(
 
 def choose_lines(given: tuple[str, ...]) -> dict[str, str]:
     """Each job's own line, unless the user gives another; raises SettingsError naming the fault."""
-    chosen = {name: job.cron or NEVER for name, job in JOBS.items()}
+    chosen = {name: job.cron or NEVER for name, job in all_jobs().items()}
     for text in given:
         name, is_split, line = text.partition("=")
         if not is_split:

@@ -7,7 +7,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from credix.cli_help import COMMAND, EXIT_CODES, PROGRAM, examples, sections
 from credix.errors import BusyError, CredixError, SettingsError, StateError, StepError
-from credix.runs.jobs import JOBS
+from credix.runs.jobs import all_jobs
 from credix.sources import source_names
 
 VARIABLE = "_RUN_PIPELINE_PY_COMPLETE"
@@ -26,11 +26,14 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         wants_help = any(argument in ("--help", "-h") for argument in args[:1])
-        is_run = not args or args[0].startswith("-") or args[0] in JOBS
+        is_run = not args or args[0].startswith("-") or self._is_job(args[0])
         # While a shell completes, an empty line is no run yet.
         if is_run and not wants_help and not (ctx.resilient_parsing and not args):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def _is_job(self, word: str) -> bool:
+        return word not in self.commands and word in all_jobs()
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands by what they are for, each with its whole first sentence."""
@@ -44,7 +47,7 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Commands and, since their names run them, jobs."""
-        jobs = [CompletionItem(job) for job in JOBS if job.startswith(incomplete)]
+        jobs = [CompletionItem(job) for job in all_jobs() if job.startswith(incomplete)]
         return [*super().shell_complete(ctx, incomplete), *jobs]
 
     def resolve_command(
@@ -53,9 +56,13 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            close = difflib.get_close_matches(args[0], [*self.commands, *JOBS], n=1)
+            close = difflib.get_close_matches(args[0], [*self.commands, *all_jobs()], n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise click.UsageError(f"{error.message.rstrip('.')}.{hint}", ctx) from None
+
+
+def complete_job(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [job for job in all_jobs() if job.startswith(incomplete)]
 
 
 def complete_source(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:

@@ -4,7 +4,7 @@ import json
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -16,8 +16,11 @@ CaptureMode = Literal["row_version", "cursor", "log"]
 
 DriftRule = Literal["fail", "evolve"]
 
+FOLDER = Path(__file__).with_name("sources")
+DECLARATIONS = FOLDER / "sources.toml"
 FIELDS = {"table", "key", "capture", "cursor", "deletes", "drift", "ignored", "personal_data"}
 OPTIONAL = {"schema"}
+LISTS = ("key", "cursor", "ignored", "personal_data")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,10 @@ class Source:
 
 
 def source_names() -> list[str]:
-    """Names of all sources, in the order of `sources.toml`."""
+    """Names of all sources, in the order of `sources.toml`.
+
+    Raises SettingsError naming file and line where that file is not TOML.
+    """
     return list(_declared())
 
 
@@ -81,6 +87,12 @@ def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, st
     wrong = sorted((set(declared) - OPTIONAL) ^ FIELDS)
     if wrong:
         raise SettingsError(f"{where}: missing or unknown settings: {', '.join(wrong)}.")
+    for setting in ("table", "schema"):
+        if not isinstance(declared.get(setting, ""), str):
+            raise SettingsError(f'{where}: {setting} must be a text, as in {setting} = "orders".')
+    for setting in LISTS:
+        if not is_list_of_texts(declared[setting]):
+            raise SettingsError(f'{where}: {setting} must be a list, as in {setting} = ["id"].')
     if declared["capture"] not in get_args(CaptureMode):
         raise SettingsError(f"{where}: capture must be one of {', '.join(get_args(CaptureMode))}.")
     if declared["drift"] not in get_args(DriftRule):
@@ -124,6 +136,10 @@ def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, st
     )
 
 
+def is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
 @cache
 def technical_columns() -> tuple[Column, ...]:
     """The columns that every landing file carries behind the contract's own."""
@@ -132,11 +148,26 @@ def technical_columns() -> tuple[Column, ...]:
 
 @cache
 def _declared() -> dict[str, dict[str, Any]]:
-    return tomllib.loads((files("credix") / "sources" / "sources.toml").read_text("utf-8"))
+    return read_declarations(DECLARATIONS)
+
+
+def read_declarations(path: Path) -> dict[str, dict[str, Any]]:
+    """Parse the declared sources; raises SettingsError naming the file, and the line at fault."""
+    try:
+        declared = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}. Correct it there.") from None
+    loose = [name for name, table in declared.items() if not isinstance(table, dict)]
+    if loose:
+        raise SettingsError(
+            f"{path}: {', '.join(loose)} belongs to no source. Write it below the line [source] "
+            "that it is a setting of."
+        )
+    return declared
 
 
 def _read_json(file_name: str) -> list[dict[str, str]]:
     try:
-        return json.loads((files("credix") / "sources" / file_name).read_text("utf-8"))
+        return json.loads((FOLDER / file_name).read_text("utf-8"))
     except (FileNotFoundError, json.JSONDecodeError) as error:
         raise SettingsError(f"The contract {file_name} cannot be read: {error}.") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from credix.runs.jobs import JOBS
+from credix.runs.jobs import all_jobs
 from credix.settings import PROJECT_DIR, Settings
 from credix.steps.provision import LAYERS
 
@@ -39,7 +39,7 @@ def test_every_schedule_starts_a_job_that_there_is() -> None:
     schedules = re.search(r'"schedules" \{.*?default = \{(.*?)\}', text("variables.tf"), re.DOTALL)
     assert schedules
     lines = re.findall(r'^ +(\w+) += "(.+)"', schedules[1], re.MULTILINE)
-    assert dict(lines) == {name: job.cron for name, job in JOBS.items() if job.cron}
+    assert dict(lines) == {name: job.cron for name, job in all_jobs().items() if job.cron}
 
 
 def test_a_job_is_told_settings_that_the_workbook_knows() -> None:

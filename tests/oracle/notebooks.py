@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from credix.runs.jobs import JOBS
+from credix.runs.jobs import all_jobs
 from credix.settings import PROJECT_DIR
 from tests.oracle.child import Outcome, Task
 
@@ -52,4 +52,4 @@ class NotebookRunners:
 
 def job_of(source: str) -> str:
     """The job that carries this source and nothing else."""
-    return next(name for name, job in JOBS.items() if job.sources == (source,))
+    return next(name for name, job in all_jobs().items() if job.sources == (source,))

@@ -17,7 +17,7 @@ import pytest
 from credix.cli_schedule import choose_lines
 from credix.errors import SettingsError
 from credix.runs import schedule as module
-from credix.runs.jobs import JOBS
+from credix.runs.jobs import all_jobs
 from credix.runs.schedule import Schedule, parse_cron
 
 ZONE = "America/Sao_Paulo"
@@ -49,7 +49,7 @@ def test_a_line_that_is_no_cron_line_is_refused_by_name(line: str) -> None:
 def test_another_time_replaces_the_job_s_own_and_never_leaves_it_out() -> None:
     lines = choose_lines(("full=0 6 * * *", "cnpj = never"))
     assert lines["full"] == "0 6 * * *"
-    assert set(lines) == set(JOBS) - {"cnpj"}
+    assert set(lines) == set(all_jobs()) - {"cnpj"}
 
 
 @pytest.mark.parametrize("given", ["full", "weekly=0 5 * * *"])
@@ -60,7 +60,7 @@ def test_a_time_for_no_job_is_refused(given: str) -> None:
 
 def test_nothing_to_run_is_refused() -> None:
     with pytest.raises(SettingsError, match="nothing to run"):
-        choose_lines(tuple(f"{job}=never" for job in JOBS))
+        choose_lines(tuple(f"{job}=never" for job in all_jobs()))
 
 
 def answer(tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from credix.clients.postgres import SourceConnection
 from credix.errors import SettingsError, SourceError
 from credix.runs.evolve import write_contract
-from credix.runs.jobs import JOBS
+from credix.runs.jobs import all_jobs
 from credix.runs.new_source import OF_BRONZE, model_sql, model_yml, toml_text
 from credix.schema import TYPES, Column
 from credix.settings import PROJECT_DIR, Settings
@@ -157,7 +157,7 @@ def check_name(name: str) -> str:
             f"'{name}' is no name for a source: give one of small letters, digits and _ by --name."
         )
     models = {path.stem for path in MODELS.rglob("*.sql")}
-    if name in source_names() or name in models | RESERVED | set(JOBS):
+    if name in source_names() or name in models | RESERVED | set(all_jobs()):
         raise SettingsError(f"The name '{name}' is taken: give another one with --name.")
     return name
 

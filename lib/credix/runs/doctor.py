@@ -50,6 +50,8 @@ def examine(
     """Every check, in the order in which one needs the other."""
     yield check("python", lambda: check_python(sys.version_info[:2]))
     yield check("packages", lambda: check_packages(PROJECT_DIR / "requirements.lock"))
+    sources = check("sources.toml", check_sources)
+    yield sources
     stack = check("stack", lambda: check_stack(environment.stack_health(env)))
     yield stack
     try:
@@ -65,6 +67,9 @@ def examine(
     if stack.status == FAILS:
         names = ("postgres", "buckets", "datasets")
         yield from skipped("the embedded servers are not all running", *names)
+    elif sources.status == FAILS:
+        yield from check_buckets(settings)
+        yield from skipped("which tables there should be is not known", "postgres", "datasets")
     else:
         yield from check_source(settings)
         yield from check_buckets(settings)
@@ -113,6 +118,11 @@ def installed_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def check_sources() -> str:
+    """Every source that is declared, with its contract."""
+    return ", ".join(load_source(name).name for name in source_names())
 
 
 def check_stack(found: tuple[Mapping[str, str], Mapping[str, int]] | None) -> str:

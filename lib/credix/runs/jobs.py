@@ -4,6 +4,7 @@ import ast
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from credix.errors import SettingsError
 from credix.settings import PROJECT_DIR
@@ -82,14 +83,21 @@ def build_jobs(sources: Sequence[str]) -> dict[str, Job]:
     return {job.name: job for job in (*alone, *whole)}
 
 
-JOBS = build_jobs(source_names())
+@cache
+def all_jobs() -> dict[str, Job]:
+    """The jobs by name; raises SettingsError where `sources.toml` cannot be read.
+
+    Not a constant: importing this module must not fail for what stands in that file.
+    """
+    return build_jobs(source_names())
 
 
 def find_job(name: str) -> Job:
     """Raises SettingsError naming the jobs there are."""
-    if name not in JOBS:
-        raise SettingsError(f"There is no job '{name}': choose one of {', '.join(JOBS)}.")
-    return JOBS[name]
+    jobs = all_jobs()
+    if name not in jobs:
+        raise SettingsError(f"There is no job '{name}': choose one of {', '.join(jobs)}.")
+    return jobs[name]
 
 
 def parse_layers(layers: Sequence[str]) -> list[str]:
