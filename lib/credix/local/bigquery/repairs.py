@@ -4,6 +4,7 @@ from pathlib import Path
 
 from credix.local.bigquery import (
     load_jobs,
+    repairs_analysis,
     repairs_catalog,
     repairs_definitions,
     repairs_jobs,
@@ -26,3 +27,4 @@ def apply(data: Path) -> None:
     repairs_jobs.apply()
     repairs_reads.apply()
     load_jobs.apply()
+    repairs_analysis.apply()
