@@ -74,6 +74,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 		echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
 		exit 2; \
 	fi
+	@$(VENV)/bin/python -m credix.local.bigquery.googlesql
 	@touch $@
 
 $(CHECKOV): $(CHECKOV_LOCK) | $(INSTALLED)
@@ -88,7 +89,7 @@ $(CHECKOV): $(CHECKOV_LOCK) | $(INSTALLED)
 	@touch $@
 
 lock: ## Resolve the dependencies anew, for every supported Python and platform, and for the images
-	uv pip compile --universal --python-version 3.11 --extra local --extra dev \
+	uv pip compile --universal --python-version 3.11 --extra local --extra judge --extra dev \
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
 		--output-file requirements.lock pyproject.toml

@@ -53,6 +53,13 @@ def stack_health(env: str | None) -> tuple[dict[str, str], dict[str, int]] | Non
     return stack.health(folder), stack.taken_ports(folder)
 
 
+def judges_statements() -> bool:
+    """Whether the local BigQuery asks Google's SQL analyzer before it runs a statement."""
+    from credix.local.bigquery.googlesql.installation import is_installed
+
+    return is_installed()
+
+
 def start_stack(
     env: str | None,
     tell: Callable[[str], None],

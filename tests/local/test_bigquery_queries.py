@@ -47,12 +47,12 @@ def test_a_table_made_from_a_query_has_bigquerys_types(client, query: Query, dat
     )
     query(
         f"CREATE TABLE `{dataset}.t` AS SELECT 1 AS one, SUM(id) AS total, "
-        "COUNTIF(id > 1) AS some, SUM(amount) AS exact, SUM(amount * amount) AS product, "
+        "COUNTIF(id > 1) AS some_rows, SUM(amount) AS exact, SUM(amount * amount) AS product, "
         "ROUND(SUM(amount) / 3, 2) AS cents, "
         f"AVG(id) AS mean, BIT_XOR(id) AS digest, NULL AS nothing FROM `{dataset}.s`"
     )
     assert types(client, f"{dataset}.t") == {
-        **dict.fromkeys(("one", "total", "some"), "INTEGER"),
+        **dict.fromkeys(("one", "total", "some_rows"), "INTEGER"),
         **dict.fromkeys(("exact", "product", "cents"), "NUMERIC"),
         "mean": "FLOAT",
         "digest": "INTEGER",

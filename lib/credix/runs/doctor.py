@@ -137,7 +137,13 @@ def check_stack(found: tuple[Mapping[str, str], Mapping[str, int]] | None) -> st
     if down:
         way = "./run_pipeline.py up" + (" (it moves to free ports)" if lost else "")
         raise SettingsError(f"{', '.join(down + lost)}: {way}")
-    return f"{', '.join(states)} are running"
+    running = f"{', '.join(states)} are running"
+    if not environment.judges_statements():
+        return (
+            f"!{running}; BigQuery runs what Google would refuse: its SQL analyzer (zetasql, "
+            "wasmtime) is not installed. make install"
+        )
+    return f"{running}; Google's SQL analyzer judges each statement"
 
 
 def check_folder(folder: Path) -> str:

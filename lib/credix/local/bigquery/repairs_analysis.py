@@ -11,7 +11,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -26,6 +25,7 @@ from bqemulator.scripting.interpreter import ScriptInterpreter
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from credix.local.bigquery.googlesql.installation import WHEELS, is_installed
 from credix.local.bigquery.patching import replace
 from credix.local.bigquery.repairs_statements import parse_shared
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from credix.local.bigquery.googlesql.analyzer import Analyzer, Parameters
     from credix.local.bigquery.googlesql.tables import Field, Table
 
-WHEELS = ("zetasql", "wasmtime")
 MOST_VERDICTS = 4_000
 MOST_MISSING_TABLES = 8
 # Functions and table functions of BigQuery that GoogleSQL's published code does not have.
@@ -81,11 +80,6 @@ def apply() -> None:
     judge_queries(judge)
     judge_dry_runs(judge)
     judge_scripts(judge)
-
-
-def is_installed() -> bool:
-    """Whether Google's analyzer is there."""
-    return all(find_spec(wheel) is not None for wheel in WHEELS)
 
 
 def judge_queries(judge: "Judge") -> None:

@@ -11,6 +11,7 @@ import psutil
 
 import credix
 from credix.local import process
+from credix.local.bigquery.googlesql.installation import compile_once
 from credix.local.daemon import await_health, find_own
 
 MODULE = "credix.local.bigquery.server"
@@ -66,6 +67,7 @@ class BigQueryServer:
     def start(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
         process.rotate(self.log)
+        compile_once()
         # The package is found there also where it is not installed.
         library = str(Path(credix.__file__).parents[1])
         path = os.pathsep.join([library, *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -5,13 +5,8 @@ compiles the module at each start (20 s of CPU) and copies messages byte by byte
 """
 
 import ctypes
-import hashlib
-import os
-import platform
 import re
-import sys
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -22,6 +17,8 @@ from google.protobuf.message import Message
 from wasmtime import Config, Linker, Module, Store, Trap, WasiConfig, WasmtimeError
 from wasmtime import Engine as Compiler
 from zetasql.wasi import get_wasm_path
+
+from credix.local.bigquery.googlesql.installation import module_file
 
 # The most that wasmtime accepts: enough for a sum of some 800 terms.
 STACK_BYTES = 2 << 20
@@ -114,6 +111,8 @@ class Engine:
             module = Module.from_file(self._compiler, str(get_wasm_path()))
             with NamedTemporaryFile(dir=file.parent, delete=False) as part:
                 part.write(module.serialize())
+            # Another user may run the server, as in an image.
+            Path(part.name).chmod(0o644)
             Path(part.name).replace(file)
             return module
 
@@ -134,17 +133,3 @@ def fault_of(text: str) -> Exception:
     if found and int(found["code"]) in STATEMENT_CODES:
         return StatementRefusedError(found["message"])
     return EngineError(text)
-
-
-def module_file() -> Path:
-    """The file of the compiled module: beside the environment's packages, else in the home cache.
-
-    Its name changes with whatever makes a compiled module unusable.
-    """
-    parts = (version("zetasql"), version("wasmtime"), platform.machine(), sys.platform)
-    mark = hashlib.sha256(":".join(parts).encode()).hexdigest()[:12]
-    name = f"googlesql-{mark}.cwasm"
-    beside = Path(sys.prefix) / "share" / "credix" / name
-    if beside.exists() or os.access(sys.prefix, os.W_OK):
-        return beside
-    return Path.home() / ".cache" / "credix" / name
