@@ -39,6 +39,7 @@ locals {
     CREDIX_TEMP_TABLE_HOURS  = tostring(var.temp_table_hours)
     CREDIX_LOG_FORMAT        = "json"
     CREDIX_TRIGGER           = "schedule"
+    CREDIX_SCHEDULE          = join("; ", [for job, line in local.schedules : "${job}=${line}"])
     # The only folder of the image that can be written. It is memory: a slice must leave room for the rest.
     CREDIX_RUN_DIR     = "/tmp/credix/runs"
     CREDIX_SLICE_BYTES = lookup(var.settings, "CREDIX_SLICE_BYTES", tostring(512 * 1024 * 1024))
@@ -54,5 +55,6 @@ locals {
   alert_topic = var.has_alert_topic ? { CREDIX_ALERT_TOPIC = "projects/${var.project}/topics/${local.name}-alerts" } : {}
   certificate = var.postgres.sslrootcert == null ? {} : { POSTGRES_SSLROOTCERT = var.postgres.sslrootcert }
   secrets     = setunion(["POSTGRES_PASSWORD"], var.optional_secrets)
-  jobs        = var.image == null ? {} : var.schedules
+  schedules   = var.schedules == null ? tomap(jsondecode(file("${path.module}/../lib/credix/schedule.json"))) : var.schedules
+  jobs        = var.image == null ? {} : local.schedules
 }

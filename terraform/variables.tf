@@ -192,23 +192,19 @@ variable "image" {
 }
 
 variable "schedules" {
-  description = "When each job of the workbook runs: a cron line, in var.timezone."
+  description = "When each job of the workbook runs: a cron line, in var.timezone; null for those of lib/credix/schedule.json."
   type        = map(string)
-  default = {
-    installments = "*/5 * * * *"
-    cnpj         = "15 3 * * *"
-    full         = "0 5 * * *"
-    monitoring   = "0 12 * * *"
-  }
+  default     = null
 
   validation {
-    condition     = alltrue([for job in keys(var.schedules) : contains(concat(["cnpj", "full", "monitoring"], tolist(setsubtract(local.sources, ["cnpj_ws"]))), job)])
+    condition     = alltrue([for job in keys(var.schedules == null ? {} : var.schedules) : contains(concat(["cnpj", "full", "monitoring"], tolist(setsubtract(local.sources, ["cnpj_ws"]))), job)])
     error_message = "schedules names jobs of the workbook: cnpj, full, monitoring, or the source of one that carries it alone."
   }
 
+  # The workbook reads these lines too, to know when a source is late, and takes no other.
   validation {
-    condition     = alltrue([for line in values(var.schedules) : length(split(" ", line)) == 5])
-    error_message = "A schedule is a cron line of five fields, as in \"*/5 * * * *\"."
+    condition     = alltrue([for line in values(var.schedules == null ? {} : var.schedules) : can(regex("^\\S+ \\S+ \\S+ \\S+ [a-z*][a-z,*/0-9-]*$", line)) && !can(regex("^\\S+ \\S+ [^*]\\S* \\S+ [^*]", line))])
+    error_message = "A schedule is a cron line of five fields, as in \"30 7 * * mon-fri\", with names for weekdays, and with days of the month or weekdays, not both."
   }
 }
 

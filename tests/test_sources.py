@@ -82,6 +82,8 @@ def test_an_unknown_source_is_refused_with_the_known_ones() -> None:
         ({"key": "id"}, r'key must be a list, as in key = \["id"\]'),
         ({"ignored": 3}, "ignored must be a list"),
         ({"table": ["t"]}, "table must be a text"),
+        ({"late_minutes": 0}, "late_minutes must be a whole number"),
+        ({"late_minutes": True}, "late_minutes must be a whole number"),
         ({"colour": "red"}, "missing or unknown settings: colour"),
         ({"capture": "cursor", "cursor": []}, "needs the columns of the cursor"),
     ],

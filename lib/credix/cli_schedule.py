@@ -2,13 +2,16 @@
 
 import os
 import sys
+from collections.abc import Mapping
 
 import click
 
 from credix import environment, terminal
 from credix.cli_help import ENV_OPTION, examples
+from credix.cron import write_lines
 from credix.errors import SettingsError
-from credix.runs.jobs import all_jobs, find_job
+from credix.runs.jobs import find_job
+from credix.schedules import lines_in_force
 
 NEVER = "never"
 
@@ -41,8 +44,10 @@ def schedule(
     settings = environment.enter(env, terminal.tell, writes=not is_listed)
     from credix.runs.schedule import Schedule
 
-    variables = {**os.environ, **settings.variables(), "CREDIX_TRIGGER": "schedule"}
-    planned = Schedule(choose_lines(lines), settings.timezone, terminal.tell, variables)
+    chosen = choose_lines(lines, lines_in_force(settings))
+    own = {"CREDIX_TRIGGER": "schedule", "CREDIX_SCHEDULE": write_lines(chosen)}
+    variables = {**os.environ, **settings.variables(), **own}
+    planned = Schedule(chosen, settings.timezone, terminal.tell, variables)
     if is_once:
         sys.exit(planned.run_next())
     if not is_listed:
@@ -56,9 +61,9 @@ def schedule(
     terminal.print_table(f"Schedule ({settings.timezone})", ["job", "cron", "next"], rows)
 
 
-def choose_lines(given: tuple[str, ...]) -> dict[str, str]:
-    """Each job's own line, unless the user gives another; raises SettingsError naming the fault."""
-    chosen = {name: job.cron or NEVER for name, job in all_jobs().items()}
+def choose_lines(given: tuple[str, ...], known: Mapping[str, str]) -> dict[str, str]:
+    """The lines in force, with those that the user gives; raises SettingsError naming the fault."""
+    chosen = {find_job(name).name: line for name, line in known.items()}
     for text in given:
         name, is_split, line = text.partition("=")
         if not is_split:

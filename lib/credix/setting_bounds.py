@@ -115,8 +115,10 @@ class Telling(BaseModel):
         60,
         alias="CREDIX_LATE_MINUTES",
         ge=1,
-        description="a source whose bronze is older than this behind a run is late; numbers "
-        "whose gold is, are used with care",
+        description="how many minutes more than its schedule leaves between two runs a source may "
+        "be old; where no schedule carries it, how old at all. A source whose bronze is older "
+        "after a run is late; numbers whose gold is older are used with care. `late_minutes` of a "
+        "source in `sources.toml` replaces its schedule and this",
     )
     slot_warn_mb: int = Field(
         1024,

@@ -25,6 +25,13 @@ class Environment(BaseModel):
     timezone: str = Field(
         "America/Sao_Paulo", alias="CREDIX_TIMEZONE", description="zone of the business day"
     )
+    schedule: str | None = Field(
+        None,
+        alias="CREDIX_SCHEDULE",
+        description="when which job runs, as in `installments=*/5 * * * *; full=0 5 * * *`, where "
+        "that is not the schedule in `lib/credix/schedule.json`; Terraform sets it from "
+        "`schedules`, `schedule --at` for the runs that it starts",
+    )
     trigger: str = Field(
         "command",
         alias="CREDIX_TRIGGER",

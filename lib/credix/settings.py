@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from dotenv import dotenv_values
 from pydantic import ConfigDict, SecretStr, ValidationError, field_validator
 
+from credix import cron
 from credix.errors import SettingsError
 from credix.setting_bounds import MEBIBYTE as MEBIBYTE
 from credix.setting_bounds import Bounds, Reading, Telling
@@ -40,6 +41,13 @@ class Settings(Environment, SourceServer, Google, Names, Reading, Bounds, Tellin
     def refuse_what_is_no_address(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("https://", "http://")):
             raise ValueError("is not the address of a webhook, such as https://hooks.slack.com/…")
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def refuse_what_is_no_schedule(cls, value: str | None) -> str | None:
+        if value is not None:
+            cron.parse_lines(value)
         return value
 
     @field_validator("timezone")

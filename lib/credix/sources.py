@@ -19,7 +19,7 @@ DriftRule = Literal["fail", "evolve"]
 FOLDER = Path(__file__).with_name("sources")
 DECLARATIONS = FOLDER / "sources.toml"
 FIELDS = {"table", "key", "capture", "cursor", "deletes", "drift", "ignored", "personal_data"}
-OPTIONAL = {"schema"}
+OPTIONAL = {"schema", "late_minutes"}
 LISTS = ("key", "cursor", "ignored", "personal_data")
 
 
@@ -38,6 +38,7 @@ class Source:
     personal_data: frozenset[str]
     columns: tuple[Column, ...]
     schema: str | None = None
+    late_minutes: int | None = None
 
     def schema_in(self, usual: str) -> str:
         """The schema of the table: its own where it has one, else POSTGRES_SCHEMA."""
@@ -101,6 +102,9 @@ def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, st
         raise SettingsError(f'{where}: capture = "cursor" needs the columns of the cursor.')
     if not isinstance(declared["deletes"], bool):
         raise SettingsError(f"{where}: deletes must be true or false.")
+    late = declared.get("late_minutes")
+    if late is not None and (type(late) is not int or late < 1):
+        raise SettingsError(f"{where}: late_minutes must be a whole number of minutes, 1 or more.")
     parsed = tuple(Column(**column) for column in columns)
     known = {column.name: column for column in parsed}
     for column in parsed:
@@ -133,6 +137,7 @@ def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, st
         personal_data=frozenset(declared["personal_data"]),
         columns=parsed,
         schema=declared.get("schema"),
+        late_minutes=late,
     )
 
 

@@ -72,12 +72,20 @@ class Lease(Value):
 
 
 class LastRun(Value):
+    """How the last run ended.
+
+    `differences` says where its steps counted different rows, `missed` which histories it may have
+    missed: a later report judges by them as the run's own does.
+    """
+
     run_id: str
     job: str
     status: RunStatus
     finished_at: datetime
     rows: int
     error: str | None = None
+    differences: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
 
 
 class FencedState(Value):

@@ -30,6 +30,23 @@ run "every_job_of_the_schedule_runs_its_job_of_the_workbook" {
     condition     = google_cloud_scheduler_job.schedule["installments"].schedule == "*/5 * * * *"
     error_message = "Installments are carried every five minutes."
   }
+  assert {
+    condition     = local.settings.CREDIX_SCHEDULE == "cnpj=15 3 * * *; full=0 5 * * *; installments=*/5 * * * *; monitoring=0 12 * * *"
+    error_message = "The workbook knows when its jobs run, and so when a source is late."
+  }
+}
+
+run "other_schedules_replace_those_of_the_workbook" {
+  command = plan
+
+  variables {
+    schedules = { full = "30 7 * * mon-fri" }
+  }
+
+  assert {
+    condition     = keys(google_cloud_scheduler_job.schedule) == ["full"] && local.settings.CREDIX_SCHEDULE == "full=30 7 * * mon-fri"
+    error_message = "Whoever names schedules names all of them."
+  }
 }
 
 run "a_job_writes_nowhere_but_into_its_own_memory" {

@@ -59,6 +59,22 @@ run "a_cron_line_of_six_fields" {
   expect_failures = [var.schedules]
 }
 
+run "weekdays_by_number" {
+  command = plan
+  variables {
+    schedules = { full = "0 5 * * 1-5" }
+  }
+  expect_failures = [var.schedules]
+}
+
+run "days_of_the_month_and_weekdays_at_once" {
+  command = plan
+  variables {
+    schedules = { full = "0 5 1 * mon" }
+  }
+  expect_failures = [var.schedules]
+}
+
 run "an_archive_that_deletes_what_it_has_to_keep" {
   command = plan
   variables {

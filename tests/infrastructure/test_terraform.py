@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from credix.runs.jobs import all_jobs
+from credix.schedules import FILE
 from credix.settings import PROJECT_DIR, Settings
 from credix.steps.provision import LAYERS
 
@@ -35,11 +35,9 @@ def test_every_dataset_of_the_workbook_is_made_and_no_other() -> None:
     assert set(made) == set(LAYERS)
 
 
-def test_every_schedule_starts_a_job_that_there_is() -> None:
-    schedules = re.search(r'"schedules" \{.*?default = \{(.*?)\}', text("variables.tf"), re.DOTALL)
-    assert schedules
-    lines = re.findall(r'^ +(\w+) += "(.+)"', schedules[1], re.MULTILINE)
-    assert dict(lines) == {name: job.cron for name, job in all_jobs().items() if job.cron}
+def test_the_schedules_are_those_of_the_workbook_unless_others_are_given() -> None:
+    assert f'file("${{path.module}}/../lib/credix/{FILE.name}")' in text("locals.tf")
+    assert "default     = null" in block(text("variables.tf"), 'variable "schedules"')
 
 
 def test_a_job_is_told_settings_that_the_workbook_knows() -> None:

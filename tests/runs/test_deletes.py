@@ -168,9 +168,14 @@ class TestProof:
         transform.merge_bronze(run)
         proven, proof = transform.prove_bronze(run)
         assert proven.attempt == run.attempt + 1
-        assert "mended by one more attempt" in proof["what"].tolist()
+        assert "repaired by one more attempt" in proof["what"].tolist()
         transform.commit_watermark(proven)
         assert bronze_rows(warehouse, companies) == companies.rows()
+        result = transform.finish(proven, ["bronze"], [], None, "")
+        assert run.read_result("04_transform") == result
+        assert (result["attempt"], result["rows"]) == (proven.attempt, 1)
+        assert set(result["repair"]["rows"].values()) == {2}  # the new row again, and no ghost
+        assert "live keys" in result["repair"]["fault"]
         with pytest.raises(FenceError):
             transform.prove_bronze(late)
 

@@ -27,6 +27,14 @@ def test_rows_that_differ_between_steps_are_kept_apart() -> None:
     assert line["sources"]["installments"]["rows"] == [120, 120, 120, 119]
 
 
+def test_a_repair_is_told_beside_the_delta_that_it_repairs() -> None:
+    rows = dict.fromkeys(("01_extract", "02_land", "03_load", "04_transform"), 3)
+    repaired = source(120, repairs=[{"attempt": 8, "fault": "A key less.", "rows": rows}])
+    line = describe_run(manifest(sources={"installments": repaired}))
+    assert line["sources"]["installments"]["rows"] == [120, 120, 120, 120]
+    assert line["sources"]["installments"]["repairs"] == [[3, 3, 3, 3]]
+
+
 def test_a_source_that_the_run_never_came_to_is_left_out() -> None:
     untouched = {"rows": {}, "deleted_rows": None, "watermark_from": None, "watermark_to": None}
     assert "sources" not in describe_run(manifest(sources={"cnpj_ws": untouched}))

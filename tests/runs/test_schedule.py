@@ -19,6 +19,7 @@ from credix.errors import SettingsError
 from credix.runs import schedule as module
 from credix.runs.jobs import all_jobs
 from credix.runs.schedule import Schedule, parse_cron
+from credix.schedules import default_lines
 
 ZONE = "America/Sao_Paulo"
 MONDAY = datetime(2026, 3, 30, 4, 58, tzinfo=ZoneInfo(ZONE))
@@ -30,7 +31,7 @@ def planned(**lines: str) -> Schedule:
 
 
 def test_jobs_run_at_their_own_times_in_the_business_s_zone() -> None:
-    coming = Schedule(choose_lines(()), ZONE, print).next_runs(MONDAY)
+    coming = Schedule(choose_lines((), default_lines()), ZONE, print).next_runs(MONDAY)
     assert [job for job, _ in coming] == ["installments", "full", "monitoring", "cnpj"]
     assert f"{coming[0][1]:%H:%M}" == "05:00"
 
@@ -40,14 +41,16 @@ def test_a_weekday_by_name_is_the_day_of_that_name() -> None:
     assert f"{at:%a %H:%M}" == "Sat 07:30"
 
 
-@pytest.mark.parametrize("line", ["", "* * * *", "0 5 * * 1", "61 * * * *", "nonsense"])
+@pytest.mark.parametrize(
+    "line", ["", "* * * *", "0 5 * * 1", "61 * * * *", "0 5 1 * mon", "nonsense"]
+)
 def test_a_line_that_is_no_cron_line_is_refused_by_name(line: str) -> None:
     with pytest.raises(SettingsError, match="The schedule of full is"):
         parse_cron("full", line, ZONE)
 
 
 def test_another_time_replaces_the_job_s_own_and_never_leaves_it_out() -> None:
-    lines = choose_lines(("full=0 6 * * *", "cnpj = never"))
+    lines = choose_lines(("full=0 6 * * *", "cnpj = never"), default_lines())
     assert lines["full"] == "0 6 * * *"
     assert set(lines) == set(all_jobs()) - {"cnpj"}
 
@@ -55,12 +58,12 @@ def test_another_time_replaces_the_job_s_own_and_never_leaves_it_out() -> None:
 @pytest.mark.parametrize("given", ["full", "weekly=0 5 * * *"])
 def test_a_time_for_no_job_is_refused(given: str) -> None:
     with pytest.raises(SettingsError):
-        choose_lines((given,))
+        choose_lines((given,), default_lines())
 
 
 def test_nothing_to_run_is_refused() -> None:
     with pytest.raises(SettingsError, match="nothing to run"):
-        choose_lines(tuple(f"{job}=never" for job in all_jobs()))
+        choose_lines(tuple(f"{job}=never" for job in all_jobs()), default_lines())
 
 
 def answer(tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:

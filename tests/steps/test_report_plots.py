@@ -1,12 +1,12 @@
 """The plots of the report: what they say without colours, and over nothing."""
 
-from typing import Any
-
 import pandas as pd
 import pytest
 from IPython.display import Image
 
+from credix.schedules import LateBound
 from credix.steps import plots, report_plots
+from credix.steps.facts import SourceFacts
 
 FIGURES = {"expected": 4e6, "paid": 1e6, "overdue": 2e6, "pending": 1e6, "outstanding": 3e6}
 COUNTS = {"source": ["installments"], "reason": ["MISSING_KEY"], "n_rows": [7]}
@@ -23,8 +23,9 @@ TIERS = pd.DataFrame({"companies": [2]}, index=pd.Index(["GOOD"], name="tier"))
 ROWS = ["extracted", "landed", "loaded", "merged"]
 
 
-def fact(at_most: float | None) -> dict[str, Any]:
-    return {"name": "installments", "lag": {"at_least": 0.0, "at_most": at_most}}
+def fact(at_most: float | None, at_least: float = 0.0) -> SourceFacts:
+    lag = {"at_least": at_least, "at_most": at_most}
+    return SourceFacts("installments", LateBound(3600.0, ""), lag=lag)
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_a_portfolio_without_an_installment_has_bars_of_nothing(shown: list[Imag
 
 def test_a_first_load_has_a_lag_without_an_end(shown: list[Image]) -> None:
     report_plots.plot_lags([fact(None)])
-    report_plots.plot_lags([{"name": "a", "lag": {"at_least": 40.0, "at_most": None}}])
+    report_plots.plot_lags([fact(None, at_least=40.0)])
     assert len(shown) == 2
 
 

@@ -1,17 +1,20 @@
 """The answer to: may today's numbers be used?"""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from credix.schedules import LateBound
+from credix.steps.facts import Repair, SourceFacts
 from credix.steps.trust import CARE, NO, YES, Verdict, judge, show_verdict
 
 ABSENT = {"status": "absent", "reason": "Elementary is not installed.", "monitors": []}
 
 
-def source(**facts: Any) -> dict[str, Any]:
-    good = {"name": "installments", "age": 30.0, "status": "done", "missed": []}
-    return {**good, "rows": {"01_extract": 5, "04_transform": 5}, **facts}
+def source(**facts: Any) -> SourceFacts:
+    good = SourceFacts("installments", LateBound(3600.0, "a bound of this test"), age=30.0)
+    return replace(good, **{"status": "done", **facts})
 
 
 def verdict(**facts: Any) -> Verdict:
@@ -22,7 +25,6 @@ def verdict(**facts: Any) -> Verdict:
         "tests": [{"layer": "gold", "name": "amounts_add_up", "status": "pass"}],
         "monitoring": {"status": "done", "reason": "", "monitors": []},
         "quarantined": 0,
-        "late_minutes": 60,
     }
     return judge(**{**good, **facts})
 
@@ -41,9 +43,9 @@ def test_numbers_of_today_that_pass_every_test_may_be_used() -> None:
     ("facts", "reason"),
     [
         ({"business_date": "2026-03-30"}, "Gold is of 2026-03-30"),
-        ({"business_date": None}, "nobody vouches"),
+        ({"business_date": None}, "is not tested"),
         ({"sources": [source(age=None)]}, "never built from installments"),
-        ({"sources": [source(rows={"01_extract": 5, "03_load": 4})]}, "01_extract 5, 03_load 4"),
+        ({"sources": [source(differences=("extracted 5, loaded 4",))]}, "extracted 5, loaded 4"),
         ({"tests": [{"layer": "gold", "name": "sums", "status": "fail"}]}, "sums"),
     ],
 )
@@ -56,9 +58,9 @@ def test_numbers_that_are_wrong_or_old_may_not(facts: dict[str, Any], reason: st
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"sources": [source(age=3601.0)]}, "60 min ago"),
+        ({"sources": [source(age=3601.0)]}, "60 min ago, which is late from 60 min on: a bound"),
         ({"sources": [source(status="failed")]}, "last run of installments failed"),
-        ({"sources": [source(missed=["deletes"])]}, "without loss: deletes"),
+        ({"sources": [source(missed=("deletes",))]}, "without loss: deletes"),
         ({"monitoring": monitor("fail")}, "gold_keeps_its_columns"),
         ({"monitoring": {"status": "failed", "reason": "edr", "monitors": []}}, "not watched"),
     ],
@@ -78,6 +80,7 @@ def test_numbers_that_somebody_should_look_at_are_used_with_care(
         {"monitoring": monitor("warn")},
         {"monitoring": ABSENT},
         {"quarantined": 7},
+        {"sources": [source(repairs=(Repair("It holds 4 keys.", {"01_extract": 1}),))]},
     ],
 )
 def test_what_is_good_to_know_speaks_not_against_the_numbers(facts: dict[str, Any]) -> None:

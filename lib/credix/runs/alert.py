@@ -1,14 +1,16 @@
 """Behind a run: find what is wrong, put it into words, tell it once and once when it is over."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from credix.clients.channels import Channels
 from credix.clients.state_store import StateStore
+from credix.freshness import in_words, seconds_between
 from credix.incidents import Findings, Incident, Incidents, Kind
 from credix.runs.publish import history_address
+from credix.schedules import late_bound
 from credix.settings import Settings
 from credix.sources import load_source
 from credix.state import SourceState
@@ -123,10 +125,12 @@ def find_slot_warning(name: str, settings: Settings) -> str | None:
 def find_lateness(state: SourceState, settings: Settings) -> str | None:
     """How far bronze is behind the source, in words, where that is beyond the bound."""
     read_at = state.watermark.snapshot_at if state.watermark else None
-    bound = timedelta(minutes=settings.late_minutes)
-    if read_at is None or datetime.now(UTC) - datetime.fromisoformat(read_at) <= bound:
+    if read_at is None:
+        return None
+    bound = late_bound(load_source(state.source), settings)
+    if seconds_between(read_at, datetime.now(UTC).isoformat()) <= bound.seconds:
         return None
     return (
-        f"Bronze holds {state.source} as of {read_at[:16]} UTC, which is more than "
-        f"CREDIX_LATE_MINUTES ({settings.late_minutes}) ago."
+        f"Bronze holds {state.source} as of {read_at[:16]} UTC, which is late from "
+        f"{in_words(bound.seconds)} on: {bound.reason}."
     )

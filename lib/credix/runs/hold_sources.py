@@ -15,7 +15,7 @@ from credix.leases import is_abandoned, new_lease
 from credix.runs.clear_parts import clear_parts, superseded_runs
 from credix.runs.manifest import Manifest
 from credix.sources import load_source
-from credix.state import LastRun, Lease, SourceState
+from credix.state import Lease, SourceState
 from credix.steps.lease_keeper import LeaseKeeper
 
 
@@ -81,12 +81,5 @@ def renew(
 
 def release(states: StateStore, held: Mapping[str, SourceState], manifest: Manifest) -> None:
     for source in held:
-        last = LastRun(
-            run_id=manifest.run_id,
-            job=manifest.job,
-            status=manifest.status,
-            finished_at=datetime.now(UTC),
-            rows=manifest.rows(source),
-            error=manifest.error,
-        )
+        last = manifest.last_run(source)
         states.change_source("state.release", source, partial(SourceState.release, last_run=last))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from credix.errors import SettingsError
+from credix.schedules import WHOLE, default_lines, job_of
 from credix.settings import PROJECT_DIR
 from credix.sources import source_names
 
@@ -33,10 +34,7 @@ IMPORTED_LATER = {
 
 @dataclass(frozen=True)
 class Job:
-    """A unit of work; `cron` is when the schedule runs it, if ever, in the business's time zone.
-
-    Google Cloud has the same lines, in `schedules` of `terraform/variables.tf`.
-    """
+    """A unit of work; `cron` is when the schedule runs it, if ever, in the business's time zone."""
 
     name: str
     sources: tuple[str, ...]
@@ -69,16 +67,15 @@ class Job:
 
 
 def build_jobs(sources: Sequence[str]) -> dict[str, Job]:
-    """The jobs by name; a source that none of them carries alone gets one of its own name."""
+    """The jobs by name: one that carries each source alone, one that carries all, the report."""
+    cron = default_lines()
     alone = [
-        Job("cnpj", ("cnpj_ws",), has_report=False, cron="15 3 * * *"),
-        Job("installments", ("installments",), has_report=False, cron="*/5 * * * *"),
+        Job(name, (source,), has_report=False, cron=cron.get(name))
+        for source, name in ((source, job_of(source)) for source in sources)
     ]
-    carried = {job.sources for job in alone}
-    alone += [Job(name, (name,), has_report=False) for name in sources if (name,) not in carried]
     whole = [
-        Job("full", tuple(sources), has_report=True, cron="0 5 * * *"),
-        Job("monitoring", (), has_report=True, cron="0 12 * * *"),
+        Job(WHOLE, tuple(sources), has_report=True, cron=cron.get(WHOLE)),
+        Job("monitoring", (), has_report=True, cron=cron.get("monitoring")),
     ]
     return {job.name: job for job in (*alone, *whole)}
 

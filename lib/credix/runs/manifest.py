@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from credix.attempts import describe_difference
 from credix.clients.job_records import add_up
 from credix.settings import PROJECT_DIR
-from credix.state import RunStatus
+from credix.state import LastRun, RunStatus
 
 VERSIONED = ("credix", "dbt-core", "dbt-bigquery", "duckdb", "papermill", "pyarrow")
 
@@ -41,6 +42,21 @@ class Manifest:
 
     def rows(self, source: str) -> int:
         return sum(int(result.get("rows", 0)) for result in self._results(source, "01_extract"))
+
+    def last_run(self, source: str) -> LastRun:
+        """What the state of a source keeps of this run."""
+        told = self._summarize(source)
+        attempts = [told["rows"], *(repair["rows"] for repair in told["repairs"])]
+        return LastRun(
+            run_id=self.run_id,
+            job=self.job,
+            status=self.status,
+            finished_at=datetime.now(UTC),
+            rows=self.rows(source),
+            error=self.error,
+            differences=tuple(filter(None, map(describe_difference, attempts))),
+            missed=tuple(told["missed_histories"] or ()),
+        )
 
     def _results(self, source: str, step: str) -> list[dict[str, Any]]:
         """The results of a step, slice by slice."""
@@ -104,6 +120,7 @@ class Manifest:
             "attempt": merged[-1]["attempt"] if merged else self.attempts[source],
             "slices": sum(bool(result.get("slice")) for result in extracted),
             "rows": rows,
+            "repairs": [result["repair"] for result in merged if result.get("repair")],
             "deleted_rows": last.get("deleted_rows"),
             "recovered_rows": last.get("recovered_rows"),
             "watermark_from": first.get("watermark_from"),

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from credix.attempts import STEPS
 from credix.freshness import bounds_in_words
 
-CARRYING = ("01_extract", "02_land", "03_load", "04_transform")
 # A message of an error is one sentence; a page of ten thousand runs has no room for a traceback.
 ERROR_LENGTH = 300
 
@@ -49,8 +49,10 @@ def describe_source(source: Mapping[str, Any]) -> dict[str, Any]:
     rows = source["rows"]
     if not rows:
         return {}
+    repairs = [repair["rows"] for repair in source.get("repairs", [])]
     line = {
-        "rows": [rows[step] for step in CARRYING if step in rows],
+        "rows": counts_of(rows),
+        "repairs": [counts_of(repaired) for repaired in repairs],
         "deleted": source["deleted_rows"],
         "from": place(source["watermark_from"]),
         "to": place(source["watermark_to"]),
@@ -58,6 +60,11 @@ def describe_source(source: Mapping[str, Any]) -> dict[str, Any]:
         "missed": source["missed_histories"],
     }
     return {name: value for name, value in line.items() if value}
+
+
+def counts_of(rows: Mapping[str, int]) -> list[int]:
+    """The rows of one attempt, in the order of the steps that have ended."""
+    return [rows[step] for step in STEPS if step in rows]
 
 
 def place(watermark: Mapping[str, Any] | None) -> str:

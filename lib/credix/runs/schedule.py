@@ -1,4 +1,4 @@
-"""The jobs at their times (`runs/jobs.py`), in the foreground: for people without Cloud Scheduler.
+"""The jobs at their times (`schedules.py`), in the foreground: for people without Cloud Scheduler.
 
 One at a time, since they share sources and gold. A job whose time comes while it still runs is left
 out that once, and what was missed while the machine slept runs once, not as often as it was missed.
@@ -20,6 +20,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from credix import cron
 from credix.errors import SettingsError
 from credix.settings import PROJECT_DIR
 
@@ -132,17 +133,9 @@ class Schedule:
 
 
 def parse_cron(job: str, line: str, timezone: str) -> CronTrigger:
-    """Raises SettingsError naming the job and its line.
-
-    Weekdays are names: the library counts them from Monday, cron from Sunday.
-    """
-    fields = line.split()
-    if len(fields) != 5 or any(letter.isdigit() for letter in fields[4]):
-        raise SettingsError(
-            f"The schedule of {job} is '{line}': write a cron line of five fields, with names for "
-            "weekdays, as in '30 7 * * mon-fri'."
-        )
+    """Raises SettingsError naming the job and its line."""
     try:
+        cron.parse(line)
         return CronTrigger.from_crontab(line, timezone)
     except ValueError as error:
         raise SettingsError(f"The schedule of {job} is '{line}': {error}.") from None

@@ -75,11 +75,11 @@ def prove_bronze(run: Run) -> tuple[Run, pd.DataFrame]:
     counts = count_bronze(run)
     fault = find_fault(run, counts)
     if fault:
-        run = repair(run, counts.newest_seq)
+        run = repair(run, counts.newest_seq, fault)
         counts = count_bronze(run)
         remaining = find_fault(run, counts)
         if remaining:
-            raise DataError(f"{fault} One more attempt has not mended it: {remaining}")
+            raise DataError(f"{fault} One more attempt has not repaired it: {remaining}")
     return run, describe_proof(run, counts, fault)
 
 
@@ -141,9 +141,10 @@ def count_bronze(run: Run) -> BronzeCounts:
     return BronzeCounts(rows=rows, keys=counts.pop("n_keys"), digest=live, **counts)
 
 
-def repair(run: Run, newest_seq: int) -> Run:
+def repair(run: Run, newest_seq: int, fault: str) -> Run:
     """One more attempt under a new fence token: read the difference again, land, load, merge."""
     again = cycle.next_attempt(run, newest_seq, run.folder / "repair")
+    again.repairs, again.fault = run, fault
     cycle.extract(again)
     cycle.land(again)
     cycle.load(again)
@@ -163,7 +164,7 @@ def describe_proof(run: Run, counts: BronzeCounts, fault: str | None) -> pd.Data
         "digests of the keys": "equal" if expected else "not compared",
     }
     if fault:
-        lines["mended by one more attempt"] = fault
+        lines["repaired by one more attempt"] = fault
     return pd.DataFrame({"what": list(lines), "value": [str(value) for value in lines.values()]})
 
 

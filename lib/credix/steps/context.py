@@ -49,6 +49,9 @@ class Run:
     effects: Effects
     orders: Orders
     started: float = field(default_factory=time.monotonic)
+    # The attempt of this run that this one repairs, and what was wrong with bronze after it.
+    repairs: "Run | None" = None
+    fault: str = ""
 
     @cached_property
     def source(self) -> Source:

@@ -9,6 +9,7 @@ from credix.errors import SettingsError
 from credix.steps import context, show
 from credix.steps.context import Run, today
 from credix.steps.earlier import remember, told_at
+from credix.steps.facts import SourceFacts
 from credix.steps.portfolio import (
     TIERS,
     ageing,
@@ -111,7 +112,7 @@ def resume_run(source: str, run_folder: str) -> Run:
 
 def judge_gold(
     run: Run,
-    sources: list[dict[str, Any]],
+    sources: list[SourceFacts],
     tests: list[dict[str, Any]],
     monitoring: dict[str, Any],
 ) -> Verdict:
@@ -123,7 +124,6 @@ def judge_gold(
         tests=tests,
         monitoring=monitoring,
         quarantined=int(quarantined(run)["n_rows"].sum()),
-        late_minutes=run.settings.late_minutes,
     )
 
 

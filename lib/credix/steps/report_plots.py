@@ -8,6 +8,7 @@ import pandas as pd
 from credix.freshness import DAY, HOUR, MINUTE, bounds_in_words
 from credix.steps import plots
 from credix.steps.earlier import told_at
+from credix.steps.facts import SourceFacts
 
 MONEY = {"million BRL": 1e6, "thousand BRL": 1e3}
 OVERDUE = (plots.VERMILION, "///")
@@ -25,9 +26,9 @@ def plot_rows(figures: pd.DataFrame) -> None:
     plots.grouped_bars(figures.set_index("source")[steps], "Rows by step", "rows")
 
 
-def plot_lags(facts: list[dict[str, Any]]) -> None:
+def plot_lags(facts: list[SourceFacts]) -> None:
     """Between how much and how much time the last changes of each source took to gold."""
-    lags = {source["name"]: source["lag"] for source in facts if source["lag"]}
+    lags = {source.name: source.lag for source in facts if source.lag}
     longest = max((bound for lag in lags.values() for bound in lag.values() if bound), default=0)
     unit, seconds = time_unit(longest)
     bounds = {

@@ -1,26 +1,25 @@
 """05: what this run carried, read from the results of its steps."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
+from credix.attempts import STEPS, describe_difference
 from credix.clients.dbt import layer_of_models
 from credix.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
-from credix.sources import source_names
-from credix.state import Watermark
+from credix.schedules import late_bound
+from credix.sources import load_source, source_names
+from credix.state import GoldState, SourceState, Watermark
 from credix.steps.context import Run
+from credix.steps.facts import Repair, SourceFacts
 
-CARRYING = {
-    "01_extract": "extracted",
-    "02_land": "landed",
-    "03_load": "loaded",
-    "04_transform": "merged",
-}
 COLUMNS = [
     "source",
-    *CARRYING.values(),
+    *STEPS.values(),
     "deleted",
     "watermark from",
     "watermark to",
@@ -29,78 +28,116 @@ COLUMNS = [
 ]
 
 
-def source_facts(run: Run) -> list[dict[str, Any]]:
-    """One entry per source, whether or not this run carried it.
-
-    `rows` are those of this run by step, `read_at` is up to when gold is complete and `age` the
-    seconds since then, `status` how the last run of the source ended: well, where that is this one,
-    which has come as far as its report. `lag` bounds how long what came into gold last had waited.
-    """
+def source_facts(run: Run) -> list[SourceFacts]:
+    """The facts of every source, whether or not this run carries it."""
     now = datetime.now(UTC).isoformat()
     gold = run.states.read_gold()
-    facts = []
-    for name in source_names():
-        results = read_results(run, name)
-        state, reach = run.states.read_source(name), gold.reached.get(name)
-        extracted = results["01_extract"]
-        first, last = (extracted[0], extracted[-1]) if extracted else ({}, {})
-        bronze = state.reach if reach and gold.business_date else None
-        last_status = state.last_run.status if state.last_run else None
-        read_at = complete_up_to(reach, bronze)
-        facts.append(
+    return [
+        describe_source(run, name, run.states.read_source(name), gold, now)
+        for name in source_names()
+    ]
+
+
+def describe_source(
+    run: Run, name: str, state: SourceState, gold: GoldState, now: str
+) -> SourceFacts:
+    """The facts of one source: how gold holds it, then how its last run went.
+
+    A run that carries the source has come as far as its report: it went well. Otherwise the state
+    says how the last one went, in the same words.
+    """
+    reach = gold.reached.get(name)
+    read_at = complete_up_to(reach, state.reach if reach and gold.business_date else None)
+    facts = SourceFacts(
+        name=name,
+        late=late_bound(load_source(name), run.settings),
+        read_at=read_at,
+        age=seconds_between(read_at, now) if read_at else None,
+        lag=reach.lag.as_dict() if reach and reach.lag else None,
+    )
+    results = read_results(run, name)
+    extracted = results["01_extract"]
+    if not extracted:
+        last = state.last_run
+        return replace(
+            facts,
+            status=last.status if last else None,
+            differences=last.differences if last else (),
+            missed=last.missed if last else (),
+        )
+    first, newest = extracted[0], extracted[-1]
+    rows = {step: rows_of(results, step) for step in STEPS if results[step]}
+    repairs = tuple(
+        Repair(result["repair"]["fault"], result["repair"]["rows"])
+        for result in results["04_transform"]
+        if result.get("repair")
+    )
+    differences = map(describe_difference, [rows, *(repair.rows for repair in repairs)])
+    return replace(
+        facts,
+        status="done",
+        differences=tuple(filter(None, differences)),
+        missed=tuple(newest.get("missed_histories") or ()),
+        rows=rows,
+        repairs=repairs,
+        deleted=newest.get("deleted_rows") or 0,
+        lossless=newest.get("lossless"),
+        begins_at=watermark_of(first.get("watermark_from")),
+        ends_at=watermark_of(newest.get("watermark_to")),
+    )
+
+
+def watermark_of(found: dict[str, Any] | None) -> Watermark | None:
+    return Watermark(**found) if found else None
+
+
+def run_figures(facts: list[SourceFacts]) -> pd.DataFrame:
+    """One line per source that this run carried, and one for each repair of its bronze."""
+    lines: list[dict[str, Any]] = []
+    for source in facts:
+        if not source.rows:
+            continue
+        lines.append(
             {
-                "name": name,
-                "rows": {step: rows_of(results, step) for step in CARRYING if results[step]},
-                "deleted": last.get("deleted_rows") or 0,
-                "missed": last.get("missed_histories") or [],
-                "from": first.get("watermark_from"),
-                "to": last.get("watermark_to"),
-                "read_at": read_at,
-                "age": seconds_between(read_at, now) if read_at else None,
-                "status": "done" if extracted else last_status,
-                "lag": reach.lag.as_dict() if reach and reach.lag else None,
-                "lossless": last.get("lossless"),
+                "source": source.name,
+                **in_words_of_steps(source.rows),
+                "deleted": source.deleted,
+                "watermark from": place(source.begins_at),
+                "watermark to": place(source.ends_at),
+                "source read (UTC)": ((source.ends_at and source.ends_at.snapshot_at) or "")[:19],
+                "lossless": source.lossless,
             }
         )
-    return facts
-
-
-def run_figures(facts: list[dict[str, Any]]) -> pd.DataFrame:
-    """One line per source that this run carried."""
-    lines = [
-        {
-            "source": source["name"],
-            **{word: source["rows"].get(step) for step, word in CARRYING.items()},
-            "deleted": source["deleted"],
-            "watermark from": place(source["from"]),
-            "watermark to": place(source["to"]),
-            "source read (UTC)": ((source["to"] or {}).get("snapshot_at") or "")[:19],
-            "lossless": source["lossless"],
-        }
-        for source in facts
-        if source["rows"]
-    ]
+        lines += [
+            {"source": f"{source.name}, repair", **in_words_of_steps(repair.rows)}
+            for repair in source.repairs
+        ]
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def freshness(facts: list[dict[str, Any]]) -> pd.DataFrame:
+def in_words_of_steps(rows: Mapping[str, int]) -> dict[str, int | None]:
+    return {word: rows.get(step) for step, word in STEPS.items()}
+
+
+def freshness(facts: list[SourceFacts]) -> pd.DataFrame:
     """One line per source: up to when gold is complete, how old that is, and what came last."""
     lines = [
         {
-            "source": source["name"],
-            "gold complete up to (UTC)": (source["read_at"] or "never")[:19].replace("T", " "),
-            "age": in_words(source["age"]) if source["age"] is not None else "",
-            "last changes: commit to gold": bounds_in_words(source["lag"]),
-            "last run": (source["status"] or "none").replace("_", " "),
+            "source": source.name,
+            "gold complete up to (UTC)": (source.read_at or "never")[:19].replace("T", " "),
+            "age": in_words(source.age) if source.age is not None else "",
+            "late from": in_words(source.late.seconds),
+            "last changes: commit to gold": bounds_in_words(source.lag),
+            "last run": (source.status or "none").replace("_", " "),
         }
         for source in facts
     ]
     return pd.DataFrame(lines)
 
 
-def place(watermark: dict[str, Any] | None) -> str:
+def place(watermark: Watermark | None) -> str:
     """A watermark in one word."""
-    found = Watermark(**watermark) if watermark else Watermark()
+    found = watermark or Watermark()
     return str(found.lsn or found.cursor or found.row_version or "start")
 
 
@@ -129,7 +166,7 @@ def verdicts_by_layer(tests: list[dict[str, Any]]) -> pd.DataFrame:
 
 def read_results(run: Run, source: str) -> dict[str, list[dict[str, Any]]]:
     """The results of each step that a source has in this run so far, slice by slice."""
-    return {step: all_results(run, source, step) for step in CARRYING}
+    return {step: all_results(run, source, step) for step in STEPS}
 
 
 def all_results(run: Run, owner: str, step: str) -> list[dict[str, Any]]:

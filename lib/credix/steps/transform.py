@@ -237,14 +237,16 @@ def finish(
     if run.is_by_hand and run.source_name:
         release_source(run)
     facts: dict[str, Any] = {"layers": list(layers), "business_date": run.business_date}
+    delta = run.repairs or run
     if "bronze" in layers:
-        extracted = run.read_result("01_extract")
-        progress = extracted["progress"]
+        extracted, last = delta.read_result("01_extract"), run.read_result("01_extract")
+        progress = last["progress"]
         facts |= {
-            "rows": run.read_result("03_load")["rows"],
+            "rows": delta.read_result("03_load")["rows"],
+            "repair": describe_repair(run) if run.repairs else None,
             "deleted_rows": extracted["deleted_rows"],
             "watermark_from": extracted["watermark_from"],
-            "watermark_to": progress["watermark"] if progress else extracted["watermark_to"],
+            "watermark_to": progress["watermark"] if progress else last["watermark_to"],
         }
     if claim and claim.gold_at:
         lags = {name: lag.as_dict() for name, lag in claim.lags.items()}
@@ -252,12 +254,22 @@ def finish(
     statuses = pd.Series([node.status for node in nodes], dtype=str).value_counts().to_dict()
     return run.finish(
         "04_transform",
-        result_path,
+        result_path or str(delta.source_folder / "04_transform.json"),
         status="done",
         dbt=statuses,
         nodes=[asdict(node) for node in nodes],
         **facts,
     )
+
+
+def describe_repair(run: Run) -> dict[str, Any]:
+    """Why bronze was repaired, and the rows that this took; as many merged as loaded: proven."""
+    rows = {step: run.read_result(step)["rows"] for step in ("01_extract", "02_land", "03_load")}
+    return {
+        "attempt": run.attempt,
+        "fault": run.fault,
+        "rows": {**rows, "04_transform": rows["03_load"]},
+    }
 
 
 def release_source(run: Run) -> None:
@@ -267,7 +279,8 @@ def release_source(run: Run) -> None:
         job="by_hand",
         status="done",
         finished_at=datetime.now(UTC),
-        rows=run.read_result("01_extract")["rows"],
+        rows=(run.repairs or run).read_result("01_extract")["rows"],
+        missed=tuple(run.read_result("01_extract")["missed_histories"]),
     )
     run.states.change_source(
         "state.release", run.source_name or "", lambda state: state.release(last)

@@ -7,7 +7,8 @@ from typing import Any
 
 from IPython.display import HTML
 
-from credix.freshness import MINUTE, in_words
+from credix.freshness import in_words
+from credix.steps.facts import SourceFacts
 
 YES, CARE, NO = "Yes", "With care", "No"
 # Okabe and Ito's green, orange and vermilion below a text in contrast; word and sign say the same.
@@ -36,25 +37,25 @@ def judge(
     *,
     business_date: str | None,
     today: str,
-    sources: Iterable[Mapping[str, Any]],
+    sources: Iterable[SourceFacts],
     tests: Iterable[Mapping[str, Any]],
     monitoring: Mapping[str, Any],
     quarantined: int,
-    late_minutes: int,
 ) -> Verdict:
-    """The verdict on gold as it is now.
+    """The verdict on gold as it is now, the same whichever job asks.
 
-    `sources` have a name, the seconds since gold was complete (None: it never was), the status of
-    their last run, and of this run the rows by step and the histories that it missed; `tests` are
-    dbt's results with layer, name and status.
+    `tests` are dbt's results of the run with layer, name and status: none in a run that builds
+    nothing, whose gold has no business day unless its tests have passed.
     """
     verdict = Verdict()
     if business_date is None:
-        verdict.against.append("The last build of gold did not end well: nobody vouches for it.")
+        verdict.against.append(
+            "The last build of gold did not end well: what it holds is not tested."
+        )
     elif business_date != today:
         verdict.against.append(f"Gold is of {business_date}, and today is {today}.")
     for source in sources:
-        judge_source(verdict, source, late_minutes)
+        judge_source(verdict, source)
     failed = [test["name"] for test in tests if test["status"] in FAILED]
     warned = [test["name"] for test in tests if test["status"] == "warn"]
     if failed:
@@ -67,21 +68,29 @@ def judge(
     return verdict
 
 
-def judge_source(verdict: Verdict, source: Mapping[str, Any], late_minutes: int) -> None:
-    name, age = source["name"], source["age"]
-    if age is None:
+def judge_source(verdict: Verdict, source: SourceFacts) -> None:
+    name = source.name
+    if source.age is None:
         verdict.against.append(f"Gold was never built from {name}.")
         return
-    if age > late_minutes * MINUTE:
-        verdict.care.append(f"{name} is in gold as of {in_words(age)} ago.")
-    if source["status"] == "failed":
+    if source.age > source.late.seconds:
+        allowed = in_words(source.late.seconds)
+        verdict.care.append(
+            f"{name} is in gold as of {in_words(source.age)} ago, which is late from {allowed} on: "
+            f"{source.late.reason}."
+        )
+    if source.status == "failed":
         verdict.care.append(f"The last run of {name} failed.")
-    rows = list(source["rows"].values())
-    if any(count != rows[0] for count in rows):
-        told = ", ".join(f"{step} {count:,}" for step, count in source["rows"].items())
-        verdict.against.append(f"Rows of {name} differ between the steps: {told}.")
-    if source["missed"]:
-        verdict.care.append(f"{name} was not read without loss: {'; '.join(source['missed'])}.")
+    verdict.against += [
+        f"Rows of {name} differ between the steps: {difference}."
+        for difference in source.differences
+    ]
+    if source.missed:
+        verdict.care.append(f"{name} was not read without loss: {'; '.join(source.missed)}.")
+    verdict.notes += [
+        f"Bronze of {name} was repaired by one more attempt, and proven: {repair.fault}"
+        for repair in source.repairs
+    ]
 
 
 def judge_monitors(verdict: Verdict, monitoring: Mapping[str, Any]) -> None:

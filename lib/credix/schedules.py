@@ -1,0 +1,74 @@
+"""When each job runs, and so how old a source may be: the one place of these times.
+
+The times that come with the product are in `schedule.json`, which Terraform reads too. Others come
+by `CREDIX_SCHEDULE`: from Terraform's `schedules` on Google, from `schedule --at` on one machine.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+from credix import cron
+from credix.freshness import in_words
+from credix.settings import Settings
+from credix.sources import Source
+
+FILE = Path(__file__).with_name("schedule.json")
+# The job that carries every source.
+WHOLE = "full"
+# The jobs that carry one source, where they have another name than it.
+SHORT_NAMES = {"cnpj_ws": "cnpj"}
+
+
+@dataclass(frozen=True)
+class LateBound:
+    """How old a source may be, and why, for people."""
+
+    seconds: float
+    reason: str
+
+
+def default_lines() -> dict[str, str]:
+    """The cron line of each job that has one, as the product comes."""
+    return json.loads(FILE.read_text("utf-8"))
+
+
+def lines_in_force(settings: Settings) -> dict[str, str]:
+    return default_lines() if settings.schedule is None else cron.parse_lines(settings.schedule)
+
+
+def job_of(source: str) -> str:
+    """The name of the job that carries this source alone."""
+    return SHORT_NAMES.get(source, source)
+
+
+def late_bound(source: Source, settings: Settings) -> LateBound:
+    """How old a source may be before it is late.
+
+    The source's own `late_minutes`; else the longest time that the schedule leaves between two runs
+    that carry it, and CREDIX_LATE_MINUTES on top, for the run itself; those minutes alone where no
+    scheduled job carries it.
+    """
+    if source.late_minutes is not None:
+        bound = timedelta(minutes=source.late_minutes)
+        return LateBound(
+            bound.total_seconds(), f"late_minutes of sources.toml is {source.late_minutes}"
+        )
+    allowed = timedelta(minutes=settings.late_minutes)
+    told = f"CREDIX_LATE_MINUTES ({settings.late_minutes})"
+    lines = lines_in_force(settings)
+    carrying = frozenset(lines[job] for job in (job_of(source.name), WHOLE) if job in lines)
+    if not carrying:
+        return LateBound(allowed.total_seconds(), f"no schedule carries it, {told} is the bound")
+    gap = gap_of(carrying)
+    return LateBound(
+        (gap + allowed).total_seconds(),
+        f"its schedule leaves {in_words(gap.total_seconds())} between two runs, {told} adds to it",
+    )
+
+
+@cache
+def gap_of(lines: frozenset[str]) -> timedelta:
+    return cron.longest_gap(map(cron.parse, lines))
