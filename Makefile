@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$python && break; done)
 
-.PHONY: run test test-cloud test-docs docs bench cost oracle oracle-notebooks oracle-deaths lint lint-terraform install lock clean
+.PHONY: run test test-cloud test-docs docs bench cost oracle oracle-notebooks oracle-deaths oracle-crashes lint lint-terraform install lock clean
 
 run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
 	./run_pipeline.py install-elementary --once
@@ -43,6 +43,11 @@ oracle-notebooks: $(INSTALLED) ## The same through papermill: make oracle-notebo
 
 oracle-deaths: $(INSTALLED) ## A table of deaths before and behind every side effect
 	$(VENV)/bin/python -m tests.oracle --deaths
+
+CRASHES ?= 50
+
+oracle-crashes: $(INSTALLED) ## A table of crashes of the source at random moments: make oracle-crashes CRASHES=50
+	$(VENV)/bin/python -m tests.oracle --crashes $(CRASHES) --seed $(SEED)
 
 docs: $(INSTALLED) ## The parts of the documents that are made of the code: settings, commands, data dictionary, a run
 	$(VENV)/bin/python -m docs.generator

@@ -13,10 +13,11 @@ from credix.capture import (
     cursor_type,
     missed_histories,
     next_watermark,
+    require_caught_up,
     since_cursor,
     since_row_version,
 )
-from credix.errors import SettingsError
+from credix.errors import SettingsError, TransientError
 from credix.schema import Column
 from credix.source_sql import key_hash_sql, quote, quote_literal
 from credix.sources import Source, load_source
@@ -34,6 +35,7 @@ SNAPSHOT = Snapshot(
     oldest_open_at=TAKEN_AT - timedelta(minutes=10),
     is_standby=False,
     has_prepared_transactions=False,
+    log_position="0/2000",
 )
 SOURCE = load_source("installments")
 BY_CURSOR = replace(SOURCE, capture="cursor")
@@ -45,6 +47,7 @@ STATE = SourceState(
     watermark=Watermark(row_version=900),
     capture="row_version",
     server=SERVER,
+    log_position="0/1FFF",
     relation_oids=(10, 20),
     fingerprint=SOURCE.fingerprint,
 )
@@ -103,7 +106,8 @@ class TestPredicate:
             ({}, {"server": SERVER.model_copy(update={"major_version": 19})}, "major version"),
             ({}, {"server": SERVER.model_copy(update={"timeline": 2})}, "timeline"),
             ({}, {"server": SERVER.model_copy(update={"system_identifier": "8"})}, "another one"),
-            ({}, {"row_version": 899}, "went back"),
+            ({}, {"row_version": 899}, "transaction counter went back"),
+            ({}, {"log_position": "0/1FFE"}, "the server's log went back"),
             ({}, {"next_row_version": 900 + XID_HORIZON}, "half of all transaction ids"),
         ],
     )
@@ -118,11 +122,24 @@ class TestPredicate:
         snapshot = replace(SNAPSHOT, next_row_version=900 + XID_HORIZON - 1)
         assert not chosen(STATE, snapshot).is_full
 
-    def test_a_cursor_outlives_another_server_but_not_other_hashes(self) -> None:
-        other = SERVER.model_copy(update={"system_identifier": "8", "timeline": 4})
-        assert not chosen(CURSOR_STATE, replace(SNAPSHOT, server=other), BY_CURSOR).is_full
-        newer = SERVER.model_copy(update={"major_version": 19})
-        assert chosen(CURSOR_STATE, replace(SNAPSHOT, server=newer), BY_CURSOR).is_full
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"server": SERVER.model_copy(update={"timeline": 2})}, "timeline"),
+            ({"server": SERVER.model_copy(update={"major_version": 19})}, "major version"),
+            ({"log_position": "0/1FFE"}, "the server's log went back"),
+            ({"taken_at": TAKEN_AT - timedelta(seconds=1)}, "the server's clock went back"),
+        ],
+    )
+    def test_a_cursor_is_worthless_where_the_server_may_have_lost_rows_that_were_read(
+        self, change: dict[str, Any], reason: str
+    ) -> None:
+        reached_at = Watermark(cursor="2026-03-30", snapshot_at=TAKEN_AT.isoformat())
+        state = CURSOR_STATE.model_copy(update={"watermark": reached_at})
+        assert not chosen(state, SNAPSHOT, BY_CURSOR).is_full
+        predicate = chosen(state, replace(SNAPSHOT, **change), BY_CURSOR)
+        assert predicate.is_full
+        assert reason in predicate.reason
 
     def test_a_cursor_from_the_future_is_worth_nothing(self) -> None:
         state = CURSOR_STATE.model_copy(update={"watermark": Watermark(cursor="2026-04-02")})
@@ -171,6 +188,10 @@ class TestNextWatermark:
         assert reached(BY_CURSOR, date(2026, 3, 1), ahead) == "2026-03-01"
         assert reached(BY_CURSOR, None, ahead) is None
 
+    def test_a_cursor_goes_back_with_the_clock_of_the_server(self) -> None:
+        previous = Watermark(cursor="2026-03-31", snapshot_at="2026-03-31T12:00:00.000001+00:00")
+        assert reached(BY_CURSOR, date(2026, 3, 15), previous) == "2026-03-15"
+
     def test_an_empty_table_keeps_the_cursor(self) -> None:
         assert reached(BY_CURSOR, None, Watermark(cursor="2026-03-01")) == "2026-03-01"
         assert reached(BY_CURSOR, None) is None
@@ -196,6 +217,26 @@ class TestNextWatermark:
         assert whole is not None
         assert later is not None
         assert whole < later
+
+
+class TestStandby:
+    @pytest.mark.parametrize("position", ["0/1FFF", "0/2000"])
+    def test_is_read_where_it_shows_all_that_an_earlier_run_has_read(self, position: str) -> None:
+        require_caught_up(STATE, replace(SNAPSHOT, is_standby=True, log_position=position))
+
+    def test_is_refused_while_it_lags_behind_an_earlier_run(self) -> None:
+        behind = replace(SNAPSHOT, is_standby=True, log_position="0/1FFE")
+        with pytest.raises(TransientError, match=r"up to 0/1FFE.*installments.*up to 0/1FFF"):
+            require_caught_up(STATE, behind)
+
+    @pytest.mark.parametrize(
+        "state", [{"watermark": None}, {"server": SERVER.model_copy(update={"timeline": 2})}]
+    )
+    def test_is_read_however_old_where_everything_is_read_anyway(
+        self, state: dict[str, Any]
+    ) -> None:
+        behind = replace(SNAPSHOT, is_standby=True, log_position="0/1FFE")
+        require_caught_up(STATE.model_copy(update=state), behind)
 
 
 class TestMissedHistories:

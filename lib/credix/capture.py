@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from credix.errors import SettingsError
+from credix.errors import SettingsError, TransientError
+from credix.pgoutput import lsn_number
 from credix.source_sql import quote, quote_literal
 from credix.sources import Source
 from credix.state import Server, SourceState, Watermark
@@ -24,7 +25,8 @@ class Snapshot:
 
     `oldest_open_at` is a lower bound of the start of every transaction whose rows the snapshot
     cannot see; None when the role may not know it. `relation_marks` change, one by relation, when
-    it is rewritten or attached again. For capture by log `log_gap` says why the replication slot
+    it is rewritten or attached again. `log_position` is the place in the server's log after all
+    that the snapshot sees. For capture by log `log_gap` says why the replication slot
     does not hold all changes since the watermark, `log_gap_of_slices` the same of the first
     snapshot of a read in slices, and `publication` is its version.
     """
@@ -38,6 +40,7 @@ class Snapshot:
     oldest_open_at: datetime | None
     is_standby: bool
     has_prepared_transactions: bool
+    log_position: str
     relation_marks: tuple[str, ...] = ()
     log_gap: str | None = None
     log_gap_of_slices: str | None = None
@@ -99,12 +102,12 @@ def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str
         return "the PostgreSQL major version has changed, and with it the row hashes"
     if state.column_numbers and state.column_numbers != snapshot.column_numbers:
         return "a column was dropped and added again, which leaves no trace in the rows"
-    if source.capture == "cursor":
-        if watermark.cursor is None:
-            return "the watermark has no cursor"
-        return "the watermark lies in the future" if lies_ahead(watermark, snapshot) else None
     if state.server != snapshot.server:
         return "the server or its timeline is another one"
+    if is_before(snapshot, state.log_position):
+        return "the server's log went back: it was restored, or lost what it had confirmed"
+    if source.capture == "cursor":
+        return cursor_reload_reason(watermark, snapshot)
     if snapshot.log_gap:
         return snapshot.log_gap
     if watermark.row_version is None:
@@ -114,6 +117,40 @@ def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str
     if snapshot.next_row_version - watermark.row_version >= XID_HORIZON:
         return "the watermark is older than half of all transaction ids"
     return None
+
+
+def cursor_reload_reason(watermark: Watermark, snapshot: Snapshot) -> str | None:
+    """Why the cursor cannot be used; None when it can."""
+    if watermark.cursor is None:
+        return "the watermark has no cursor"
+    if lies_ahead(watermark, snapshot):
+        return "the watermark lies in the future"
+    if watermark.snapshot_at and snapshot.taken_at < datetime.fromisoformat(watermark.snapshot_at):
+        return "the server's clock went back, so that rows may have been written before the cursor"
+    return None
+
+
+def is_before(snapshot: Snapshot, log_position: str | None) -> bool:
+    """Return whether the server's log ends before a place that an earlier run has read."""
+    if log_position is None:
+        return False
+    return lsn_number(snapshot.log_position) < lsn_number(log_position)
+
+
+def require_caught_up(state: SourceState, snapshot: Snapshot) -> None:
+    """Raise TransientError when a standby lags behind what an earlier run has read.
+
+    A standby that was restarted, or another one of a pool, may show an older snapshot. Bronze would
+    go back with it.
+    """
+    is_known = snapshot.is_standby and state.watermark and state.server == snapshot.server
+    if is_known and is_before(snapshot, state.log_position):
+        raise TransientError(
+            f"The standby has replayed the log up to {snapshot.log_position}, an earlier run of "
+            f"{state.source} has read up to {state.log_position}: run again when the standby has "
+            f"caught up. If it was restored from a backup, order a full read: "
+            f"./run_pipeline.py rewind --source {state.source} --to none --yes."
+        )
 
 
 def lies_ahead(watermark: Watermark, snapshot: Snapshot) -> bool:
@@ -197,16 +234,19 @@ def next_watermark(
     timezone: str,
     lag: timedelta,
 ) -> Watermark:
-    """Where the next run begins: never behind the previous watermark, never ahead of the snapshot.
+    """Return where the next run begins: never ahead of the snapshot.
 
     A cursor is capped at the oldest transaction that was open, or held back by the configured lag
-    where the role may not know it; a date in the future does not move it.
+    where the role may not know it; a date in the future does not move it. It does not go back
+    unless the server's clock did.
     """
     snapshot_at = snapshot.taken_at.astimezone(UTC).isoformat()
     if source.capture == "row_version":
         return Watermark(row_version=snapshot.row_version, snapshot_at=snapshot_at)
     bound = snapshot.oldest_open_at or snapshot.taken_at - lag
-    cursor = previous.cursor if previous and not lies_ahead(previous, snapshot) else None
+    cursor = previous.cursor if previous else None
+    if previous and cursor_reload_reason(previous, snapshot):
+        cursor = None
     if greatest_cursor is not None:
         reached = min(
             as_instant(greatest_cursor, timezone),

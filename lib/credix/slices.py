@@ -5,7 +5,7 @@ first of these snapshots, so they bring what was written, moved to another block
 meanwhile; a row that nobody wrote to stays in its block as long as no relation is rewritten.
 """
 
-from credix.capture import XID_HORIZON, Predicate, Snapshot
+from credix.capture import XID_HORIZON, Predicate, Snapshot, is_before
 from credix.orders import Orders
 from credix.sources import Source
 from credix.state import Progress, Slices, SourceState
@@ -33,6 +33,7 @@ def find_slices(
         and first.capture == source.capture
         and first.fingerprint == source.fingerprint
         and first.server == snapshot.server
+        and not is_before(snapshot, slices.log_position)
         and first.column_numbers == snapshot.column_numbers
         and row_version <= snapshot.row_version
         and snapshot.next_row_version - row_version < XID_HORIZON
@@ -58,6 +59,7 @@ def add_slice(
         rereads=progress.rereads,
         next_block=next_block,
         first=before.first if before else progress,
+        log_position=progress.log_position,
         is_full=is_full,
         watermark_from=state.watermark,
         backfill=orders.backfill,

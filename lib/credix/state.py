@@ -156,12 +156,17 @@ class FencedState(Value):
 
 
 class Progress(Value):
-    """What a run has read and will have committed once bronze holds it."""
+    """What a run has read and will have committed once bronze holds it.
+
+    `log_position` is the place in the server's log up to which its snapshot saw; the log was on the
+    server's disk up to there before the run went on.
+    """
 
     attempt: int
     watermark: Watermark
     capture: str
     server: Server
+    log_position: str | None = None
     relation_oids: tuple[int, ...]
     relation_marks: tuple[str, ...] = ()
     column_numbers: tuple[int, ...]
@@ -175,8 +180,8 @@ class Slices(Value):
 
     `number` slices are merged; of each relation the blocks before `next_block` are read. `first` is
     how far the first one could see: where the deltas begin once all of them are merged. `rereads`
-    names the versions merged so far that those deltas will meet again, certain as of `attempt`. The
-    rest tells one such read from another.
+    names the versions merged so far that those deltas will meet again, certain as of `attempt`.
+    `log_position` is that of the latest slice. The rest tells one such read from another.
     """
 
     number: int
@@ -184,6 +189,7 @@ class Slices(Value):
     rereads: str | None
     next_block: int
     first: Progress
+    log_position: str | None = None
     is_full: bool
     watermark_from: Watermark | None
     backfill: tuple[str, str] | None
@@ -206,6 +212,7 @@ class SourceState(FencedState):
     committed_seq: int = 0
     capture: str | None = None
     server: Server | None = None
+    log_position: str | None = None
     relation_oids: tuple[int, ...] = ()
     relation_marks: tuple[str, ...] = ()
     column_numbers: tuple[int, ...] = ()

@@ -9,11 +9,19 @@ from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
+from pydantic import SecretStr
+
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
+from credix.clients.warehouse import Warehouse
 from credix.local import stack
+from credix.local.cluster import choose_home
+from credix.local.files import remove
+from credix.local.postgres import PostgresServer
+from credix.local.process import choose_port
 from credix.settings import Settings
-from credix.steps.provision import provision_buckets
+from credix.steps.provision import provision_buckets, provision_warehouse
+from tests.oracle.crashes import tell_crashes
 from tests.oracle.deaths import LOG_PLACES, MOMENTS, PLACES, happens, survive
 from tests.oracle.machine import STEPS, check_history
 from tests.oracle.notebooks import NotebookRunners
@@ -33,6 +41,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--notebooks", action="store_true", help="run the notebooks, as users do")
     parser.add_argument("--deaths", action="store_true", help="die at each side effect instead")
+    parser.add_argument("--crashes", type=int, default=0, help="crash the source's server instead")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="credix-oracle-") as folder:
         servers = Path(folder) / "stack"
@@ -43,7 +52,9 @@ def main() -> None:
             provision_buckets(Lake(settings, Effects()))
             folder_of_worlds = Path(folder) / "worlds"
             numbers = range(arguments.seed, arguments.seed + arguments.histories)
-            if arguments.deaths:
+            if arguments.crashes:
+                crash_servers(settings, Path(folder), arguments.crashes, arguments.seed)
+            elif arguments.deaths:
                 tell_deaths(settings, folder_of_worlds)
             elif arguments.notebooks:
                 with closing(NotebookRunners()) as notebooks:
@@ -54,6 +65,27 @@ def main() -> None:
                     draw(settings, folder_of_worlds, runners, numbers, list(WORLDS))
         finally:
             stack.reset(servers)
+
+
+def crash_servers(settings: Settings, folder: Path, crashes: int, seed: int) -> None:
+    """Crash a server of its own, whose log is flushed as seldom as PostgreSQL allows."""
+    home = choose_home(folder / "crashing", f"crashing-{uuid4().hex[:12]}")
+    server = PostgresServer(folder / "crashing", {"postgres": choose_port(set())}, "secret", home)
+    server.start()
+    try:
+        own = settings.model_copy(
+            update={
+                "postgres_port": server.port,
+                "postgres_password": SecretStr("secret"),
+                "postgres_schema": "public",
+                "retry_seconds": 5,
+            }
+        )
+        provision_warehouse(Warehouse(own, Effects()))
+        tell_crashes(own, server, crashes, seed)
+    finally:
+        server.stop()
+        remove(home)
 
 
 def repeat_recorded(settings: Settings, folder: Path, runners: Runners) -> None:

@@ -91,6 +91,17 @@ class SourceConnection:
                 cursor.execute(sql)
                 yield from cursor.fetch_record_batch()
 
+    def flush_log(self) -> str:
+        """Return a place in the server's log after every commit that is visible so far.
+
+        A commit with `synchronous_commit` off is visible before it is on disk; committing an empty
+        message of our own flushes everything before it. No privilege is needed, and no table is
+        written.
+        """
+        self.execute("SET synchronous_commit = local")
+        rows = self.rows("SELECT pg_logical_emit_message(true, 'credix', '')::text")
+        return str(rows[0][0])
+
     def close(self) -> None:
         self._connection.close()
 

@@ -151,14 +151,8 @@ class Replication:
             self.connection.execute("RESET statement_timeout")
 
     def mark(self) -> int:
-        """A place in the server's log behind every commit that anybody can see so far.
-
-        A commit with `synchronous_commit` off is visible before it can be decoded; committing an
-        empty message of our own brings everything before it to disk.
-        """
-        self.connection.execute("SET synchronous_commit = local")
-        rows = self.connection.rows("SELECT pg_logical_emit_message(true, 'credix', '')::text")
-        return lsn_number(rows[0][0])
+        """Return a place in the server's log up to which every visible commit can be decoded."""
+        return lsn_number(self.connection.flush_log())
 
     def peek(self, upto: int) -> Iterator[Message]:
         """The changes of every transaction whose commit ends before `upto`, perhaps a few more.

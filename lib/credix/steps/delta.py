@@ -105,6 +105,7 @@ def write_delta(
         writer.write_changes()
         if writer.is_whole and run.source.captures_deletes:
             writer.write_key_differences()
+    inspect_source.make_durable(connection, snapshot)
     return writer.finish(round(time.monotonic() - started, 3))
 
 

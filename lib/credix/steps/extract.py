@@ -44,10 +44,12 @@ def take_snapshot(run: Run, connection: SourceConnection) -> Snapshot:
 
     The replication slot of a source that is captured by log is made ready before.
     """
-    schema = run.settings.postgres_schema
+    state, schema = read_state(run), run.settings.postgres_schema
     if run.source.capture != "log":
-        return inspect_source.take_snapshot(connection, run.source, schema)
-    log = read_log.open_log(run, connection, read_state(run))
+        snapshot = inspect_source.take_snapshot(connection, run.source, schema)
+        capture.require_caught_up(state, snapshot)
+        return snapshot
+    log = read_log.open_log(run, connection, state)
     snapshot = inspect_source.take_snapshot(connection, run.source, schema)
     return replace(
         snapshot,
@@ -66,6 +68,7 @@ def describe_snapshot(snapshot: Snapshot) -> pd.DataFrame:
         "PostgreSQL": snapshot.server.major_version,
         "server identity": snapshot.server.system_identifier,
         "timeline": snapshot.server.timeline,
+        "place in the log": snapshot.log_position,
         "relations": len(snapshot.relation_oids),
     }
     return pd.DataFrame({"fact": list(facts), "value": [str(value) for value in facts.values()]})
@@ -172,6 +175,7 @@ def finish(
         watermark=plan.watermark,
         capture=run.source.capture,
         server=snapshot.server,
+        log_position=snapshot.log_position,
         relation_oids=snapshot.relation_oids,
         relation_marks=snapshot.relation_marks,
         column_numbers=snapshot.column_numbers,
@@ -180,7 +184,11 @@ def finish(
         digest=delta.digest,
     )
     if plan.slices:
-        own = {"attempt": run.attempt, "rereads": progress.rereads}
+        own = {
+            "attempt": run.attempt,
+            "rereads": progress.rereads,
+            "log_position": snapshot.log_position,
+        }
         progress = plan.slices.first.model_copy(update=own)
     slices = None
     if delta.next_block is not None:

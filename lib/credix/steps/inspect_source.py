@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from credix.capture import Snapshot
 from credix.clients.postgres import SourceConnection
-from credix.errors import SourceError
+from credix.errors import SourceError, TransientError
 from credix.heap import HeapSize
+from credix.pgoutput import lsn_number
 from credix.schema import TYPES
 from credix.source_sql import quote, table_sql
 from credix.sources import Source
@@ -47,20 +48,17 @@ def take_snapshot(connection: SourceConnection, source: Source, schema: str) -> 
         """
     )[0]
     connection.begin(f"LOCK TABLE {table_sql(source, schema)} IN ACCESS SHARE MODE")
-    taken_at, row_version, next_row_version, is_standby, system, version, timeline = (
-        connection.rows(
-            """
-            SELECT statement_timestamp(),
-                   pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-                   pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-                   pg_is_in_recovery(),
-                   (SELECT system_identifier::text FROM pg_control_system()),
-                   current_setting('server_version_num')::int / 10000,
-                   CASE WHEN pg_is_in_recovery() THEN NULL
-                        ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END
-            """
-        )[0]
-    )
+    taken_at, row_version, next_row_version, is_standby, system, version = connection.rows(
+        """
+        SELECT statement_timestamp(),
+               pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+               pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+               pg_is_in_recovery(),
+               (SELECT system_identifier::text FROM pg_control_system()),
+               current_setting('server_version_num')::int / 10000
+        """
+    )[0]
+    log_position, timeline = log_end(connection, is_standby=is_standby)
     oldest_open_at = min(oldest or asked_at, asked_at) - timedelta(microseconds=1)
     oids = relation_oids(connection, source, schema)
     return Snapshot(
@@ -69,7 +67,7 @@ def take_snapshot(connection: SourceConnection, source: Source, schema: str) -> 
         next_row_version=next_row_version,
         server=Server(
             system_identifier=system,
-            timeline=int(timeline, 16) if timeline else None,
+            timeline=timeline,
             major_version=version,
         ),
         relation_oids=oids,
@@ -77,8 +75,54 @@ def take_snapshot(connection: SourceConnection, source: Source, schema: str) -> 
         column_numbers=column_numbers(connection, source, schema),
         oldest_open_at=oldest_open_at if may_see_all else None,
         is_standby=is_standby,
+        log_position=log_position,
         has_prepared_transactions=has_prepared,
     )
+
+
+def log_end(connection: SourceConnection, *, is_standby: bool) -> tuple[str, int]:
+    """Return where the server's log ends, and on which timeline.
+
+    On a standby the timeline is the one of its latest restart point, or of what it had to replay: a
+    standby that was rewound or copied anew knows the new one at once.
+    """
+    if is_standby:
+        position, timeline = connection.rows(
+            """
+            SELECT pg_last_wal_replay_lsn()::text,
+                   greatest((SELECT timeline_id FROM pg_control_checkpoint()),
+                            (SELECT min_recovery_end_timeline FROM pg_control_recovery()))
+            """
+        )[0]
+        return position, timeline
+    position, file = connection.rows(
+        "SELECT lsn::text, pg_walfile_name(lsn) FROM pg_current_wal_insert_lsn() AS lsn"
+    )[0]
+    return position, int(file[:8], 16)
+
+
+def make_durable(connection: SourceConnection, snapshot: Snapshot) -> None:
+    """Flush the server's log up to all that the snapshot sees.
+
+    A crash loses what is not flushed: commits that were visible, and transaction ids that were in
+    use, which the server then hands out again, below the watermark. A standby receives only what
+    the disk of its primary holds.
+    """
+    if snapshot.is_standby or is_flushed(connection, snapshot):
+        return
+    with SourceConnection(connection.settings) as other:
+        other.flush_log()
+    # Asked in the snapshot's own session: it ends where the server has crashed since.
+    if not is_flushed(connection, snapshot):
+        raise TransientError(
+            f"PostgreSQL at {connection.address} has not written its log up to "
+            f"{snapshot.log_position}: run again."
+        )
+
+
+def is_flushed(connection: SourceConnection, snapshot: Snapshot) -> bool:
+    flushed = connection.rows("SELECT pg_current_wal_flush_lsn()::text")[0][0]
+    return lsn_number(flushed) >= lsn_number(snapshot.log_position)
 
 
 def require_table(connection: SourceConnection, source: Source, schema: str) -> None:
