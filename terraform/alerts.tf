@@ -99,7 +99,7 @@ resource "google_monitoring_alert_policy" "failed_runs" {
     }
   }
 
-  # One that finds its source held by another run ends with exit code 3, and says so; several in an hour are a fault.
+  # One whose source another run holds waits, and ends with exit code 3 after CREDIX_SOURCE_WAIT_SECONDS; several in an hour are a fault.
   conditions {
     display_name = "executions ended badly, whatever they said"
     condition_threshold {

@@ -31,7 +31,7 @@ resource "google_cloud_run_v2_job" "workbook" {
     template {
       service_account       = local.by_purpose["workbook"].email
       execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
-      # A run that failed is mended by the next one of the schedule.
+      # The next run of the schedule finishes what a failed one has left.
       max_retries    = 0
       timeout        = "${var.job.timeout_seconds}s"
       encryption_key = var.kms_key
@@ -123,7 +123,7 @@ resource "google_cloud_scheduler_job" "schedule" {
   time_zone        = var.timezone
   attempt_deadline = "60s"
 
-  # The next turn comes soon enough; two at once would only find the source held.
+  # The next turn comes soon enough; of two at once the second would only wait for the first.
   retry_config {
     retry_count = 0
   }

@@ -71,6 +71,17 @@ class TestFence:
         with pytest.raises(BusyError, match=r"run one \(process 4711 on here\).*12:05:00 UTC"):
             raised(EMPTY, "one").raise_fence(lease("two"), NOW, alive)
 
+    def test_the_refusal_says_until_when_and_what_to_do(self) -> None:
+        execution = {"execution": "workbook-full-x7k2p/0"}
+        held = raised(EMPTY, "one")
+        held = held.model_copy(update={"lease": lease("one").model_copy(update=execution)})
+        with pytest.raises(BusyError, match=r"source installments.*Run again when") as e:
+            held.raise_fence(lease("two"), NOW, alive)
+        assert "workbook-full-x7k2p/0" in str(e.value)
+        with pytest.raises(BusyError, match="works on gold"):
+            gold = GoldState().raise_fence(lease("one"), NOW, alive)
+            gold.raise_fence(lease("two"), NOW, alive)
+
     def test_an_expired_lease_gives_way(self) -> None:
         late = NOW + TERM
         assert raised(EMPTY, "one").raise_fence(lease("two"), late, alive).attempt == 2
@@ -115,6 +126,29 @@ class TestLease:
         state = raised(raised(EMPTY, "one"), "two")
         assert state.release(last_run("one")) == state
 
+    def test_a_run_that_has_done_nothing_leaves_the_record_of_the_one_before(self) -> None:
+        before = raised(EMPTY, "one").release(last_run("one"))
+        given = raised(before, "two").give_back("two")
+        assert (given.lease, given.last_run, given.attempt) == (None, before.last_run, 2)
+        assert raised(given, "three").give_back("two").lease == lease("three")
+
+    def test_a_run_that_fails_after_the_release_corrects_its_own_record_only(self) -> None:
+        failed = last_run("one").model_copy(update={"status": "failed", "error": "05 failed"})
+        released = raised(EMPTY, "one").release(last_run("one"))
+        assert released.note_end(failed).last_run == failed
+        newer = raised(released, "two")
+        assert newer.note_end(failed).last_run == failed
+        ended = newer.release(last_run("two"))
+        assert ended.note_end(failed) == ended
+        assert released.note_end(last_run("one")) == released
+
+    def test_a_run_is_superseded_by_others_and_not_by_its_own_further_attempt(self) -> None:
+        state = raised(EMPTY, "one")
+        assert not state.is_superseded("one", 1)
+        assert not state.raise_fence_again(1, newest=0).is_superseded("one", 1)
+        assert raised(state, "two").is_superseded("one", 1)
+        assert raised(state, "two").release(last_run("two")).is_superseded("one", 1)
+
 
 class TestCommit:
     def test_it_takes_over_what_the_run_has_read(self) -> None:
@@ -136,7 +170,9 @@ class TestCommit:
 
     def test_a_late_one_is_refused_and_says_that_nothing_is_lost(self) -> None:
         state = raised(raised(EMPTY, "one"), "two")
-        with pytest.raises(FenceError, match=r"Attempt 2 .* attempt 1 .*late\. Nothing is lost"):
+        with pytest.raises(
+            FenceError, match=r"Attempt 2 .* attempt 1 .*superseded\. Nothing is lost"
+        ):
             state.commit(PROGRESS, is_merged=True)
 
     def test_it_may_be_repeated(self) -> None:

@@ -40,7 +40,7 @@ class StateError(CredixError):
 
 
 class FenceError(StateError):
-    """A newer attempt owns the state: this run is late, its work is discarded."""
+    """A newer attempt owns the state: this run is superseded, its work is discarded."""
 
 
 class TransientError(CredixError):

@@ -84,6 +84,13 @@ class Bounds(BaseModel):
         ge=10,
         description="term of a lease, renewed every third of it",
     )
+    source_wait_seconds: int = Field(
+        600,
+        alias="CREDIX_SOURCE_WAIT_SECONDS",
+        ge=0,
+        description="how long a run waits for another that holds one of its sources; 0 refuses at "
+        "once",
+    )
     gold_wait_seconds: int = Field(
         300,
         alias="CREDIX_GOLD_WAIT_SECONDS",

@@ -39,6 +39,17 @@ class Environment(BaseModel):
         description="what started the run, as the page of all runs shows it: `schedule` on a "
         "scheduler",
     )
+    cloud_run_execution: str | None = Field(
+        None,
+        alias="CLOUD_RUN_EXECUTION",
+        description="set by Cloud Run: the execution of the job, which leases then name",
+    )
+    cloud_run_attempt: int = Field(
+        0,
+        alias="CLOUD_RUN_TASK_ATTEMPT",
+        ge=0,
+        description="set by Cloud Run: how often the task of that execution was begun before",
+    )
     log_format: Literal["text", "json"] = Field(
         "text",
         alias="CREDIX_LOG_FORMAT",

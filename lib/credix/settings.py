@@ -111,6 +111,12 @@ class Settings(Environment, SourceServer, Google, Names, Reading, Bounds, Tellin
         return [self.postgres_password.get_secret_value(), *self.alert_addresses, *keys]
 
     @property
+    def execution(self) -> str:
+        """What the scheduler calls this process; empty without one that names it."""
+        name = self.cloud_run_execution
+        return f"{name}/{self.cloud_run_attempt}" if name else ""
+
+    @property
     def alert_addresses(self) -> list[str]:
         """Apprise's addresses; they hold tokens and passwords."""
         return self.alert_urls.get_secret_value().split() if self.alert_urls else []

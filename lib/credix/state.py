@@ -61,14 +61,28 @@ class Digest(Value):
 
 
 class Lease(Value):
-    """Who works on a state right now; precise enough to know when that process is dead."""
+    """Who works on a state right now; `credix.leases` judges whether that process may be gone.
+
+    `execution` is the scheduler's name of the run, `instance` a random id of the process. Leases
+    that were written before these fields existed have none of them.
+    """
 
     run_id: str
+    execution: str = ""
+    instance: str = ""
     host: str
+    machine_id: str = ""
     boot_id: str
+    pid_namespace: str = ""
     pid: int
     process_started_at: float
     expires_at: datetime
+
+    @property
+    def holder(self) -> str:
+        """Where the holder can be found, for people."""
+        where = f"process {self.pid} on {self.host}"
+        return f"{self.execution}, {where}" if self.execution else where
 
 
 class LastRun(Value):
@@ -96,6 +110,11 @@ class FencedState(Value):
     lease: Lease | None = None
     last_run: LastRun | None = None
 
+    @property
+    def subject(self) -> str:
+        """What the state is of, for people."""
+        return "gold"
+
     @classmethod
     def from_json(cls, text: str, location: str) -> Self:
         """Raises StateError naming the file and the way out when the JSON is not a state."""
@@ -121,8 +140,9 @@ class FencedState(Value):
         held = self.lease
         if held and held.run_id != lease.run_id and held.expires_at > now and not is_dead(held):
             raise BusyError(
-                f"The run {held.run_id} (process {held.pid} on {held.host}) works on this source; "
-                f"its lease ends at {held.expires_at:%Y-%m-%d %H:%M:%S} UTC unless it is renewed."
+                f"The run {held.run_id} ({held.holder}) works on {self.subject}; its lease ends at "
+                f"{held.expires_at:%Y-%m-%d %H:%M:%S} UTC unless it is renewed. Run again when it "
+                "is over; if it was killed or its machine has restarted, after that time."
             )
         return self.model_copy(update={"attempt": self.attempt + 1, "lease": lease})
 
@@ -139,6 +159,26 @@ class FencedState(Value):
             return self
         return self.model_copy(update={"lease": None, "last_run": last_run})
 
+    def give_back(self, run_id: str) -> Self:
+        """The state without this run's lease, and nothing recorded of the run."""
+        if self.lease is None or self.lease.run_id != run_id:
+            return self
+        return self.model_copy(update={"lease": None})
+
+    def note_end(self, last_run: LastRun) -> Self:
+        """The state with how its last run ended; unchanged when another run was the last."""
+        known = self.last_run
+        if known is None or known.run_id != last_run.run_id:
+            return self
+        if (known.status, known.error) == (last_run.status, last_run.error):
+            return self
+        return self.model_copy(update={"last_run": last_run})
+
+    def is_superseded(self, run_id: str, attempt: int) -> bool:
+        """True when another run has begun since this attempt; a run may begin more of its own."""
+        is_own = self.lease is not None and self.lease.run_id == run_id
+        return self.attempt != attempt and not is_own
+
     def raise_fence_again(self, attempt: int, newest: int) -> Self:
         """The state with one more attempt of the same run, above `newest`, the newest known one.
 
@@ -150,8 +190,9 @@ class FencedState(Value):
     def require(self, attempt: int) -> None:
         if self.attempt != attempt:
             raise FenceError(
-                f"Attempt {self.attempt} has begun since; this run was attempt {attempt} and is "
-                "late. Nothing is lost: the newer run carries the same rows."
+                f"Attempt {self.attempt} has begun since: this run, attempt {attempt} of "
+                f"{self.subject}, is superseded. Nothing is lost: the newer one carries the same "
+                "rows."
             )
 
 
@@ -222,6 +263,10 @@ class SourceState(FencedState):
     slices: Slices | None = None
     external: tuple[int, int] | None = None
     received: dict[str, str] = {}
+
+    @property
+    def subject(self) -> str:
+        return f"the source {self.source}"
 
     def commit_slice(self, slices: Slices) -> Self:
         """The state after bronze holds one slice more; raises FenceError when late."""

@@ -1,32 +1,13 @@
 """Parts on disk: kept while somebody may need them, and no longer."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 
-from credix.leases import new_lease
-from credix.runs.clear_parts import clear_parts, superseded_runs
-from credix.state import LastRun, Lease, SourceState
-
-FAILED = LastRun(
-    run_id="failed", job="cnpj", status="failed", finished_at=datetime.now(UTC), rows=0
-)
-
-
-@pytest.fixture
-def living() -> Iterator[Lease]:
-    """The lease of another process that lives until the test is over."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    started = psutil.Process(process.pid).create_time()
-    held = new_lease("sleeping", timedelta(seconds=-1))
-    yield held.model_copy(update={"pid": process.pid, "process_started_at": started})
-    process.kill()
-    process.wait()
+from credix.runs.clear_parts import clear_parts, clear_superseded
+from credix.settings import Settings
+from credix.steps.context import build_run, describe, write_json
 
 
 def test_all_parts_of_the_source_go_and_everything_else_stays(tmp_path: Path) -> None:
@@ -50,14 +31,39 @@ def test_all_parts_of_the_source_go_and_everything_else_stays(tmp_path: Path) ->
     clear_parts(tmp_path / "of another machine", "installments")
 
 
-def test_the_last_run_and_a_dead_one_are_late_for_good() -> None:
-    assert superseded_runs(SourceState(source="s")) == set()
-    dead = new_lease("dead", timedelta(minutes=5)).model_copy(update={"boot_id": "an older one"})
-    assert superseded_runs(SourceState(source="s", last_run=FAILED, lease=dead)) == {
-        "failed",
-        "dead",
-    }
+@pytest.fixture
+def settings() -> Settings:
+    names = ("HOST", "DB", "USER", "PASSWORD")
+    return Settings.parse({"GCP_PROJECT": "p", **{f"POSTGRES_{name}": "x" for name in names}})
 
 
-def test_a_run_that_only_sleeps_keeps_its_parts_though_its_lease_is_over(living: Lease) -> None:
-    assert superseded_runs(SourceState(source="s", lease=living)) == set()
+def leave_parts(settings: Settings, run_id: str, attempt: int, **known: Any) -> Path:
+    """A run of installments that has left a part on this disk, whatever became of it."""
+    run = build_run(settings, run_id, settings.run_dir / run_id, "installments", attempt, None, "x")
+    part = run.source_folder / "parts" / "0.parquet"
+    part.parent.mkdir(parents=True)
+    part.write_text("x")
+    write_json(run.source_folder / "run.json", describe(run) | known)
+    return part
+
+
+def test_a_new_attempt_clears_what_every_earlier_one_has_left(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = settings.model_copy(update={"run_dir": tmp_path})
+    gone = [leave_parts(own, f"{number}", number) for number in (1, 2, 5)]
+    other = own.with_prefix("another")
+    kept = [
+        leave_parts(own, "itself", 6),
+        leave_parts(own, "successor", 7),
+        leave_parts(own, "sandbox", 1, is_sandbox=True),
+        leave_parts(other, "of another prefix", 1),
+    ]
+    damaged = leave_parts(own, "damaged", 1)
+    (damaged.parents[1] / "run.json").write_text("{")
+
+    clear_superseded(own, "installments", 6)
+    clear_superseded(own, "cnpj_ws", 100)
+
+    assert [path for path in gone if path.exists()] == []
+    assert [path for path in [*kept, damaged] if path.exists()] == [*kept, damaged]

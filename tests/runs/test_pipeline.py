@@ -19,7 +19,7 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import FenceError, SettingsError, SourceError, StateError
+from credix.errors import FenceError, SettingsError, SourceError, StateError, StepError
 from credix.paths import paths_of
 from credix.runs.jobs import LAYERS, find_job
 from credix.runs.pipeline import Pipeline, Request
@@ -84,12 +84,30 @@ def assert_bronze_equals_source(warehouse: Warehouse, tables: dict[str, Table]) 
         assert bronze_rows(warehouse, table) == table.rows()
 
 
+class Watching(Silent):
+    """A reporter that notes which sources are held when a notebook begins."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.states = StateStore(settings, Lake(settings, Effects()))
+        self.held: dict[str, list[str]] = {}
+
+    def cell_started(self, notebook: str, *_: Any) -> None:
+        if notebook not in self.held:
+            sources = ("cnpj_ws", "installments")
+            self.held[notebook] = [
+                name for name in sources if self.states.read_source(name).lease is not None
+            ]
+
+
 def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
     settings: Settings, warehouse: Warehouse, filled: dict[str, Table]
 ) -> None:
-    manifest = run(settings)
+    reporter = Watching(settings)
+    manifest = run_with(reporter, settings, "full")
 
     assert manifest["status"] == "done"
+    assert reporter.held["04_transform"] == ["cnpj_ws", "installments"]
+    assert reporter.held["05_report"] == []
     assert_bronze_equals_source(warehouse, filled)
     summary = warehouse.table_id("gold", "company_payment_summary")
     rows = warehouse.query(f"SELECT * FROM `{summary}` ORDER BY buyer_tax_id")
@@ -296,7 +314,8 @@ def wait_until(is_true: Any, seconds: float = 60) -> None:
 def test_of_sixteen_that_start_at_once_one_runs_and_the_others_name_it(
     settings: Settings, warehouse: Warehouse, lake: Lake, locked: Table
 ) -> None:
-    started = [start(settings, "cnpj", CREDIX_RETRY_SECONDS="120") for _ in range(16)]
+    variables = {"CREDIX_RETRY_SECONDS": "120", "CREDIX_SOURCE_WAIT_SECONDS": "0"}
+    started = [start(settings, "cnpj", **variables) for _ in range(16)]
     wait_until(lambda: sum(process.poll() is not None for process in started) == 15, 120)
     (winner,) = [process for process in started if process.poll() is None]
     wait_until(lambda: waits_for_lock(locked))
@@ -431,6 +450,91 @@ def test_a_run_that_cannot_be_archived_has_failed_with_that_error(
     assert state.lease is None
     assert state.last_run.status == "failed"
     assert "archive is denied" in state.last_run.error
+
+
+class Told(Silent):
+    """A reporter that keeps the warnings and how the run ended."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.ends: list[str] = []
+
+    def warned(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def run_finished(self, manifest: dict[str, Any]) -> None:
+        self.ends.append(manifest["status"])
+
+
+@pytest.fixture
+def carried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs whose notebooks have nothing to do: what is tested is what happens around them."""
+    monkeypatch.setattr(Pipeline, "_carry", lambda *_: "done")
+    monkeypatch.setattr(Pipeline, "_report", lambda *_: None)
+
+
+@pytest.mark.usefixtures("carried")
+def test_a_report_that_fails_after_the_release_is_what_manifest_and_state_say(
+    settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states, reporter = StateStore(settings, lake), Told()
+    before: list[Any] = []
+
+    def fail(_: Pipeline) -> None:
+        before.append(states.read_source("cnpj_ws"))
+        raise StepError("05_report failed.")
+
+    monkeypatch.setattr(Pipeline, "_report", fail)
+    with pytest.raises(StepError, match="05_report"):
+        run_with(reporter, settings, "cnpj")
+
+    [at_report] = before
+    assert (at_report.lease, at_report.last_run.status) == (None, "done")
+    last = states.read_source("cnpj_ws").last_run
+    assert (last.status, last.error) == ("failed", "05_report failed.")
+    assert read_manifest(lake, last.run_id)["status"] == "failed"
+    assert reporter.ends == ["failed"]
+
+
+@pytest.mark.usefixtures("carried")
+def test_alerts_and_pages_keep_no_other_run_waiting(
+    settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = StateStore(settings, lake)
+    leases: list[Any] = []
+
+    def slow_webhook(*_: Any) -> list[str]:
+        leases.append(states.read_source("cnpj_ws").lease)
+        return []
+
+    monkeypatch.setattr("credix.runs.pipeline.follow_up", slow_webhook)
+    run(settings, "cnpj")
+    with pytest.raises(SourceError):
+        monkeypatch.setattr(Pipeline, "_carry", refuse_to_carry)
+        run(settings, "cnpj")
+    assert leases == [None, None]
+
+
+def refuse_to_carry(*_: Any) -> None:
+    raise SourceError("The table is gone.")
+
+
+@pytest.mark.usefixtures("carried")
+def test_a_source_that_cannot_be_released_does_not_turn_a_good_run_into_a_failed_one(
+    settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise StateError("The state file changes too often.")
+
+    monkeypatch.setattr("credix.runs.hold_sources.release", refuse)
+    reporter = Told()
+
+    manifest = run_with(reporter, settings, "cnpj")
+
+    assert reporter.ends == [manifest["status"]] == ["done"]
+    assert read_manifest(lake, manifest["run_id"])["status"] == "done"
+    [warning] = reporter.warnings
+    assert "cnpj_ws could not be released" in warning
 
 
 @pytest.mark.usefixtures("filled")

@@ -1,12 +1,12 @@
-"""A lease is renewed until the run ends or is overtaken."""
+"""A lease is waited for within a bound, and renewed until the run ends or is superseded."""
 
 import threading
 from datetime import datetime, timedelta
 
 import pytest
 
-from credix.errors import CredixError, FenceError, StateError, TransientError
-from credix.steps.lease_keeper import LeaseKeeper
+from credix.errors import BusyError, CredixError, FenceError, StateError, TransientError
+from credix.steps.lease_keeper import LeaseKeeper, wait_while_busy
 
 TERM = timedelta(milliseconds=30)
 SECONDS = 30
@@ -58,3 +58,34 @@ def test_none_is_made_after_it_was_stopped() -> None:
     assert renewals.succeeded.wait(SECONDS)
     keeper.stop()
     assert not keeper._thread.is_alive()
+
+
+class Held:
+    """Refuses some times, then lets go."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+
+    def __call__(self) -> str:
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise BusyError("The run r works on it.")
+        return "taken"
+
+
+def test_what_another_run_holds_is_waited_for_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("credix.steps.lease_keeper.POLL_SECONDS", 0.01)
+    told: list[str] = []
+    assert wait_while_busy(Held(3), SECONDS, told.append) == "taken"
+    assert told == ["Waiting up to 30 s. The run r works on it."]
+
+
+def test_the_wait_has_a_bound_and_none_is_a_refusal_at_once() -> None:
+    told: list[str] = []
+    with pytest.raises(BusyError, match="run r"):
+        wait_while_busy(Held(100), 0, told.append)
+    assert told == []
+    with pytest.raises(BusyError, match="run r"):
+        wait_while_busy(Held(100), 0.05, told.append)

@@ -4,13 +4,13 @@ A run that failed keeps its own: until its source is held again, its steps can s
 hand. Notebooks, step results and pages stay.
 """
 
+import json
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from credix.leases import is_abandoned
-from credix.state import SourceState
-from credix.steps.context import REREADS
+from credix.settings import Settings
+from credix.steps.context import REREADS, describe_state
 
 
 def clear_parts(folder: Path, source: str) -> None:
@@ -25,12 +25,21 @@ def clear_parts(folder: Path, source: str) -> None:
             (parts.parent / REREADS).unlink(missing_ok=True)
 
 
-def superseded_runs(state: SourceState) -> set[str]:
-    """The runs that the next attempt makes late for good, by the state it finds.
+def clear_superseded(settings: Settings, source: str, attempt: int) -> None:
+    """Delete the parts of every run on this disk that this attempt of the source supersedes.
 
-    The last one that ended, and one that died; not one that only sleeps, which shall find its parts
-    and be told by the fence.
+    The fence has decided that no such run can commit, whether it failed, was killed or only
+    sleeps: one that wakes up misses its parts, asks the fence and ends as superseded. A sandbox
+    has a state and attempts of its own.
     """
-    last = {state.last_run.run_id} if state.last_run else set()
-    dead = {state.lease.run_id} if state.lease and is_abandoned(state.lease) else set()
-    return last | dead
+    for path in settings.run_dir.glob(f"*/{source}/run.json"):
+        try:
+            known = json.loads(path.read_text("utf-8"))
+            is_superseded = not known["is_sandbox"] and int(known["attempt"]) < attempt
+            is_of_this_state = known.get("state", describe_state(settings)) == describe_state(
+                settings
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if is_superseded and is_of_this_state:
+            clear_parts(path.parents[1], source)

@@ -1,85 +1,115 @@
-"""A run holds its sources from the first kernel to the manifest: fence, lease, and the way back.
+"""A run holds its sources until they are in bronze and gold: fence, lease, and the way back.
 
-While another run's lease lasts (`SourceState.raise_fence`) a run is refused with BusyError and does
-not wait, unless that run's process is dead (`leases.is_abandoned`).
+While another run's lease lasts (`FencedState.raise_fence`) a run waits for it, as long as
+CREDIX_SOURCE_WAIT_SECONDS says, unless that run's process is known to be gone
+(`leases.is_abandoned`).
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from credix.clients.state_store import StateStore
 from credix.errors import CredixError
 from credix.leases import is_abandoned, new_lease
-from credix.runs.clear_parts import clear_parts, superseded_runs
+from credix.runs.clear_parts import clear_superseded
 from credix.runs.manifest import Manifest
 from credix.sources import load_source
-from credix.state import Lease, SourceState
-from credix.steps.lease_keeper import LeaseKeeper
+from credix.state import SourceState
+from credix.steps.lease_keeper import LeaseKeeper, wait_while_busy
+
+
+def say_nothing(_: str) -> None:
+    """Report to no one."""
 
 
 @contextmanager
 def hold_sources(
-    states: StateStore, sources: tuple[str, ...], manifest: Manifest
+    states: StateStore,
+    sources: tuple[str, ...],
+    manifest: Manifest,
+    warn: Callable[[str], None] = say_nothing,
 ) -> Iterator[dict[str, SourceState]]:
-    """The states of the sources with their fences raised, all of them or none.
+    """Yield the states of the sources with their fences raised, all of them or none.
 
-    Their leases are kept alive meanwhile and given free on every way out, with what the manifest
-    says then. Raises BusyError when another run holds one.
+    Every run takes its sources in one order, that of their names: two runs that want the same ones
+    cannot wait for each other. The leases are kept alive meanwhile and released on every way out,
+    with what the manifest says then. A lease that cannot be released ends by itself: that is a
+    warning and changes nothing about the run.
+
+    Raises:
+        BusyError: Another run has held one of them for longer than a run waits.
+    """
+    settings = states.settings
+    for source in sources:
+        load_source(source)
+    held: dict[str, SourceState] = {}
+    keeper = LeaseKeeper(
+        lambda now, term: renew(states, list(held), manifest.run_id, now, term),
+        timedelta(seconds=settings.lease_seconds),
+    )
+    keeper.start()
+    try:
+        for source in sorted(sources):
+            held[source] = wait_while_busy(
+                partial(raise_fence, states, source, manifest.run_id),
+                settings.source_wait_seconds,
+                warn,
+            )
+            manifest.attempts[source] = held[source].attempt
+        yield {source: held[source] for source in sources}
+    finally:
+        keeper.stop()
+        # A run that has not got all of them has worked on none.
+        way_back = release if len(held) == len(sources) else give_back
+        for source in held:
+            try:
+                way_back(states, source, manifest)
+            except CredixError as error:
+                warn(f"{source} could not be released: {error} Its lease ends by itself.")
+
+
+def raise_fence(states: StateStore, source: str, run_id: str) -> SourceState:
+    """Return the state with the next attempt, and delete the parts of every earlier one.
+
+    Raises BusyError while another run may hold the source.
     """
     term = timedelta(seconds=states.settings.lease_seconds)
-    lease = new_lease(manifest.run_id, term)
-    held: dict[str, SourceState] = {}
-    try:
-        for source in sources:
-            load_source(source)
-            held[source] = raise_fence(states, source, lease)
-            manifest.attempts[source] = held[source].attempt
-        keeper = LeaseKeeper(
-            lambda now, term: renew(states, held, manifest.run_id, now, term), term
-        )
-        keeper.start()
-        try:
-            yield held
-        finally:
-            keeper.stop()
-    except BaseException:
-        # A lease that cannot be given free ends by itself; it must not hide this error.
-        with suppress(CredixError):
-            release(states, held, manifest)
-        raise
-    release(states, held, manifest)
-
-
-def raise_fence(states: StateStore, source: str, lease: Lease) -> SourceState:
-    """The state with the next attempt; the parts of runs that this one makes late are deleted."""
-    superseded: set[str] = set()
-
-    def change(state: SourceState) -> SourceState:
-        superseded.update(superseded_runs(state))
-        return state.raise_fence(lease, datetime.now(UTC), is_abandoned)
-
-    raised = states.change_source("state.raise_fence", source, change)
-    for run_id in superseded - {lease.run_id}:
-        clear_parts(states.settings.run_dir / run_id, source)
+    raised = states.change_source(
+        "state.raise_fence",
+        source,
+        lambda state: state.raise_fence(
+            new_lease(run_id, term, states.settings.execution), datetime.now(UTC), is_abandoned
+        ),
+    )
+    clear_superseded(states.settings, source, raised.attempt)
     return raised
 
 
 def renew(
-    states: StateStore,
-    held: Mapping[str, SourceState],
-    run_id: str,
-    now: datetime,
-    term: timedelta,
+    states: StateStore, sources: Iterable[str], run_id: str, now: datetime, term: timedelta
 ) -> None:
-    for source in held:
+    for source in sources:
         states.change_source(
             "state.renew", source, partial(SourceState.renew, run_id=run_id, now=now, term=term)
         )
 
 
-def release(states: StateStore, held: Mapping[str, SourceState], manifest: Manifest) -> None:
-    for source in held:
-        last = manifest.last_run(source)
-        states.change_source("state.release", source, partial(SourceState.release, last_run=last))
+def release(states: StateStore, source: str, manifest: Manifest) -> None:
+    """Release a source, and record in its state how the run stands."""
+    last = manifest.last_run(source)
+    states.change_source("state.release", source, partial(SourceState.release, last_run=last))
+
+
+def give_back(states: StateStore, source: str, manifest: Manifest) -> None:
+    """Release a source that the run has not worked on: the run before it stays the last one."""
+    states.change_source(
+        "state.release", source, partial(SourceState.give_back, run_id=manifest.run_id)
+    )
+
+
+def correct_last_run(states: StateStore, source: str, manifest: Manifest) -> None:
+    """Record how a run ended that had released the source before; a newer run's record stays."""
+    last = manifest.last_run(source)
+    states.change_source("state.note_end", source, partial(SourceState.note_end, last_run=last))

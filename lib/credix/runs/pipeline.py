@@ -1,6 +1,7 @@
 """A job from fence to archive: which notebook runs when, and what is true at the end."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run
 from credix.runs.clear_parts import clear_parts
 from credix.runs.follow_up import follow_up
-from credix.runs.hold_sources import hold_sources
+from credix.runs.hold_sources import correct_last_run, hold_sources
 from credix.runs.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
 from credix.runs.kernels import Kernels
 from credix.runs.manifest import Manifest
@@ -61,7 +62,7 @@ class Request:
 
 
 class Pipeline:
-    """One run of one job. Every path out of `run` gives the leases free and leaves a manifest."""
+    """One run of one job. Every path out of `run` releases the leases and leaves a manifest."""
 
     def __init__(
         self,
@@ -94,30 +95,49 @@ class Pipeline:
     def run(self) -> dict[str, Any]:
         """Run the job to its end and return the manifest.
 
-        Raises BusyError before anything was started when another run holds a source.
+        The sources are held until bronze and gold have their rows: report, archive and alerts
+        keep no other run waiting. Raises BusyError before anything was started when another run
+        holds a source for longer than this one waits.
         """
         for bucket in (self.settings.lake_bucket, self.settings.archive_bucket):
             self.lake.require_bucket(bucket)
-        held = hold_sources(self.states, self.request.job.sources, self.manifest)
-        with self.pages, self.kernels, held as states:
+        sources, warn = self.request.job.sources, self.reporter.warned
+        with self.pages, self.kernels, ExitStack() as hold:
+            held = hold.enter_context(hold_sources(self.states, sources, self.manifest, warn))
             try:
                 with full_disk_named(self.folder):
                     self.reporter.run_started(self.run_id, self.request.job.name)
-                    self.manifest.status = self._run_job(states)
+                    self.manifest.status = self._carry(held)
+                    hold.close()
+                    self._clear_parts(held)
+                    self._report()
                 manifest, location = self._archive()
             except BaseException as error:
-                self.manifest.status = "failed"
-                self.manifest.error = self.redactor.text(describe_error(error))
+                self.kernels.close()
+                self._fail(error, hold)
                 archived = self._archive()
                 if isinstance(error, FenceError):
-                    self._clear_parts(states)
+                    self._clear_parts(held)
                 self._tell(*archived, error)
                 raise
-            self._clear_parts(states)
             self._tell(manifest, location, None)
             return manifest
 
-    def _run_job(self, states: Mapping[str, SourceState]) -> RunStatus:
+    def _fail(self, error: BaseException, hold: ExitStack) -> None:
+        """Say that the run has failed in its manifest and in the states of its sources.
+
+        A report or an archive that fails comes after the release, which has recorded the run as
+        done.
+        """
+        self.manifest.status = "failed"
+        self.manifest.error = self.redactor.text(describe_error(error))
+        hold.close()
+        for source in self.manifest.attempts:
+            with suppress(CredixError):
+                correct_last_run(self.states, source, self.manifest)
+
+    def _carry(self, states: Mapping[str, SourceState]) -> RunStatus:
+        """Carry every source to bronze, and what they have brought to gold."""
         write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
         has_changes = [self._carry_source(source, state) for source, state in states.items()]
         is_current = "gold" not in self.layers or self._gold_is_current()
@@ -125,9 +145,12 @@ class Pipeline:
             return "no_changes"
         if "gold" in self.layers and states and not self.has_built_gold:
             self._execute(GOLD_STEP, None, {"layers": LAYERS[1:]})
-        if self.request.job.has_report:
-            self._execute(REPORT_STEP, None, {})
         return "done"
+
+    def _report(self) -> None:
+        """Execute 05 where the job has it and something was carried or may have changed."""
+        if self.request.job.has_report and self.manifest.status == "done":
+            self._execute(REPORT_STEP, None, {})
 
     def _carry_source(self, source: str, state: SourceState) -> bool:
         """Carry one source from PostgreSQL to bronze; False when nothing had changed.

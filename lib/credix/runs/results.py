@@ -47,7 +47,7 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted by the user."
     if isinstance(error, FenceError):
-        return f"Overtaken: {error}"
+        return f"Superseded: {error}"
     if isinstance(error, CredixError):
         return str(error)
     return f"{type(error).__name__}: {without_values(str(error))}"

@@ -53,7 +53,10 @@ def rewind(states: StateStore, source: Source, watermark: Watermark | None) -> S
     def set_back(state: SourceState) -> SourceState:
         require_earlier(source, state, watermark)
         require_idle(state.lease, source.name)
-        return state.model_copy(update={"watermark": watermark, "rereads": None, "lease": None})
+        # A run whose term is over may still wake up: it must not move the watermark forward again.
+        attempt = state.attempt + (state.lease is not None)
+        moved = {"watermark": watermark, "rereads": None, "lease": None, "attempt": attempt}
+        return state.model_copy(update=moved)
 
     return states.change_source("state.rewind", source.name, set_back)
 

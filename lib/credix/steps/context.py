@@ -154,7 +154,7 @@ def open_own_run(settings: Settings, source: str, business_date: str, *, commit:
     run.is_sandbox = not commit
     if not commit:
         prepare_sandbox(run)
-    lease = new_lease(run_id, timedelta(seconds=settings.lease_seconds))
+    lease = new_lease(run_id, timedelta(seconds=settings.lease_seconds), settings.execution)
     state = run.states.change_source(
         "state.raise_fence",
         source,
@@ -271,8 +271,14 @@ def describe(run: Run) -> dict[str, Any]:
         "watermark": run.watermark.model_dump() if run.watermark else None,
         "business_date": run.business_date,
         "is_sandbox": run.is_sandbox,
+        "state": describe_state(run.settings),
         **run.orders.as_parameters(),
     }
+
+
+def describe_state(settings: Settings) -> str:
+    """Whose attempts count together: runs of several environments may share a folder."""
+    return f"{settings.env}: gs://{settings.lake_bucket}/{settings.prefix}/state/"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,12 +1,37 @@
-"""Keeps a lease alive while a run works: renewed every third of its term, from a thread."""
+"""Leases in time: waited for while another run holds one, renewed from a thread while this does."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
-from credix.errors import CredixError, FenceError
+from credix.errors import BusyError, CredixError, FenceError
+
+T = TypeVar("T")
 
 STOP_SECONDS = 5
+POLL_SECONDS = 2.0
+
+
+def wait_while_busy(take: Callable[[], T], seconds: float, warn: Callable[[str], None]) -> T:
+    """Return what `take` returns once it no longer raises BusyError.
+
+    The first refusal is passed to `warn`. Raises BusyError after the seconds.
+    """
+    deadline = time.monotonic() + seconds
+    is_told = False
+    while True:
+        try:
+            return take()
+        except BusyError as busy:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise
+            if not is_told:
+                warn(f"Waiting up to {seconds:.0f} s. {busy}")
+            is_told = True
+            time.sleep(min(POLL_SECONDS, left))
 
 
 class LeaseKeeper:

@@ -96,7 +96,9 @@ def claim_gold(run: Run) -> GoldClaim:
     Waits for the run that holds it; raises BusyError after CREDIX_GOLD_WAIT_SECONDS. Where gold
     has to be made whole, the state says from here on that nobody vouches for it.
     """
-    lease = new_lease(run.run_id, timedelta(seconds=run.settings.lease_seconds))
+    lease = new_lease(
+        run.run_id, timedelta(seconds=run.settings.lease_seconds), run.settings.execution
+    )
     fingerprint = project_fingerprint()
     deadline = time.monotonic() + run.settings.gold_wait_seconds
     while True:
