@@ -61,8 +61,10 @@ class TestArchive:
 
     def test_archiving_again_keeps_what_was_written_first(self, lake: Lake, tmp_path: Path) -> None:
         folder = folder_of(tmp_path)
-        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "done"}, Pages())
-        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "rewritten"}, Pages())
+        for _ in range(2):
+            archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "done"}, Pages())
+        with pytest.raises(StateError, match=r"manifest\.json exists already with another"):
+            archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "failed"}, Pages())
         assert [manifest["status"] for manifest in read_manifests(lake, 10)] == ["done"]
 
     def test_half_a_notebook_does_not_stop_the_manifest(self, lake: Lake, tmp_path: Path) -> None:

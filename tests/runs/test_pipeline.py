@@ -19,8 +19,17 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import FenceError, SettingsError, SourceError, StateError, StepError
+from credix.errors import (
+    CredixError,
+    FenceError,
+    SettingsError,
+    SourceError,
+    StateError,
+    StepError,
+    TransientError,
+)
 from credix.paths import paths_of
+from credix.runs.archive import archive_run
 from credix.runs.jobs import LAYERS, find_job
 from credix.runs.pipeline import Pipeline, Request
 from credix.settings import PROJECT_DIR, Settings
@@ -450,6 +459,28 @@ def test_a_run_that_cannot_be_archived_has_failed_with_that_error(
     assert state.lease is None
     assert state.last_run.status == "failed"
     assert "archive is denied" in state.last_run.error
+
+
+@pytest.mark.parametrize("error", [TransientError("no answer"), KeyboardInterrupt()])
+def test_a_run_whose_manifest_says_done_does_not_report_that_it_failed(
+    settings: Settings, lake: Lake, carried: None, error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert carried is None
+
+    def lose_the_answer(*arguments: Any) -> str:
+        archive_run(*arguments)
+        raise error
+
+    monkeypatch.setattr("credix.runs.pipeline.archive_run", lose_the_answer)
+    reporter = Told()
+    if isinstance(error, CredixError):
+        assert run_with(reporter, settings, "cnpj")["status"] == "done"
+        assert reporter.ends == ["done"]
+    else:
+        with pytest.raises(type(error)):
+            run_with(reporter, settings, "cnpj")
+    last = StateStore(settings, lake).read_source("cnpj_ws").last_run
+    assert last.status == read_manifest(lake, last.run_id)["status"] == "done"
 
 
 class Told(Silent):

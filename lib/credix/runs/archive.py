@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
+
+import google_crc32c
 
 from credix.clients import dbt_results
 from credix.clients.lake import Lake
@@ -26,7 +29,8 @@ def archive_run(
     """Upload notebooks, their HTML pages, dbt's results and the manifest; the folder's address.
 
     The manifest gains the names of the pages, and which page and cell a run failed at. Beside each
-    notebook its page is kept on disk too. A full disk costs that copy only.
+    notebook its page is kept on disk too. A full disk costs that copy only. Raises StateError when
+    the archive has another manifest of the run.
     """
     names: list[str] = []
     failed_at: str | None = None
@@ -48,18 +52,26 @@ def archive_run(
     text = json.dumps(manifest, indent=2, default=str) + "\n"
     with contextlib.suppress(OSError):
         (folder / MANIFEST).write_text(text, "utf-8")
-    upload(lake, run_id, MANIFEST, text.encode())
+    upload(lake, run_id, MANIFEST, text.encode(), crc32c=crc32c_of(text.encode()))
     return f"gs://{lake.settings.archive_bucket}/{paths_of(lake.settings).run(run_id)}"
 
 
-def upload(lake: Lake, run_id: str, name: str, content: bytes) -> None:
+def upload(
+    lake: Lake, run_id: str, name: str, content: bytes, *, crc32c: str | None = None
+) -> None:
     lake.upload(
         "archive.upload",
         lake.settings.archive_bucket,
         paths_of(lake.settings).run(run_id) + name,
         content,
         content_type=CONTENT_TYPES[Path(name).suffix],
+        crc32c=crc32c,
     )
+
+
+def crc32c_of(content: bytes) -> str:
+    """Return the checksum as Cloud Storage has it."""
+    return b64encode(google_crc32c.Checksum(content).digest()).decode()
 
 
 def read_manifests(lake: Lake, limit: int) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ from credix.clients.state_store import StateStore
 from credix.errors import CredixError, FenceError
 from credix.orders import Orders
 from credix.parts import full_disk_named
+from credix.paths import paths_of
 from credix.runs import notebook as notebooks
-from credix.runs.archive import archive_run
+from credix.runs.archive import archive_run, read_manifest
 from credix.runs.clear_parts import clear_parts
 from credix.runs.follow_up import follow_up
 from credix.runs.hold_sources import correct_last_run, hold_sources
@@ -79,7 +80,7 @@ class Pipeline:
         self.redactor = Redactor(settings.secrets())
         notebooks.refuse_unknown_parameters(request.job.notebooks, request.parameters)
         self.layers = parse_layers(request.parameters.get("layers", LAYERS))
-        self.has_built_gold = False
+        self.has_built_gold = self.is_archiving = False
         self.pages = Pages()
         self.run_id = new_run_id(request.job.name)
         self.folder = settings.run_dir / self.run_id
@@ -114,12 +115,17 @@ class Pipeline:
                 manifest, location = self._archive()
             except BaseException as error:
                 self.kernels.close()
-                self._fail(error, hold)
-                archived = self._archive()
-                if isinstance(error, FenceError):
-                    self._clear_parts(held)
-                self._tell(*archived, error)
-                raise
+                found = self._find_archived()
+                if found is None:
+                    self._fail(error, hold)
+                    archived = self._archive()
+                    if isinstance(error, FenceError):
+                        self._clear_parts(held)
+                    self._tell(*archived, error)
+                    raise
+                manifest, location = found
+                if not isinstance(error, CredixError):
+                    raise
             self._tell(manifest, location, None)
             return manifest
 
@@ -264,12 +270,26 @@ class Pipeline:
     def _archive(self) -> tuple[dict[str, Any], str]:
         """The manifest and its address. The error of a failed run outweighs one in here."""
         manifest = self.redactor.value({**self.manifest.as_dict(), **self._own_effects()})
+        self.is_archiving = True
         try:
             return manifest, archive_run(self.lake, self.run_id, self.folder, manifest, self.pages)
         except (CredixError, OSError) as error:
             if self.manifest.status != "failed":
                 raise
             return manifest, f"{self.folder} (not archived: {error})"
+
+    def _find_archived(self) -> tuple[dict[str, Any], str] | None:
+        """The manifest of a run that had come to its end and lost only the archive's answer."""
+        if not self.is_archiving:
+            return None
+        folder = paths_of(self.settings).run(self.run_id)
+        try:
+            manifest = read_manifest(self.lake, folder)
+        except CredixError:
+            return None
+        if manifest is None:
+            return None
+        return manifest, f"gs://{self.settings.archive_bucket}/{folder}"
 
     def _tell(self, manifest: dict[str, Any], location: str, error: BaseException | None) -> None:
         """Tell people of a run whose end is archived: nothing in here changes how it ended."""
