@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from credix.errors import DataError
-from credix.parts import VERSION_TYPE, PartWriter, convert, drop_known, gather, versions_of
+from credix.parts import VERSION_TYPE, Part, PartWriter, convert, drop_known, gather, versions_of
 from credix.schema import Column
 from credix.sources import load_source
 
@@ -50,6 +50,20 @@ def writer(
 
 
 class TestRotation:
+    def test_a_part_that_ends_is_never_missing_from_what_is_on_disk(self, tmp_path: Path) -> None:
+        parts = writer(tmp_path, part_bytes=50_000)
+        seen: list[int] = []
+
+        class Watched(list[Part]):
+            def append(self, part: Part) -> None:
+                seen.append(parts.written[0])
+                super().append(part)
+
+        parts.parts = Watched()
+        parts.write(batch(n * 100, 100, width=200) for n in range(10))
+        ends = np.cumsum([part.rows for part in parts.parts])
+        assert seen == ends.tolist()
+
     def test_a_part_ends_when_it_is_large_enough(self, tmp_path: Path) -> None:
         batches = (batch(n * 100, 100, width=200) for n in range(10))
         parts = writer(tmp_path, part_bytes=50_000).write(batches)

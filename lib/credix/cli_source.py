@@ -27,7 +27,9 @@ from credix.settings import PROJECT_DIR
 )
 @ENV_OPTION
 @JSON_OPTION
+@click.pass_context
 def add_source(
+    context: click.Context,
     table: str,
     name: str,
     key: tuple[str, ...],
@@ -45,7 +47,10 @@ def add_source(
     settings = environment.enter(env, terminal.tell, writes=False)
     from credix.runs.add_source import Wish, draft_source, write_source
 
-    source = draft_source(settings, Wish(table, name, key, cursor, ignored, personal_data))
+    wish = Wish(table, name, key, cursor, ignored, personal_data)
+    root = context.find_root().command
+    names = root.list_commands(context) if isinstance(root, click.Group) else []
+    source = draft_source(settings, wish, names)
     paths = [str(path.relative_to(PROJECT_DIR)) for path in write_source(source)]
     if as_json:
         columns = {column.name: column.type for column in source.columns}

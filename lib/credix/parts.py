@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from credix.errors import DataError
+from credix.paths import HASH_DIGITS
 from credix.schema import (
     FIRST_DAY,
     FIRST_MICROSECOND,
@@ -47,7 +48,7 @@ class Part:
     @property
     def object_name(self) -> str:
         """The landing name; the content's hash in it makes a repeated upload the same object."""
-        return f"{self.stem}-{self.sha256[:12]}.parquet"
+        return f"{self.stem}-{self.sha256[:HASH_DIGITS]}.parquet"
 
 
 class PartWriter:
@@ -119,8 +120,9 @@ class PartWriter:
                     self.open[stem] = rows, sink.tell()
                     group = next(groups, None)
             part = describe_part(path, stem, rows)
-        del self.open[stem]
+        # Counted twice for a moment, never not at all: `written` bounds the disk for all threads.
         self.parts.append(part)
+        del self.open[stem]
         if group is not None and self.on_full:
             self.on_full(part)
         return group

@@ -12,6 +12,7 @@ import psycopg2.extensions
 import pytest
 import yaml
 
+from credix.cli import commands
 from credix.clients.warehouse import Warehouse
 from credix.errors import CredixError, SettingsError, SourceError
 from credix.runs.add_source import TableColumn, Wish, build, contract_columns, draft_source
@@ -180,6 +181,7 @@ TABLES = {
     ),
     "does not exist": ("SELECT 1", Wish("public.nothing")),
     "The name 'full' is taken": ("SELECT 1", Wish("public.orders", name="full")),
+    "'runs' is a command": ("SELECT 1", Wish("public.runs")),
     "The name 'quarantine' is taken": ("SELECT 1", Wish("public.orders", name="quarantine")),
     "is no name for a source": ("SELECT 1", Wish('public."Big Orders"')),
 }
@@ -193,6 +195,12 @@ def test_what_cannot_become_a_source_is_refused(
     with database.cursor() as cursor:
         cursor.execute(sql)
     with pytest.raises((SettingsError, SourceError)) as caught:
-        draft_source(settings, wish)
+        draft_source(settings, wish, ["runs", "status"])
     assert isinstance(caught.value, CredixError)
     assert told in str(caught.value)
+
+
+@pytest.mark.usefixtures("settings")
+def test_no_source_gets_the_name_of_a_command() -> None:
+    with pytest.raises(SettingsError, match=r"'status' is a command.*--name"):
+        commands(["add-source", "public.orders", "--name", "status"], standalone_mode=False)

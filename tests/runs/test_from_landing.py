@@ -383,3 +383,15 @@ def test_a_death_behind_any_effect_is_not_felt(
         assert len(found["archive"]) == 2 * (number + 1), place
     carry(settings, SOURCE)
     assert bronze_rows(warehouse, filled) == filled.rows()
+
+
+def test_a_file_that_was_merged_before_is_found_by_the_hash_in_its_path(
+    settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credix.paths.HASH_DIGITS", 10)
+    run, sha256 = begin(settings, "installments"), "0123456789abcdef" * 4
+    receive.refuse_twin(run, sha256, {})
+    path = paths_of(settings).received("installments", sha256, "folder/name.parquet")
+    lake.upload("lake.test", settings.archive_bucket, path, b"x")
+    with pytest.raises(DataError, match=r"same content as .*0123456789/folder/name\.parquet"):
+        receive.refuse_twin(run, sha256, {})

@@ -1,6 +1,7 @@
 """02: what goes to landing, what is swept from it, and what stops nobody."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from credix.clients.lake import Lake
-from credix.errors import DataError, StepError
+from credix.errors import DataError, StepError, TransientError
+from credix.parts import Part
 from credix.paths import paths_of
 from credix.settings import Settings
 from credix.steps import land as step
 from credix.steps.context import Run
+from credix.steps.ship import Shipper
 from tests.runs_by_hand import begin, commit, extract, land
 from tests.tables import Table
 
@@ -26,6 +29,25 @@ def extracted(settings: Settings, tables: dict[str, Table]) -> Run:
     run = begin(settings, "installments")
     extract(run)
     return run
+
+
+def test_a_fault_of_the_product_in_a_part_shipped_ahead_ends_the_read(
+    extracted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [described] = extracted.read_result("01_extract")["parts"]
+    part = Part(Path(described["path"]), "stem", 2, 1, "0" * 64, described["crc32c"])
+    now = datetime.now(UTC)
+
+    def fail(*_: Any) -> str:
+        raise errors.pop()
+
+    monkeypatch.setattr("credix.steps.ship.upload_part", fail)
+    errors: list[Exception] = [TransientError("left to 02")]
+    with Shipper(extracted, now) as shipper:
+        shipper.take(part)
+    errors = [ValueError("of the product")]
+    with pytest.raises(ValueError, match="of the product"), Shipper(extracted, now) as shipper:
+        shipper.take(part)
 
 
 def places(run: Run) -> dict[str, list[str]]:

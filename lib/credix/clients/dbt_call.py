@@ -30,14 +30,20 @@ def call_dbt(
 
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Dbt reads its settings from the environment: set them for one call only."""
+    """Set variables for one call of dbt only, which reads its settings from the environment.
+
+    What dbt has changed is undone variable by variable: other threads read the environment, the
+    lease keeper for proxies and credentials, and must never find it empty.
+    """
     before = dict(os.environ)
     os.environ.update(variables)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name in set(os.environ) - set(before):
+            os.environ.pop(name, None)
+        changed = {name: value for name, value in before.items() if os.environ.get(name) != value}
+        os.environ.update(changed)
 
 
 @contextmanager

@@ -54,11 +54,14 @@ class Wish:
     personal_data: tuple[str, ...] = ()
 
 
-def draft_source(settings: Settings, wish: Wish) -> Source:
-    """The contract of the live table; raises SettingsError or SourceError, and writes nothing."""
+def draft_source(settings: Settings, wish: Wish, reserved: Collection[str] = frozenset()) -> Source:
+    """The contract of the live table; raises SettingsError or SourceError, and writes nothing.
+
+    `reserved` are names that mean something else on the command line: its commands.
+    """
     schema, _, table = wish.table.rpartition(".")
     schema = schema or settings.postgres_schema
-    name = check_name(wish.name or table)
+    name = check_name(wish.name or table, reserved)
     own_schema = None if schema == settings.postgres_schema else schema
     probe = Source(
         name, table, (), "row_version", (), True, "fail", frozenset(), frozenset(), (), own_schema
@@ -150,11 +153,15 @@ def guess_personal(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if PERSONAL.search(name.lower()))
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, reserved: Collection[str]) -> str:
     """Raises SettingsError for a name that a source cannot have, or something else has."""
     if not NAME.fullmatch(name):
         raise SettingsError(
             f"'{name}' is no name for a source: give one of small letters, digits and _ by --name."
+        )
+    if name in reserved:
+        raise SettingsError(
+            f"'{name}' is a command of ./run_pipeline.py: give the source another name with --name."
         )
     models = {path.stem for path in MODELS.rglob("*.sql")}
     if name in source_names() or name in models | RESERVED | set(all_jobs()):

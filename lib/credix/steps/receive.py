@@ -152,7 +152,7 @@ def take_file(run: Run, file: ExternalFile, arrivals: Arrivals, known: dict[str,
         reason = "it was replaced or deleted while it was read: the next run takes what is there"
         return Arrival(file.name, file.blob.size, fate="left", reason=reason)
     path = paths_of(run.settings).received(run.source.name, part.sha256, file.name)
-    refuse_twin(run, part.sha256, path, known)
+    refuse_twin(run, part.sha256, known)
     changes = arrivals.folder / f"{number:06d}.parquet"
     try:
         rows, superseded = write_changes(run, file.blob, fetched, changes)
@@ -168,15 +168,15 @@ def take_file(run: Run, file: ExternalFile, arrivals: Arrivals, known: dict[str,
     return Arrival(file.name, part.size_bytes, rows, identity=file.identity, archived_as=path)
 
 
-def refuse_twin(run: Run, sha256: str, path: str, known: dict[str, str]) -> None:
+def refuse_twin(run: Run, sha256: str, known: dict[str, str]) -> None:
     """Raises DataError where a file of the same content was taken before, under whatever name.
 
     A writer that repeats a file would set back what was written in between.
     """
     twin = known.get(sha256)
     if twin is None:
-        name = path.rpartition(f"/{sha256[:12]}/")
-        merged = run.lake.blobs(run.settings.archive_bucket, f"{name[0]}{name[1]}")
+        folder = paths_of(run.settings).received(run.source.name, sha256, "")
+        merged = run.lake.blobs(run.settings.archive_bucket, folder)
         twin = merged[0].name if merged else None
     if twin:
         raise DataError(f"it has the same content as {twin}, which was taken already")

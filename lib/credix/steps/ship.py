@@ -5,10 +5,11 @@ loaded is swept by the next one.
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
@@ -29,20 +30,31 @@ class Shipper:
         self.run, self.snapshot_at = run, snapshot_at
         self.shipped: set[str] = set()
         self.thread = ThreadPoolExecutor(1)
+        self.taken: list[Future[None]] = []
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Wait for what has been taken; nothing more is begun where the read has failed."""
-        failed = _[0] is not None
-        self.thread.shutdown(wait=True, cancel_futures=failed)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for what has been taken; nothing more is begun where the read has failed.
+
+        Raises what an upload has raised that 02 would not report.
+        """
+        self.thread.shutdown(wait=True, cancel_futures=error is not None)
+        if error is None:
+            for future in self.taken:
+                future.result()
 
     def take(self, part: Part) -> None:
-        self.thread.submit(self._ship, describe_part(part))
+        self.taken.append(self.thread.submit(self._ship, describe_part(part)))
 
     def _ship(self, part: Mapping[str, Any]) -> None:
-        """What fails here is left to 02, which tries again and says why."""
+        """An error of the product is left to 02, which tries again and says why."""
         with suppress(CredixError):
             if find_fault(Path(part["path"]), self.run.source.landing_schema, part["rows"]) is None:
                 upload_part(self.run, part, self.snapshot_at)
