@@ -7,6 +7,8 @@ from credix.settings import Settings
 from credix.sources import Source
 
 HASH_DIGITS = 12
+# The control table that all sources shared in earlier versions.
+SHARED_CONTROL = "capture_control"
 # Where people read objects of Google Cloud Storage, after a login.
 GOOGLE = "https://storage.cloud.google.com"
 
@@ -122,6 +124,11 @@ def is_hashed_table(table: str, source: Source) -> bool:
 def results_table(run_id: str) -> str:
     """The temp table that hands results of dbt over to Elementary."""
     return f"dbt_results_{hashlib.sha256(run_id.encode()).hexdigest()[:HASH_DIGITS]}"
+
+
+def control_table(source: str) -> str:
+    """The table beside a bronze table that holds its guard and the newest claim of a merge."""
+    return f"{SHARED_CONTROL}_{source}"
 
 
 def stable_table(source: Source) -> str:

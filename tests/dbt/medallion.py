@@ -19,6 +19,7 @@ LAYERS = ("temp", "bronze", "silver", "gold")
 RUN_VALUES = (
     "CREDIX_DBT_TEMP_TABLE",
     "CREDIX_DBT_BUSINESS_DATE",
+    "CREDIX_DBT_ATTEMPT",
     "CREDIX_DBT_RECONCILED_SEQ",
     "CREDIX_DBT_CHANGES",
 )

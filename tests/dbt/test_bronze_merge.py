@@ -124,28 +124,101 @@ def test_insert_guard_lets_newer_keys_in_and_older_updates_of_known_keys_lose(
     assert {key: row["_seq"] for key, row in installments(medallion).items()} == {"a": 7, "b": 8}
 
 
-def test_guard_is_raised_only_on_request_and_never_lowered(medallion: Medallion) -> None:
-    def guards() -> dict[str, int]:
-        found = medallion.rows("bronze", "capture_control", "source")
-        return {row["source"]: row["reconciled_seq"] for row in found}
+def control_of(medallion: Medallion, source: str = "installments") -> tuple[int, int]:
+    """The guard of a source and the newest attempt that claimed it."""
+    (row,) = medallion.rows("bronze", f"capture_control_{source}", "source")
+    assert row["source"] == source
+    return row["reconciled_seq"], row["claimed_seq"]
 
+
+def test_guard_is_raised_only_on_request_and_never_lowered(medallion: Medallion) -> None:
     medallion.merge("installments", installment("a", seq=3))
-    assert guards() == {}
+    assert control_of(medallion) == (0, 0)
     medallion.merge("installments", installment("b", seq=9), CREDIX_DBT_RECONCILED_SEQ="9")
-    assert guards() == {"installments": 9}
+    assert control_of(medallion) == (9, 0)
     medallion.merge("installments", installment("c", seq=10), CREDIX_DBT_RECONCILED_SEQ="8")
-    assert guards() == {"installments": 9}
+    assert control_of(medallion) == (9, 0)
     medallion.merge("cnpj_ws", company(seq=2), CREDIX_DBT_RECONCILED_SEQ="2")
-    assert guards() == {"cnpj_ws": 2, "installments": 9}
+    assert (control_of(medallion, "cnpj_ws"), control_of(medallion)) == ((2, 0), (9, 0))
 
 
 def test_guard_is_read_inside_the_merge_and_not_in_its_on_clause(medallion: Medallion) -> None:
     sent = medallion.merge("installments", installment("a")).executed("installments")
 
     using, _, rest = sent.partition("on bronze.asset_id = delta.asset_id\n")
-    assert "capture_control" in using
+    assert "`capture_control_installments`" in using
     assert "when not matched and delta._seq > delta._reconciled_seq then insert" in rest
     assert "when matched and delta._seq > bronze._seq and delta._seq > delta._reconciled" in rest
+
+
+def test_the_claim_the_merge_and_the_guard_are_one_transaction(medallion: Medallion) -> None:
+    own = {"CREDIX_DBT_ATTEMPT": "4", "CREDIX_DBT_RECONCILED_SEQ": "4"}
+    sent = medallion.merge("installments", installment("a", seq=4), **own).executed("installments")
+
+    statements = [" ".join(part.split()) for part in sent.split(";\n")]
+    begins = [statement.split("--")[-1].split("`")[0].split()[-2:] for statement in statements]
+    assert "begin transaction" in statements[0]
+    assert begins[1][0] == "update"
+    assert statements[2].startswith("merge into")
+    assert begins[3][0] == "update"
+    assert statements[4].strip() == "commit transaction"
+    assert control_of(medallion) == (4, 4)
+
+
+def test_a_superseded_attempt_merges_nothing_and_raises_no_guard(medallion: Medallion) -> None:
+    superseded = medallion.stage("installments", installment("deleted since", seq=6))
+    medallion.merge("installments", installment("a", seq=7), CREDIX_DBT_ATTEMPT="7")
+
+    own = {"CREDIX_DBT_ATTEMPT": "6", "CREDIX_DBT_RECONCILED_SEQ": "6"}
+    medallion.merge_table("installments", superseded, **own)
+
+    assert list(installments(medallion)) == ["a"]
+    assert control_of(medallion) == (0, 7)
+
+
+def test_a_repeated_attempt_claims_its_source_again(medallion: Medallion) -> None:
+    table = medallion.stage("installments", installment("a", seq=7))
+    for _ in range(2):
+        medallion.merge_table("installments", table, CREDIX_DBT_ATTEMPT="7")
+
+    assert installments(medallion)["a"]["_seq"] == 7
+
+
+def test_a_merge_that_fails_takes_its_claim_back(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a", seq=1), CREDIX_DBT_ATTEMPT="1")
+    table = medallion.stage("installments", installment("b", seq=2), installment("b", seq=2))
+    own = {"CREDIX_DBT_TEMP_TABLE": table, "CREDIX_DBT_ATTEMPT": "2"}
+
+    assert not medallion.try_build("bronze.installments", **own).success
+
+    assert control_of(medallion) == (0, 1)
+
+
+def test_the_guard_of_the_shared_control_table_is_taken_over(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a", seq=8))
+    medallion.query(f"drop table {medallion.table('bronze', 'capture_control_installments')}")
+    shared = medallion.table("bronze", "capture_control")
+    medallion.query(
+        f"create table {shared} as select 'installments' as source, 7 as reconciled_seq "
+        "union all select 'cnpj_ws', 99"
+    )
+
+    medallion.merge("installments", installment("b", seq=7), installment("c", seq=9))
+
+    assert list(installments(medallion)) == ["a", "c"]
+    assert control_of(medallion) == (7, 8)
+
+
+def test_a_control_table_without_its_row_is_named(medallion: Medallion) -> None:
+    medallion.merge("installments", installment("a"))
+    control = medallion.table("bronze", "capture_control_installments")
+    medallion.query(f"delete from {control} where true")
+    table = medallion.stage("installments", installment("b", seq=2))
+
+    outcome = medallion.try_build("bronze.installments", CREDIX_DBT_TEMP_TABLE=table)
+
+    assert "capture_control_installments must have one row" in outcome.messages["installments"]
+    assert list(installments(medallion)) == ["a"]
 
 
 @pytest.mark.parametrize(

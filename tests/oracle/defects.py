@@ -7,6 +7,7 @@ from typing import Any
 
 from credix import capture, state
 from credix.clients import dbt, postgres
+from credix.paths import control_table
 from credix.steps import bronze, checkpoint, context, load
 
 Plant = Callable[[], None]
@@ -105,13 +106,8 @@ def be_quiet_without_looking_at_gold() -> None:
 
 
 def render_the_guard_before_the_statement() -> None:
-    with_project(
-        {
-            "macros/fenced_merge.sql": [
-                ("coalesce(max(reconciled_seq), 0) as reconciled_seq", "GUARD as reconciled_seq")
-            ]
-        }
-    )()
+    """Without the claim: it keeps a superseded run out before the guard does."""
+    with_project({MERGE: [("max(reconciled_seq),", "GUARD,"), CLAIMED]})()
     build = dbt.Dbt.build
     macro = dbt.PROJECT / MERGE
     template = macro.read_text("utf-8")
@@ -120,12 +116,13 @@ def render_the_guard_before_the_statement() -> None:
         from credix.clients.warehouse import Warehouse
 
         warehouse = Warehouse(self.settings, self.effects)
-        control = warehouse.table_id("bronze", "capture_control")
+        name = control_table(selectors[0].removeprefix("bronze."))
         guard = 0
-        if warehouse.columns("bronze", "capture_control") is not None:
-            found = warehouse.query(f"SELECT max(reconciled_seq) AS seq FROM `{control}`")
-            guard = found[0]["seq"] or 0
-        macro.write_text(template.replace("GUARD as", f"{guard} as"), "utf-8")
+        if warehouse.columns("bronze", name) is not None:
+            control = warehouse.table_id("bronze", name)
+            found = warehouse.query(f"SELECT reconciled_seq AS seq FROM `{control}`")
+            guard = found[0]["seq"]
+        macro.write_text(template.replace("GUARD,", f"{guard},"), "utf-8")
         return build(self, effect, selectors, values)
 
     dbt.Dbt.build = rendered
@@ -165,6 +162,7 @@ def with_project(changes: dict[str, list[tuple[str, str]]]) -> Plant:
 MERGE = "macros/fenced_merge.sql"
 MATCHED = "when matched and delta._seq > bronze._seq and delta._seq > delta._reconciled_seq then"
 INSERTED = "when not matched and delta._seq > delta._reconciled_seq then"
+CLAIMED = ("where guard.claimed_seq = {{ fencing_token('attempt') }}", "")
 OWN_TABLE = "{{- temp_relation(own[0] if own else this.identifier ~ '_schema') -}}"
 
 DEFECTS: dict[str, Plant] = {

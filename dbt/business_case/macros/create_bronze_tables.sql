@@ -1,5 +1,5 @@
 {#-
-  Before a run: the bronze tables and their control table exist, so that the first merge is a merge
+  Before a run: the bronze tables and their control tables exist, so that the first merge is a merge
   too. dbt would begin with CREATE OR REPLACE, by which a run that was paused long ago could replace
   newer rows. Costs nothing once the tables are there, except one look at the columns of a bronze
   table that is about to be merged.
@@ -16,7 +16,7 @@
                 {%- if not adapter.check_schema_exists(control.database, control.schema) -%}
                     {%- do adapter.create_schema(control) -%}
                 {%- endif -%}
-                {%- do run_query(create_capture_control_sql(control)) -%}
+                {%- do run_query(create_capture_control_sql(relation)) -%}
                 {%- do adapter.cache_added(control) -%}
             {%- endif -%}
             {%- if not load_relation(relation) -%}

@@ -16,16 +16,33 @@
         ) -%}
     {%- else -%}
         {%- set keys = [unique_key] if unique_key is string else unique_key -%}
-        {{- fenced_merge_sql(target, source, keys, dest_columns | map(attribute='name') | list) -}}
+        {{- claimed_merge_sql(target, source, keys, dest_columns | map(attribute='name') | list) -}}
     {%- endif -%}
 {%- endmacro -%}
 
 {#-
-  A row changes only by a higher fence token, and nothing changes or enters at or below the
-  reconciled one: bronze was proven at it, what comes later under an older token is late. The guard
-  is read inside the statement: a value rendered earlier would let a run that was paused in between
-  bring deleted keys back. A key that occurs twice fails the statement, since BigQuery
-  itself only refuses it for rows that match.
+  The merge and its claim as one transaction (macros/capture_control.sql): two merges of one source never
+  both commit, whatever became of the processes that sent them. BigQuery rolls back what fails.
+-#}
+{%- macro claimed_merge_sql(target, source, keys, columns) -%}
+begin transaction;
+
+{{ claim_sql(target) }};
+
+{{ fenced_merge_sql(target, source, keys, columns) }};
+{% if fencing_token('reconciled_seq') %}
+{{ raise_reconciled_seq_sql(target) }};
+{% endif %}
+commit transaction;
+{%- endmacro -%}
+
+{#-
+  A row changes only by a higher fencing token, and nothing changes or enters at or below the
+  reconciled one: bronze was proven at it, what comes later under an older token is superseded. The
+  guard is read inside the statement: a value rendered earlier would let a run that was paused in
+  between bring deleted keys back. An attempt that a newer one has superseded claims nothing and
+  merges nothing. A key that occurs twice fails the statement, since BigQuery itself only refuses it
+  for rows that match.
 
   `_changed_at` moves only when the contract's columns or `_is_deleted` did; `_deleted_at` keeps the
   first snapshot of an unbroken absence.
@@ -47,10 +64,18 @@ using (
         from {{ source }} as delta_of_run
     ) as rows_of_run
     cross join (
-        select coalesce(max(reconciled_seq), 0) as reconciled_seq
+        select
+            max(claimed_seq) as claimed_seq,
+            if(
+                count(*) = 1,
+                max(reconciled_seq),
+                error('{{ capture_control_relation(target).identifier }} must have one row: drop it, the next run creates it')
+            ) as reconciled_seq
         from {{ capture_control_relation(target) }}
-        where source = '{{ target.identifier }}'
     ) as guard
+    {%- if fencing_token('attempt') %}
+    where guard.claimed_seq = {{ fencing_token('attempt') }}
+    {%- endif %}
 ) as delta
 on {% for key in keys %}bronze.{{ key }} = delta.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
 when matched and delta._seq > bronze._seq and delta._seq > delta._reconciled_seq then update set

@@ -5,7 +5,8 @@
   variable        environment variable          meaning
   temp_table      CREDIX_DBT_TEMP_TABLE         hashed temp tables of the run, one per source, blank separated
   business_date   CREDIX_DBT_BUSINESS_DATE      YYYY-MM-DD the statuses are computed for; today in CREDIX_TIMEZONE
-  reconciled_seq  CREDIX_DBT_RECONCILED_SEQ     fence token of a run that has captured the deletes; empty otherwise
+  attempt         CREDIX_DBT_ATTEMPT            fencing token of the run that merges; empty in a replay
+  reconciled_seq  CREDIX_DBT_RECONCILED_SEQ     fencing token of a run that has captured the deletes; empty otherwise
   changes         CREDIX_DBT_CHANGES            per source the _seq that gold has seen and the committed one, as
                                                 installments=40..42, blank separated; empty: build everything
 -#}

@@ -13,6 +13,7 @@ from typing import Any
 
 from credix.clients.postgres import SourceConnection
 from credix.errors import SettingsError, SourceError
+from credix.paths import SHARED_CONTROL, control_table
 from credix.runs.evolve import write_contract
 from credix.runs.jobs import all_jobs
 from credix.runs.new_source import OF_BRONZE, model_sql, model_yml, toml_text
@@ -25,8 +26,8 @@ from credix.steps.inspect_source import check_key, require_table
 MODELS = PROJECT_DIR / "dbt" / "business_case" / "models"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-# Not sources: files beside the contracts, tables beside bronze's, the owner of gold's state.
-RESERVED = {"technical", "capture_control", "gold"}
+# Not sources: files beside the contracts, the owner of gold's state.
+RESERVED = {"technical", "gold"}
 NOT_DESCRIBED = "Not described yet"
 PERSONAL = re.compile(
     r"(^|_)(name|nome|email|mail|phone|telefone|mobile|address|street|birth\w*|cpf|document|ip)(_|$)"
@@ -164,7 +165,8 @@ def check_name(name: str, reserved: Collection[str]) -> str:
             f"'{name}' is a command of ./run_pipeline.py: give the source another name with --name."
         )
     models = {path.stem for path in MODELS.rglob("*.sql")}
-    if name in source_names() or name in models | RESERVED | set(all_jobs()):
+    is_control = name == SHARED_CONTROL or name.startswith(control_table(""))
+    if name in source_names() or name in models | RESERVED | set(all_jobs()) or is_control:
         raise SettingsError(f"The name '{name}' is taken: give another one with --name.")
     return name
 

@@ -24,7 +24,7 @@ from credix.runs.manifest import Manifest
 from credix.settings import Settings
 from credix.state import GoldState
 from credix.steps import transform
-from credix.steps.bronze import build_dbt
+from credix.steps.bronze import claim_and_merge
 from credix.steps.context import Run, build_run, new_run_id, today
 from credix.steps.deletes import query_keys
 from credix.steps.erase_files import delete_keys, find_files, rewrite_files
@@ -116,11 +116,8 @@ def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
     The guard comes first: behind it no older run can insert what is deleted here. How many rows
     there are is noted before they are deleted, so that an erasure that dies tells of them, too.
     """
-    build_dbt(run).build(
-        "erasure.raise_guard",
-        [f"bronze.{run.source.name}"],
-        {"CREDIX_DBT_TEMP_TABLE": "", "CREDIX_DBT_RECONCILED_SEQ": str(run.attempt)},
-    )
+    claim_and_merge(run, "erasure.raise_guard", "", raises_guard=True)
+    run.states.read_source(run.source.name).require(run.attempt)
     for folder in run.settings.run_dir.glob("*"):
         clear_parts(folder, run.source.name)
     reset_sandbox(run)

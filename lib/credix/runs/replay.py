@@ -13,7 +13,7 @@ from credix.clients.erasure_store import ErasureStore
 from credix.clients.lake import Lake
 from credix.erasure import Erasure, Matcher
 from credix.errors import DataError
-from credix.paths import hashed_table, paths_of
+from credix.paths import SHARED_CONTROL, control_table, hashed_table, paths_of
 from credix.sources import Source
 from credix.state import Digest, GoldState
 from credix.steps.bronze import build_dbt
@@ -152,12 +152,15 @@ def leave_out_erased(
 
 def forget_guard(run: Run) -> None:
     """An empty bronze was proven at nothing, whatever the control table says of its predecessor."""
-    if run.warehouse.columns("bronze", "capture_control") is None:
-        return
-    table = run.warehouse.table_id("bronze", "capture_control")
-    run.warehouse.execute(
-        "bronze.forget_guard", table, f"DELETE FROM `{table}` WHERE source = '{run.source.name}'"
-    )
+    name = control_table(run.source.name)
+    own, shared = (run.warehouse.table_id("bronze", table) for table in (name, SHARED_CONTROL))
+    if run.warehouse.columns("bronze", name) is not None:
+        sql = f"UPDATE `{own}` SET reconciled_seq = 0 WHERE TRUE"
+        run.warehouse.execute("bronze.forget_guard", own, sql)
+    elif run.warehouse.columns("bronze", SHARED_CONTROL) is not None:
+        # The first merge would take over the guard that an earlier version has left here.
+        sql = f"DELETE FROM `{shared}` WHERE source = '{run.source.name}'"
+        run.warehouse.execute("bronze.forget_guard", shared, sql)
 
 
 def read_record(text: str) -> ArchivedAttempt:

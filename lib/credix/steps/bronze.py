@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credix.clients.dbt import Dbt, DbtNode
-from credix.errors import DataError
-from credix.paths import hashed_table, paths_of
+from credix.errors import CredixError, DataError
+from credix.paths import control_table, hashed_table, paths_of
 from credix.state import Digest
 from credix.steps import cycle
 from credix.steps.context import Run
@@ -17,19 +17,34 @@ from credix.steps.deletes import bronze_digest
 def merge_bronze(run: Run) -> list[DbtNode]:
     """Build and test the source's bronze model from this run's table.
 
-    Behind the merge the guard is raised: no row of this or an earlier attempt enters any more. A
-    run without rows raises the guard only; it follows one that died and may still wake up. Behind a
-    slice the guard stays: the deletes are not known yet.
+    The merge raises the guard: no row of this or an earlier attempt enters any more. A run without
+    rows raises the guard only; it follows one that died and may still wake up. After a slice the
+    guard stays: the deletes are not known yet. Raises FenceError when a newer attempt has begun.
     """
     rows = run.read_result("03_load")["rows"]
     captures_deletes = run.source.captures_deletes and not run.read_result("01_extract")["slice"]
-    values = {
-        "CREDIX_DBT_TEMP_TABLE": hashed_table(run.source, run.run_id, run.attempt) if rows else "",
-        "CREDIX_DBT_RECONCILED_SEQ": str(run.attempt) if captures_deletes else "",
-    }
+    table = hashed_table(run.source, run.run_id, run.attempt) if rows else ""
     if run.orders.reconcile:
         delete_duplicates(run)
-    return build_dbt(run).build("bronze.merge", [f"bronze.{run.source.name}"], values)
+    return claim_and_merge(run, "bronze.merge", table, raises_guard=captures_deletes)
+
+
+def claim_and_merge(run: Run, effect: str, table: str, *, raises_guard: bool) -> list[DbtNode]:
+    """Claim the source for this attempt and merge the table, both in one transaction.
+
+    An empty `table` claims and raises the guard only. A merge that fails because a newer attempt
+    has claimed the source, or cancelled this one's job, raises FenceError.
+    """
+    values = {
+        "CREDIX_DBT_TEMP_TABLE": table,
+        "CREDIX_DBT_ATTEMPT": str(run.attempt),
+        "CREDIX_DBT_RECONCILED_SEQ": str(run.attempt) if raises_guard else "",
+    }
+    try:
+        return build_dbt(run).build(effect, [f"bronze.{run.source.name}"], values)
+    except CredixError:
+        run.states.read_source(run.source.name).require(run.attempt)
+        raise
 
 
 def delete_duplicates(run: Run) -> None:
@@ -55,7 +70,10 @@ def executed_merge(run: Run) -> str:
 
 @dataclass(frozen=True)
 class BronzeCounts:
-    """What bronze holds, seen from one attempt."""
+    """What bronze holds, seen from one attempt.
+
+    `newest_seq` is the newest attempt of which bronze or its control table knows.
+    """
 
     rows: int
     keys: int
@@ -91,7 +109,7 @@ def find_fault(run: Run, counts: BronzeCounts) -> str | None:
     if counts.newest_seq > run.attempt:
         run.states.read_source(run.source.name).require(run.attempt)
         return (
-            f"{table} holds rows of attempt {counts.newest_seq}, the state file counts only "
+            f"{table} knows attempt {counts.newest_seq}, the state file counts only "
             f"{run.attempt}: it was deleted or set back."
         )
     if counts.merged != loaded:
@@ -128,9 +146,11 @@ def count_bronze(run: Run) -> BronzeCounts:
     """
     keys = ", ".join(f"`{column}`" for column in run.source.key)
     table = run.warehouse.table_id("bronze", run.source.name)
+    control = run.warehouse.table_id("bronze", control_table(run.source.name))
     counts = run.warehouse.query(
         f"SELECT count(*) AS n_rows, countif(_is_deleted) AS deleted, "
-        f"countif(_seq = @seq) AS merged, coalesce(max(_seq), 0) AS newest_seq, "
+        f"countif(_seq = @seq) AS merged, greatest(coalesce(max(_seq), 0), "
+        f"(SELECT max(claimed_seq) FROM `{control}`)) AS newest_seq, "
         "coalesce(bit_xor(IF(_is_deleted, 0, _key_hash)), 0) AS key_xor, "
         f"(SELECT count(*) FROM (SELECT DISTINCT {keys} FROM `{table}`)) AS n_keys "
         f"FROM `{table}`",

@@ -12,6 +12,7 @@ from credix.local.bigquery import (
     repairs_reads,
     repairs_statements,
     repairs_storage,
+    repairs_transactions,
     repairs_types,
 )
 
@@ -21,6 +22,7 @@ def apply(data: Path) -> None:
     repairs_storage.apply(data)
     repairs_types.apply()
     repairs_statements.apply()
+    repairs_transactions.apply()
     repairs_catalog.apply()
     repairs_definitions.apply()
     repairs_metadata.apply()
