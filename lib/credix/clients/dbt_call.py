@@ -40,10 +40,10 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in set(os.environ) - set(before):
+        after = dict(os.environ)
+        for name in after.keys() - before.keys():
             os.environ.pop(name, None)
-        changed = {name: value for name, value in before.items() if os.environ.get(name) != value}
-        os.environ.update(changed)
+        os.environ.update(dict(before.items() - after.items()))
 
 
 @contextmanager
