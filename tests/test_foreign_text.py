@@ -40,6 +40,7 @@ def test_values_are_masked(message: str, masked: str) -> None:
         "Not found: Table credix-local:business_case_temp.installments_5e1f was not found",
         "snapshot 2026-11-24 04:23:30 UTC of run 20261124T042103Z-full-c27ab9",
         "Value out of range",
+        'Syntax error: Expected ")" but got identifier "ilike" at [2:34]',
         "",
     ],
 )

@@ -24,10 +24,11 @@ QUOTED = re.compile(rf"{SINGLE}|\"[^\"]*\"|“[^”]*”|`[^`]*\s[^`]*`")
 # Quoted names: in snake case, or behind the word that says what they name.
 SNAKE_CASE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_.][A-Za-z0-9]+)+")
 NAMED = re.compile(
-    r"\b(?:attribute|column|constraint|database|dataset|field|file|function|index|model|module"
-    r"|parameter|relation|role|schema|slot|table|type|view) $",
+    r"\b(?:attribute|column|constraint|database|dataset|field|file|function|identifier|index"
+    r"|model|module|parameter|relation|role|schema|slot|table|type|view) $",
     re.IGNORECASE,
 )
+SIGN = re.compile(r"[^\w\s]{1,3}")
 UNQUOTED = re.compile(r"(\bvalue(?: was)?: )(?!['\"…])\S.*?(?=$|\n| at \[)", re.IGNORECASE)
 LONGEST_NOUN = 16
 # `ValueError: message`, in colours or without, up to the next exception of a chain.
@@ -67,7 +68,11 @@ def mask_quoted(found: re.Match[str]) -> str:
     content = found[0][:-1].lstrip("bruBRU")[1:]
     before = found.string[max(0, found.start() - LONGEST_NOUN) : found.start()]
     is_name = SNAKE_CASE.fullmatch(content) or NAMED.search(before)
-    return found[0] if is_name else f"{found[0][: -len(content) - 1]}{MASK}{found[0][-1]}"
+    # A sign that a parser expects or meets.
+    is_sign = SIGN.fullmatch(content)
+    return (
+        found[0] if is_name or is_sign else f"{found[0][: -len(content) - 1]}{MASK}{found[0][-1]}"
+    )
 
 
 def keep_moment(number: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
 PARSE_CACHE = "partial_parse.msgpack"
+# Where GoogleSQL finds fault with a statement.
+PLACE = re.compile(r" at \[(?P<line>\d+):(?P<column>\d+)\]")
+# What dbt writes before each statement: node, versions, profile.
+COMMENT_LINES = 1
+LONGEST_MESSAGE, LONGEST_END = 500, 60
 FAILED = {"error", "fail", "runtime error", "partial success"}
 
 
@@ -224,7 +230,7 @@ def read_nodes(result: "dbtRunnerResult", *, is_measured: bool) -> list[DbtNode]
             ),
             job_id=(item.adapter_response or {}).get("job_id"),
             seconds=round(item.execution_time, 3),
-            message=in_one_line(item.message),
+            message=name_line(in_one_line(item.message), *texts_of(item.node)),
         )
         for item in executed
     ]
@@ -248,6 +254,25 @@ def describe_results(
         yield {**call, **describe_result(item, in_one_line(item.message), ended)}
 
 
+def texts_of(node: Any) -> tuple[str, str]:
+    """The statement of a node without dbt's comment, and the compiled SQL that is part of it."""
+    path = Path(getattr(node, "build_path", None) or "")
+    sent = path.read_text("utf-8") if path.is_file() else ""
+    return sent, getattr(node, "compiled_code", None) or ""
+
+
+def name_line(message: str, sent: str, compiled: str) -> str:
+    """A message about a place in the statement, with the line of the compiled SQL."""
+    place = PLACE.search(message)
+    begin = sent.find(compiled.strip()) if compiled.strip() else -1
+    if place is None or begin < 0:
+        return message
+    line = int(place["line"]) - COMMENT_LINES - sent.count("\n", 0, begin)
+    if not 1 <= line <= compiled.strip().count("\n") + 1:
+        return message
+    return f"{message} (line {line} of the compiled SQL)"
+
+
 def job_of(node: DbtNode) -> JobRecord:
     return JobRecord(
         kind="dbt",
@@ -263,4 +288,8 @@ def in_one_line(message: object) -> str:
     """Dbt's messages in one line, without its paths below `target` and values of a row."""
     text = without_values(str(message or ""))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(line for line in lines if not line.startswith("compiled code at"))[:500]
+    told = " ".join(line for line in lines if not line.startswith("compiled code at"))
+    if len(told) <= LONGEST_MESSAGE:
+        return told
+    # Google names the place of a fault at the end.
+    return f"{told[: LONGEST_MESSAGE - LONGEST_END]} … {told[-LONGEST_END:]}"

@@ -10,6 +10,8 @@ as BigQuery does.
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,7 @@ from credix.local.bigquery.patching import replace
 from credix.local.bigquery.repairs_statements import parse_shared
 
 if TYPE_CHECKING:
-    from credix.local.bigquery.googlesql.analyzer import Analyzer, Parameters
+    from credix.local.bigquery.googlesql.analyzer import Analyzer, Names, Parameters
     from credix.local.bigquery.googlesql.tables import Field, Table
 
 MOST_VERDICTS = 4_000
@@ -65,6 +67,18 @@ PROCEDURAL = re.compile(
 ARRAY = re.compile(r"ARRAY\s*<(.*)>", re.IGNORECASE | re.DOTALL)
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A statement as the client sent it, and the dataset of the names that have none."""
+
+    sql: str
+    dataset: tuple[str, str] | None
+
+
+# The server writes a default dataset into the statement, and with it the statement anew.
+SENT: ContextVar[Sent | None] = ContextVar("sent", default=None)
+
+
 def apply() -> None:
     """Judge each statement before the server runs it, where the analyzer is installed."""
     if not is_installed():
@@ -85,13 +99,21 @@ def apply() -> None:
 def judge_queries(judge: "Judge") -> None:
     """A query is judged as a whole; a script is parsed, its statements are judged as they run."""
 
+    async def handle(project: str, job_id: str, config: dict[str, Any], **options: Any) -> Any:
+        query = config["query"]
+        default = query.get("defaultDataset")
+        dataset = (default.get("projectId", project), default["datasetId"]) if default else None
+        SENT.set(None if query.get("useLegacySql") else Sent(query.get("query", ""), dataset))
+        return await original_handle(project, job_id, config, **options)
+
     async def execute(
         project: str, job_id: str, sql: str, parameters: Any, ctx: AppContext, **options: Any
     ) -> Any:
-        judge.require(sql, project, ctx.catalog, parameters)
-        return await original(project, job_id, sql, parameters, ctx, **options)
+        judge.require(SENT.get() or Sent(sql, None), project, ctx.catalog, parameters)
+        return await original_execute(project, job_id, sql, parameters, ctx, **options)
 
-    original = replace(jobs, "execute_query_job", execute)
+    original_handle = replace(jobs, "_handle_query_job", handle)
+    original_execute = replace(jobs, "execute_query_job", execute)
 
 
 def judge_dry_runs(judge: "Judge") -> None:
@@ -100,7 +122,7 @@ def judge_dry_runs(judge: "Judge") -> None:
     async def respond(
         *, project_id: str, bq_sql: str, query_params: Any, ctx: AppContext, **options: Any
     ) -> Any:
-        judge.require(bq_sql, project_id, ctx.catalog, query_params)
+        judge.require(SENT.get() or Sent(bq_sql, None), project_id, ctx.catalog, query_params)
         return await original(
             project_id=project_id, bq_sql=bq_sql, query_params=query_params, ctx=ctx, **options
         )
@@ -114,7 +136,9 @@ def judge_scripts(judge: "Judge") -> None:
     async def run_query(self: ScriptInterpreter, sql: str) -> pa.Table:
         variables = variables_of(self._frames)
         if variables is not None:
-            judge.require_statement(sql, self._project_id, self._ctx.catalog, variables=variables)
+            judge.require_statement(
+                Sent(sql, None), self._project_id, self._ctx.catalog, variables=variables
+            )
         return await original(self, sql)
 
     original = replace(ScriptInterpreter, "_run_query", run_query)
@@ -128,68 +152,62 @@ class Judge:
         self._accepted: OrderedDict[object, None] = OrderedDict()
 
     def require(
-        self, sql: str, project: str, catalog: CatalogRepository, parameters: Any = None
+        self, sent: Sent, project: str, catalog: CatalogRepository, parameters: Any = None
     ) -> None:
         """Raise InvalidQueryError for a statement or script that BigQuery refuses."""
         from credix.local.bigquery.googlesql.engine import EngineError, StatementRefusedError
 
-        if not is_script(sql):
-            self.require_statement(sql, project, catalog, parameters)
+        if not is_script(sent.sql):
+            self.require_statement(sent, project, catalog, parameters)
             return
         try:
-            self.analyzer.check_script(sql)
-        except StatementRefusedError as refusal:
-            raise InvalidQueryError(refusal.message, location="query") from None
-        except EngineError as fault:
-            not_judged(fault)
+            self.analyzer.check_script(sent.sql)
+        except StatementRefusedError as refused:
+            raise InvalidQueryError(refused.message, location="query") from None
+        except EngineError as error:
+            not_judged(error)
 
     def require_statement(
         self,
-        sql: str,
+        sent: Sent,
         project: str,
         catalog: CatalogRepository,
         parameters: Any = None,
         variables: tuple["Field", ...] = (),
     ) -> None:
         """Raise InvalidQueryError for a single statement that BigQuery refuses."""
-        message = self._refusal(sql, project, catalog, read_parameters(parameters), variables)
+        from credix.local.bigquery.googlesql.analyzer import Names
+
+        names = Names(project, sent.dataset, read_parameters(parameters), variables)
+        message = self._refusal(sent.sql, names, catalog)
         if message is not None:
             raise InvalidQueryError(message, location="query")
 
-    def _refusal(
-        self,
-        sql: str,
-        project: str,
-        catalog: CatalogRepository,
-        parameters: "Parameters",
-        variables: tuple["Field", ...],
-    ) -> str | None:
+    def _refusal(self, sql: str, names: "Names", catalog: CatalogRepository) -> str | None:
         from credix.local.bigquery.googlesql.engine import EngineError, StatementRefusedError
 
-        tables = set(find_tables(named_tables(sql), project, catalog))
+        tables = set(find_tables(named_tables(sql), names, catalog))
         for _ in range(MOST_MISSING_TABLES):
             shapes = frozenset((as_shape(".".join(one.path)), one.fields) for one in tables)
-            key = (as_shape(sql), shapes, parameters, variables)
+            key = (as_shape(sql), shapes, names)
             if key in self._accepted:
                 self._accepted.move_to_end(key)
                 return None
             try:
-                self.analyzer.check_statement(
-                    sql, frozenset(tables), project, parameters, variables
-                )
-            except StatementRefusedError as refusal:
-                unknown = UNKNOWN_NAME.match(refusal.message)
+                self.analyzer.check_statement(sql, frozenset(tables), names)
+            except StatementRefusedError as refused:
+                unknown = UNKNOWN_NAME.match(refused.message)
                 if unknown is None:
-                    return refusal.message
+                    return refused.message
                 if unknown["kind"] != "Table":
-                    return None if is_beyond(unknown["name"]) else refusal.message
+                    return None if is_beyond(unknown["name"]) else refused.message
                 path = tuple(unknown["name"].replace("`", "").split("."))
-                found = set(find_tables([path], project, catalog)) - tables
+                found = set(find_tables([path], names, catalog)) - tables
                 if not found:
                     return None
                 tables |= found
-            except (EngineError, ValueError) as fault:
-                not_judged(fault)
+            except (EngineError, ValueError) as error:
+                not_judged(error)
                 return None
             else:
                 self._accepted[key] = None
@@ -199,8 +217,8 @@ class Judge:
         return None
 
 
-def not_judged(fault: Exception) -> None:
-    get_logger(__name__).warning("googlesql.not_judged", fault=str(fault))
+def not_judged(error: Exception) -> None:
+    get_logger(__name__).warning("googlesql.not_judged", error=str(error))
 
 
 def is_beyond(name: str) -> bool:
@@ -227,33 +245,26 @@ def named_tables(sql: str) -> Iterator[tuple[str, ...]]:
     except SqlglotError:
         return
     for table in tree.find_all(exp.Table):
-        path = tuple(part for one in table.parts for part in one.name.split("."))
-        if len(path) > 1:
-            yield path
+        yield tuple(part for one in table.parts for part in one.name.split("."))
 
 
 def find_tables(
-    paths: Iterable[tuple[str, ...]], project: str, catalog: CatalogRepository
+    paths: Iterable[tuple[str, ...]], names: "Names", catalog: CatalogRepository
 ) -> Iterator["Table"]:
-    """The tables and metadata views of these paths that the server has."""
-    from credix.local.bigquery.googlesql.metadata_views import (
-        INFORMATION_SCHEMA,
-        TABLES_OF_DATASET,
-        view_fields,
-    )
+    """The tables and metadata views of these paths that the server has, each by its whole path."""
+    from credix.local.bigquery.googlesql.metadata_views import is_metadata_view, view_fields
     from credix.local.bigquery.googlesql.tables import Table
 
     for path in paths:
-        is_view = path[-1].upper() == TABLES_OF_DATASET or (
-            len(path) > 1 and path[-2].upper() == INFORMATION_SCHEMA
-        )
-        if is_view:
+        if is_metadata_view(path):
             fields = view_fields(path[-1])
             if fields is not None:
-                yield Table(path if path[0] == project else (project, *path), fields)
+                yield Table(path if path[0] == names.project else (names.project, *path), fields)
             continue
-        whole = path if len(path) == 3 else (project, *path)
-        found = catalog.get_table(*whole) if len(whole) == 3 else None
+        whole = names.whole_path(path)
+        if whole is None:
+            continue
+        found = catalog.get_table(*whole)
         if found is not None and found.schema_.fields:
             yield Table(whole, tuple(fields_of(found)))
 

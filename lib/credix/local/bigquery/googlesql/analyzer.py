@@ -2,7 +2,8 @@
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
@@ -32,6 +33,28 @@ class Parameters:
     by_position: tuple[Field, ...] = ()
 
 
+@dataclass(frozen=True)
+class Names:
+    """What names of a statement mean besides tables.
+
+    `project` holds tables that are named without one, `dataset` (a project and a dataset) those
+    that are named alone. `variables` are those of the script around the statement.
+    """
+
+    project: str
+    dataset: tuple[str, str] | None = None
+    parameters: Parameters = field(default_factory=Parameters)
+    variables: tuple[Field, ...] = ()
+
+    def whole_path(self, path: tuple[str, ...]) -> tuple[str, str, str] | None:
+        """Project, dataset and table of a name; None where it cannot be one."""
+        if len(path) == 1 and self.dataset is not None:
+            return (*self.dataset, path[0])
+        if len(path) == 2:
+            return (self.project, path[0], path[1])
+        return (path[0], path[1], path[2]) if len(path) == 3 else None
+
+
 class Analyzer:
     """Google's analyzer with BigQuery's options. Calls must not overlap."""
 
@@ -40,35 +63,25 @@ class Analyzer:
         self._generation = self._engine.generation
         self._catalogs: OrderedDict[object, int] = OrderedDict()
 
-    def check_statement(
-        self,
-        sql: str,
-        tables: frozenset[Table],
-        project: str,
-        parameters: Parameters | None = None,
-        variables: tuple[Field, ...] = (),
-    ) -> None:
+    def check_statement(self, sql: str, tables: frozenset[Table], names: Names) -> None:
         """Analyze one statement.
 
         Args:
             sql: The statement, as it is sent to BigQuery.
-            tables: The tables that it names, as far as they exist.
-            project: The project whose tables may be named without it.
-            parameters: The job's query parameters.
-            variables: The variables of the script around it.
+            tables: The tables that it names, as far as they exist, by their whole paths.
+            names: What other names mean.
 
         Raises:
             StatementRefusedError: BigQuery refuses the statement.
             EngineError: The analyzer cannot say.
             ValueError: A column or parameter has a type that GoogleSQL does not have.
         """
-        given = parameters or Parameters()
         request = service.AnalyzeRequest(
             options=analyzer_options(
-                [(field.name, field_type(field)) for field in given.by_name],
-                [field_type(field) for field in given.by_position],
+                [(one.name, field_type(one)) for one in names.parameters.by_name],
+                [field_type(one) for one in names.parameters.by_position],
             ),
-            registered_catalog_id=self._register(tables, project, variables),
+            registered_catalog_id=self._register(tables, names),
         )
         answer = self._ask("Analyze", request, sql)
         if LAYOUT.search(sql):
@@ -110,27 +123,38 @@ class Analyzer:
         except StatementRefusedError as refusal:
             raise StatementRefusedError(as_bigquery_says_it(refusal.message, sql)) from None
 
-    def _register(
-        self, tables: frozenset[Table], project: str, variables: tuple[Field, ...]
-    ) -> int:
+    def _register(self, tables: frozenset[Table], names: Names) -> int:
         """The number of a catalog with these tables; it is sent when it is asked for first."""
         if self._generation != self._engine.generation:
             self._catalogs.clear()
             self._generation = self._engine.generation
-        key = (tables, project, variables)
+        key = (tables, names.project, names.dataset, names.variables)
         if key not in self._catalogs:
             if len(self._catalogs) >= MOST_CATALOGS:
                 oldest = self._catalogs.popitem(last=False)[1]
                 self._engine.call(
                     "UnregisterCatalog", service.UnregisterRequest(registered_id=oldest)
                 )
-            catalog = catalog_message(tables, project, language_options(), variables)
+            catalog = catalog_message(
+                {table: list(shorter_paths(table, names)) for table in tables},
+                names.variables,
+                language_options(),
+            )
             answer = self._engine.call(
                 "RegisterCatalog", service.RegisterCatalogRequest(simple_catalog=catalog)
             )
             self._catalogs[key] = service.RegisterResponse.FromString(answer).registered_id
         self._catalogs.move_to_end(key)
         return self._catalogs[key]
+
+
+def shorter_paths(table: Table, names: Names) -> Iterator[tuple[str, ...]]:
+    """The names by which a statement may call a table."""
+    yield table.path
+    if table.path[0] == names.project:
+        yield table.path[1:]
+    if table.path[:2] == names.dataset:
+        yield table.path[2:]
 
 
 def split_paths(sql: str) -> str:

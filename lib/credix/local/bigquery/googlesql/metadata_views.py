@@ -52,3 +52,9 @@ def view_fields(name: str) -> tuple[Field, ...] | None:
         return None
     words = (column.partition(":") for column in columns.split())
     return tuple(Field(name, kind or "STRING") for name, _, kind in words)
+
+
+def is_metadata_view(path: tuple[str, ...]) -> bool:
+    """Whether a path names one of BigQuery's own views."""
+    parts = [part.upper() for part in path]
+    return parts[-1] == TABLES_OF_DATASET or INFORMATION_SCHEMA in parts[:-1]

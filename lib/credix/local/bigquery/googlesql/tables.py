@@ -1,6 +1,6 @@
 """Tables and types as GoogleSQL takes them, from schemas as BigQuery's REST API has them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
@@ -97,15 +97,11 @@ def table_message(table: Table, name: str) -> simple_table_pb2.SimpleTableProto:
 
 
 def catalog_message(
-    tables: Iterable[Table],
-    project: str,
-    language: options_pb2.LanguageOptionsProto,
+    tables: Mapping[Table, Iterable[tuple[str, ...]]],
     variables: Iterable[Field],
+    language: options_pb2.LanguageOptionsProto,
 ) -> simple_catalog_pb2.SimpleCatalogProto:
-    """A catalog with BigQuery's functions, these tables and the variables of a script.
-
-    A table of the project is found with and without the project in its name.
-    """
+    """A catalog with BigQuery's functions, tables by their names, and variables of a script."""
     top = simple_catalog_pb2.SimpleCatalogProto(name="bigquery")
     top.builtin_function_options.language_options.CopyFrom(language)
     catalogs: dict[tuple[str, ...], simple_catalog_pb2.SimpleCatalogProto] = {(): top}
@@ -116,8 +112,7 @@ def catalog_message(
             catalogs[path] = catalog_of(path[:-1]).catalog.add(name=path[-1])
         return catalogs[path]
 
-    for table in tables:
-        paths = [table.path, table.path[1:]] if table.path[0] == project else [table.path]
+    for table, paths in tables.items():
         for path in paths:
             key = tuple(part.lower() for part in path)
             if key not in added:
