@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 the run failed, 2 wrong usage or settings, 3 another run h
 import json
 import logging
 import os
-import signal
 import sys
 import traceback
 from datetime import date
@@ -30,7 +29,7 @@ from credix.cli_help import COMMAND, ENV_OPTION, JSON_OPTION, examples
 from credix.cli_shell import VARIABLE, Commands, complete_job, next_command
 from credix.errors import CredixError, UnexpectedError
 from credix.foreign_text import traceback_without_values
-from credix.interrupts import TerminatedError, terminate
+from credix.interrupts import TerminatedError, end_by_signals
 from credix.json_log import reporter_for
 from credix.quick_imports import skip_schema_formats
 from credix.runs.jobs import find_job
@@ -233,7 +232,7 @@ def parse_value(text: str) -> Any:
 
 def main() -> None:
     """Run a command; every expected error is one sentence and an exit code."""
-    signal.signal(signal.SIGTERM, terminate)
+    end_by_signals()
     sys.excepthook = show_unexpected
     try:
         commands(prog_name=COMMAND, complete_var=VARIABLE, standalone_mode=False)
@@ -254,8 +253,9 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort) as error:
         # It would tell of the tasks that the interrupt has left unfinished.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        is_terminated = isinstance(error.__cause__ or error, TerminatedError)
-        terminal.tell("Ended by SIGTERM." if is_terminated else "Interrupted.")
+        cause = error.__cause__ or error
+        is_terminated = isinstance(cause, TerminatedError)
+        terminal.tell(f"Ended by {cause}." if is_terminated else "Interrupted.")
         sys.exit(1)
 
 

@@ -19,8 +19,8 @@ def follow_up(
     """Publish, tell the lineage, alert; what does not work is said in a sentence.
 
     Page and alerts are left to the next run then. `summary` says why the run failed without a value
-    of a row. A run that the user interrupted tells nobody; one that SIGTERM ended alerts and leaves
-    the lineage: it has little time.
+    of a row. A run that the user interrupted alerts no one; one that a signal ended alerts and
+    leaves the lineage: it has little time.
     """
     try:
         publish_history(states.lake)

@@ -75,7 +75,7 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, CellTimeoutError):
         return "A cell took longer than CREDIX_NOTEBOOK_TIMEOUT_SECONDS allows."
     if isinstance(error, TerminatedError):
-        return "It was ended by SIGTERM."
+        return f"It was ended by {error}."
     if isinstance(error, KeyboardInterrupt):
         return "It was interrupted by the user."
     return shorten(type(error).__name__, without_values(str(error)))

@@ -43,7 +43,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 
 def describe_error(error: BaseException) -> str:
     if isinstance(error, TerminatedError):
-        return "Ended by SIGTERM."
+        return f"Ended by {error}."
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted by the user."
     if isinstance(error, FenceError):
