@@ -22,6 +22,7 @@ from credix.local.postgres import DATABASE, USER, PostgresServer
 from credix.settings import Settings, own_variables
 from credix.sources import load_source, source_names
 from credix.steps.provision import provision_buckets, provision_warehouse
+from credix.steps.show import NOT_SHOWN
 from tests.receiver import Receiver, receiving
 from tests.tables import Table
 
@@ -98,6 +99,9 @@ def settings(
     yield made
     with connected(made) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+    # A run goes on where something could not be shown; in a test that is a fault of ours.
+    executed = list(made.run_dir.rglob("*.ipynb"))
+    assert [path.name for path in executed if NOT_SHOWN in path.read_text("utf-8")] == []
 
 
 def empty(settings: Settings) -> None:

@@ -237,6 +237,28 @@ class TestNotebooks:
         assert max(len(line) for source in code for line in source.splitlines()) <= 120
 
 
+@pytest.mark.parametrize("notebook", STEPS, ids=lambda path: path.stem)
+def test_what_a_step_computes_only_to_show_it_cannot_fail_the_run(notebook: Path) -> None:
+    code = [ast.parse(cell.source) for cell in cells_of(notebook) if cell.cell_type == "code"]
+    guarded = {
+        call
+        for cell in code
+        for block in ast.walk(cell)
+        if isinstance(block, ast.With) and "show.optional(" in ast.unparse(block)
+        for call in ast.walk(block)
+    }
+    shows = re.compile(r"profile\.\w+|\w+\.plot_\w+|report\.table|\w+\.count_tiers|\w+\.addresses")
+    unguarded = [
+        ast.unparse(call)
+        for cell in code
+        for call in ast.walk(cell)
+        if isinstance(call, ast.Call)
+        and shows.fullmatch(ast.unparse(call.func))
+        and call not in guarded
+    ]
+    assert unguarded == []
+
+
 def test_a_run_has_five_notebooks_and_people_two_more() -> None:
     assert [notebook.stem[:2] for notebook in STEPS] == ["01", "02", "03", "04", "05"]
     assert {path.stem for path in NOTEBOOKS} - {path.stem for path in STEPS} == {

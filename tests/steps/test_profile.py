@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,3 +27,22 @@ def test_ranges_of_texts_and_of_personal_columns_are_masked(
 
     assert found.loc[["name", "born_on"], ["min", "max"]].to_numpy().tolist() == [[MASK, MASK]] * 2
     assert found.loc["n", ["min", "max"]].tolist() == ["1", "7"]
+
+
+def test_amounts_at_the_limit_are_shown(settings: Settings, tmp_path: Path) -> None:
+    greatest = Decimal("9" * 29 + ".5")
+    rows = {
+        "amount": pa.array([greatest, greatest, None, -greatest], pa.decimal128(38, 9)),
+        'a "name"': [True, False, None, None],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "p.parquet")
+    run = SimpleNamespace(settings=settings, source=load_source("installments"))
+    delta = SimpleNamespace(parts=[SimpleNamespace(path=tmp_path / "p.parquet")])
+
+    found = summarize(run, delta).to_numpy().tolist()
+
+    number, text = "DECIMAL(38,9)", f"{greatest}00000000"
+    assert found == [
+        ["amount", number, 25.0, 2, f"-{text}", text],
+        ['a "name"', "BOOLEAN", 50.0, 2, "false", "true"],
+    ]

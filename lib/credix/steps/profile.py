@@ -4,27 +4,47 @@ import duckdb
 import pandas as pd
 
 from credix.settings import Settings
+from credix.source_sql import quote
 from credix.steps.context import Run
 from credix.steps.extract import Delta
 
 MASK = "masked"
+COLUMNS = ["column", "type", "nulls %", "distinct", "min", "max"]
 
 
 def summarize(run: Run, delta: Delta) -> pd.DataFrame:
-    """One line per column: type, share of nulls, distinct values, smallest and greatest."""
+    """Return one line per column: type, share of nulls, distinct values, smallest and greatest.
+
+    Nothing is summed up, as DuckDB's SUMMARIZE does: two great amounts exceed its widest number.
+    """
     if not delta.parts:
-        return pd.DataFrame(columns=["column", "type", "nulls %", "distinct", "min", "max"])
+        return pd.DataFrame(columns=COLUMNS)
     with connect(run.settings) as connection:
-        summary = connection.execute(
-            "SELECT column_name, column_type, null_percentage, approx_unique, min, max "
-            "FROM (SUMMARIZE SELECT * FROM read_parquet(?))",
-            [paths(delta)],
-        ).df()
-    summary.columns = ["column", "type", "nulls %", "distinct", "min", "max"]
+        query, files = "FROM read_parquet(?)", [paths(delta)]
+        described = connection.execute(f"DESCRIBE {query}", files).fetchall()
+        figures = ", ".join(f"[{', '.join(figures_of(quote(name)))}]" for name, *_ in described)
+        found = connection.execute(f"SELECT {figures} {query}", files).fetchall()[0]
+    lines = [
+        (name, kind, float(nulls), int(distinct), least, greatest)
+        for (name, kind, *_), (nulls, distinct, least, greatest) in zip(
+            described, found, strict=True
+        )
+    ]
+    summary = pd.DataFrame(lines, columns=COLUMNS)
     # A text's extremes say little and may be a name: ranges are for numbers, dates and instants.
     is_masked = (summary["type"] == "VARCHAR") | summary["column"].isin(run.source.personal_data)
     summary.loc[is_masked, ["min", "max"]] = MASK
     return summary
+
+
+def figures_of(column: str) -> tuple[str, ...]:
+    """Return the SQL of a column's figures, all of them texts."""
+    return (
+        f"(round(100 * (1 - count({column}) / count(*)), 2))::VARCHAR",
+        f"approx_count_distinct({column})::VARCHAR",
+        f"min({column})::VARCHAR",
+        f"max({column})::VARCHAR",
+    )
 
 
 def plot_months(run: Run, delta: Delta) -> None:

@@ -1,17 +1,51 @@
-"""Runs and step results as small tables, for the first and the last cell of a notebook."""
+"""Runs and step results as small tables, for the first and the last cell of a notebook.
+
+What only shows fails no run: a note takes the place of what could not be shown.
+"""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
+from credix.foreign_text import without_values
 from credix.freshness import bounds_in_words
 from credix.steps.context import Run
 
 HIDDEN = {"effects", "monitoring", "nodes", "progress", "parts", "files", "jobs"}
 COUNTED = ("parts", "files", "jobs")
+NOT_SHOWN = "could not be shown"
+
+
+@dataclass(frozen=True)
+class Optional:
+    """Prints a note, without values, where the block that shows `what` fails."""
+
+    what: str
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        _: TracebackType | None,
+    ) -> bool:
+        if kind is None or not isinstance(error, Exception):
+            return False
+        line = (str(error).strip().splitlines() or [""])[0]
+        print(f"{self.what} {NOT_SHOWN}: {kind.__name__}: {without_values(line)}")
+        return True
+
+
+def optional(what: str) -> Optional:
+    """Return a block in which nothing but an interruption ends the run: it only shows `what`."""
+    return Optional(what)
 
 
 def describe_run(run: Run) -> Styler:
