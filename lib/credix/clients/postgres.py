@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import Any, Self
 
 import adbc_driver_manager
@@ -17,11 +18,15 @@ from credix.settings import Settings
 CONNECT_SECONDS = 10
 # An analyst who leaves a notebook half run must not hold back the server's vacuum for ever.
 IDLE_SECONDS = 1800
+# Client and server notice within about two minutes that the other one is gone.
+KEEPALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 # A batch of the driver's own 16 MiB would be most of what a connection needs.
 BATCH_OPTION = {"adbc.postgresql.batch_size_hint_bytes": str(4 << 20)}
 # libpq gives no SQLSTATE for a connection that the server answered and refused.
 REFUSED_CONNECTION = ("does not exist", "no pg_hba.conf entry", "permission denied for database")
 REFUSED_ENCRYPTION = ("does not support SSL", "certificate")
+# What versions of PostgreSQL say of a snapshot whose session has ended.
+ENDED_SNAPSHOT = ("22023", "42704", "55000")
 # The error to raise for an SQLSTATE.
 Refusals = Mapping[str, CredixError]
 
@@ -38,6 +43,7 @@ class SourceConnection:
             self._connection = psycopg2.connect(**self._arguments())
             self._connection.autocommit = True
         self.snapshot_id: str | None = None
+        self._streams, self._streams_lock = 0, Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +87,7 @@ class SourceConnection:
 
         with (
             self._translated(),
+            self._kept_alive(),
             adbc.connect(make_dsn(**self._arguments()), autocommit=True) as reader,
             reader.cursor() as cursor,
         ):
@@ -90,6 +97,23 @@ class SourceConnection:
             for sql in statements:
                 cursor.execute(sql)
                 yield from cursor.fetch_record_batch()
+
+    @contextmanager
+    def _kept_alive(self) -> Iterator[None]:
+        """Let the session that holds the snapshot idle while others read with it."""
+        with self._streams_lock:
+            self._streams += 1
+            if self._streams == 1:
+                self.execute("SET idle_in_transaction_session_timeout = 0")
+        try:
+            yield
+        finally:
+            with self._streams_lock:
+                self._streams -= 1
+                if self._streams == 0:
+                    # Where this session has ended, the error that says so is on its way.
+                    with suppress(CredixError):
+                        self.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
 
     def flush_log(self) -> str:
         """Return a place in the server's log after every commit that is visible so far.
@@ -117,13 +141,15 @@ class SourceConnection:
             "sslmode": settings.postgres_sslmode,
             **({"sslrootcert": root} if (root := settings.postgres_sslrootcert) else {}),
             "connect_timeout": CONNECT_SECONDS,
+            **KEEPALIVE,
             "application_name": "credix",
             "client_encoding": "UTF8",
             "options": (
                 "-c TimeZone=UTC -c DateStyle=ISO -c row_security=off "
                 "-c standard_conforming_strings=on "
                 f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000} "
-                f"-c lock_timeout={max(1, round(settings.retry_seconds * 1000))}"
+                + "".join(f"-c tcp_{name}={value} " for name, value in KEEPALIVE.items())
+                + f"-c lock_timeout={max(1, round(settings.retry_seconds * 1000))}"
             ),
         }
 
@@ -173,6 +199,12 @@ def translate(sqlstate: str | None, message: str, address: str) -> CredixError:
         return TransientError(
             "The source table is locked by another transaction, by a TRUNCATE, an ALTER or a "
             "VACUUM FULL, for longer than CREDIX_RETRY_SECONDS. Run again when it is over."
+        )
+    if code in ENDED_SNAPSHOT and "snapshot" in message:
+        return TransientError(
+            f"PostgreSQL at {address} has ended the session that holds the snapshot of this run: "
+            "run again. If it happens again, look for what ends idle sessions, such as a proxy or "
+            "pg_terminate_backend."
         )
     if code[:2] == "22":
         without_value = re.sub('"[^"]*"', "…", line)
