@@ -34,8 +34,8 @@ REFUSED = {
     "SELECT id * 2 AS twice, twice + 1 FROM companies": "Unrecognized name: twice",
     "SELECT * REPLACE (count(*) OVER () AS id) FROM companies": "Cannot use analytic functions "
     "inside SELECT * REPLACE",
-    "MERGE INTO companies AS t USING (SELECT delta.* REPLACE (if(count(*) OVER (PARTITION BY id) = 1, "
-    "id, error('twice')) AS id) FROM companies AS delta) AS s ON t.id = s.id "
+    "MERGE INTO companies AS t USING (SELECT d.* REPLACE (if(count(*) OVER (PARTITION BY id) = 1, "
+    "id, error('twice')) AS id) FROM companies AS d) AS s ON t.id = s.id "
     "WHEN MATCHED THEN UPDATE SET tier = s.tier": "Cannot use analytic functions inside",
     "SELECT tier, id, count(*) FROM companies GROUP BY tier": "references column id which is "
     "neither grouped nor aggregated",
