@@ -186,6 +186,7 @@ class TestWhatTheAnalyzerDoesNotKnow:
         [
             "SELECT contains_substr('Credix', 'red')",
             "SELECT session_user() IS NULL",
+            "SELECT cast(id AS BIGINT) FROM companies",
         ],
     )
     def test_the_server_decides_alone(self, companies: bigquery.Client, sql: str) -> None:

@@ -31,6 +31,8 @@ SCALARS = {
     "TIME",
     "TIMESTAMP",
 }
+# BigQuery reference, "Data types": aliases of INT64 that GoogleSQL's catalog does not have.
+INTEGERS = ("BIGINT", "BYTEINT", "INT", "INTEGER", "SMALLINT", "TINYINT")
 STRUCTS = {"RECORD", "STRUCT"}
 
 
@@ -112,6 +114,8 @@ def catalog_message(
             catalogs[path] = catalog_of(path[:-1]).catalog.add(name=path[-1])
         return catalogs[path]
 
+    for alias in INTEGERS:
+        top.named_type.add(name=alias, type=scalar_type("INT64"))
     for table, paths in tables.items():
         for path in paths:
             key = tuple(part.lower() for part in path)
