@@ -20,6 +20,11 @@
             'expected_amount is null or (paid_date is not null and paid_amount is null)'
         ),
         ('NEGATIVE_AMOUNT', 'expected_amount < 0 or paid_amount < 0'),
+        (
+            'AMOUNT_OUT_OF_RANGE',
+            'expected_amount > ' ~ var('out_of_range_amount_brl')
+            ~ ' or paid_amount > ' ~ var('out_of_range_amount_brl')
+        ),
     ]) -}}
 {%- endmacro -%}
 

@@ -3,21 +3,32 @@
   denominator is 0. Both are INT64 expressions and the denominator is not negative: the arithmetic
   stays in integers, so that a value on a threshold does not depend on binary fractions. The first
   argument of DIV is in parentheses of its own: the local BigQuery writes DIV as an operator and
-  would lose the order.
+  would lose the order. What does not fit into INT64 is NULL instead of an error, which would stop
+  the whole table for one row: SAFE_MULTIPLY and SAFE_ADD.
 -#}
 {%- macro exact_ratio(numerator, denominator) -%}
 {%- set hundredths -%}
 sign({{ numerator }})
-            * (div((200 * abs({{ numerator }}) + {{ denominator }}), nullif(2 * {{ denominator }}, 0)))
+            * (div(
+                (safe_add(safe_multiply(200, abs({{ numerator }})), {{ denominator }})),
+                nullif(safe_multiply(2, {{ denominator }}), 0)
+            ))
 {%- endset -%}
 {{- from_hundredths(hundredths) -}}
 {%- endmacro -%}
 
-{#- part of whole in percent with two decimals; neither is negative. -#}
+{#-
+  part of whole in percent with two decimals; neither is negative. NULL as well where 20000 * part
+  exceeds INT64: parts above 460 trillion.
+-#}
 {%- macro exact_percent(part, whole) -%}
-    {{- from_hundredths(
-        '(div((20000 * ' ~ part ~ ' + ' ~ whole ~ '), nullif(2 * ' ~ whole ~ ', 0)))'
-    ) -}}
+    {%- set hundredths -%}
+(div(
+                (safe_add(safe_multiply(20000, {{ part }}), {{ whole }})),
+                nullif(safe_multiply(2, {{ whole }}), 0)
+            ))
+    {%- endset -%}
+    {{- from_hundredths(hundredths) -}}
 {%- endmacro -%}
 
 {%- macro from_hundredths(integer) -%}

@@ -80,8 +80,8 @@ amounts_in_cents as (
 
     select
         *,
-        cast(round(total_expected_amount * 100) as int64) as expected_in_cents,
-        cast(round(total_paid_amount * 100) as int64) as paid_in_cents
+        safe_cast(round(total_expected_amount * 100) as int64) as expected_in_cents,
+        safe_cast(round(total_paid_amount * 100) as int64) as paid_in_cents
     from companies_with_payments
 
 ),
