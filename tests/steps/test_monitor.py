@@ -1,20 +1,23 @@
 """Elementary for real: its tables, monitors and page on the local servers."""
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from credix.clients import dbt_results
 from credix.clients.elementary import find_packages
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
 from credix.errors import SettingsError
-from credix.paths import browser_address
+from credix.paths import browser_address, paths_of
 from credix.runs.alert import find_monitored
 from credix.settings import Settings
-from credix.steps.monitor import first_day
+from credix.steps.context import Run
+from credix.steps.monitor import first_day, result_files
 from tests.browser import CHROMIUM, WIDTHS, browsing, shown
 from tests.elementary import FOLDER, IS_HERE, WHY
 from tests.receiver import Receiver
@@ -44,6 +47,30 @@ def test_runs_are_looked_for_since_the_newest_that_elementary_has(
     known: set[str], day: str
 ) -> None:
     assert first_day(known, NOW).date().isoformat() == day
+
+
+def test_results_that_elementary_has_are_not_downloaded_again(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, runs = datetime.now(UTC), paths_of(lake.settings).runs
+    names = [f"{now:%Y%m%dT%H%M}{number:02}Z-full-1f2e3d" for number in range(12)]
+    for number, name in enumerate(names):
+        path = f"{runs}dt={now.date()}/{name}/{dbt_results.FILE}"
+        lake.upload("test", lake.settings.archive_bucket, path, f"line {number}".encode())
+    run = cast("Run", SimpleNamespace(settings=lake.settings, lake=lake, run_id="own"))
+    run.folder = tmp_path
+    dbt_results.add_lines(tmp_path, [{"own": 1}])
+    downloaded: list[str] = []
+    read = lake.read_bytes
+
+    def watched(bucket: str, path: str) -> bytes:
+        downloaded.append(path)
+        return read(bucket, path)
+
+    monkeypatch.setattr(lake, "read_bytes", watched)
+    found = dict(result_files(run, set(names[:10]), now - timedelta(days=1)))
+    assert found == {names[10]: ["line 10"], names[11]: ["line 11"], "own": ['{"own": 1}']}
+    assert len(downloaded) == 2
 
 
 @pytest.fixture

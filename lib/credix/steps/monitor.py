@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from credix.clients import dbt_results
-from credix.clients.dbt import FAILED, DbtNode
+from credix.clients.dbt_nodes import FAILED, DbtNode
 from credix.clients.elementary import PAGE_DAYS, Elementary, find_packages
 from credix.errors import CredixError
 from credix.foreign_text import without_values
@@ -20,6 +21,8 @@ from credix.steps.context import Run
 
 # Results of runs that are older than Elementary's page shows are not looked for.
 LOOKS_BACK = timedelta(days=PAGE_DAYS)
+# Result files that are downloaded at a time.
+DOWNLOADS = 8
 ABSENT = "Elementary is not installed: ./run_pipeline.py install-elementary"
 IN_SANDBOX = "A sandbox run is not watched: its tables and its page are nobody's."
 COLUMNS = ["monitor", "table", "status", "seconds", "finding"]
@@ -92,11 +95,8 @@ def describe(node: DbtNode) -> dict[str, Any]:
 def hand_over_results(run: Run) -> str:
     """Load the results that Elementary lacks into a temp table; its name, "" without any."""
     known = recorded_runs(run)
-    tables = [
-        dbt_results.as_table(lines, run_id, job_of(run_id))
-        for run_id, lines in result_files(run, first_day(known, datetime.now(UTC)))
-        if run_id not in known
-    ]
+    found = result_files(run, known, first_day(known, datetime.now(UTC)))
+    tables = [dbt_results.as_table(lines, run_id, job_of(run_id)) for run_id, lines in found]
     rows = dbt_results.concatenate(tables)
     if not rows.num_rows:
         return ""
@@ -137,17 +137,37 @@ def first_day(known: set[str], now: datetime) -> datetime:
     return max(began - timedelta(days=1), earliest) if began else earliest
 
 
-def result_files(run: Run, since: datetime) -> Iterator[tuple[str, list[str]]]:
-    """Run id and lines of every run since that day, and of this one, which is not archived yet."""
+def result_files(run: Run, known: set[str], since: datetime) -> Iterator[tuple[str, list[str]]]:
+    """Run id and lines of every run since that day that is not known, and of this one.
+
+    This one is not archived yet. A file's run is told by its name: only what is new is downloaded,
+    several files at a time.
+    """
     root, bucket = paths_of(run.settings).runs, run.settings.archive_bucket
     days = (datetime.now(UTC) - since).days
-    for number in range(days + 1):
-        day = (since + timedelta(days=number)).date().isoformat()
-        for blob in run.lake.blobs(bucket, f"{root}dt={day}/"):
-            if blob.name.endswith(f"/{dbt_results.FILE}"):
-                text = run.lake.read_bytes(bucket, blob.name).decode(errors="replace")
-                yield blob.name.split("/")[-2], text.splitlines()
-    yield run.run_id, own_lines(run.folder)
+    listed = [
+        blob.name
+        for number in range(days + 1)
+        for blob in run.lake.blobs(
+            bucket, f"{root}dt={(since + timedelta(days=number)).date().isoformat()}/"
+        )
+    ]
+    new = [
+        name
+        for name in listed
+        if name.endswith(f"/{dbt_results.FILE}") and run_of(name) not in known | {run.run_id}
+    ]
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        contents = pool.map(lambda name: run.lake.read_bytes(bucket, name), new)
+        for name, content in zip(new, contents, strict=True):
+            yield run_of(name), content.decode(errors="replace").splitlines()
+    if run.run_id not in known:
+        yield run.run_id, own_lines(run.folder)
+
+
+def run_of(path: str) -> str:
+    """The run whose folder in the archive holds a file."""
+    return path.split("/")[-2]
 
 
 def own_lines(folder: Path) -> list[str]:
