@@ -120,6 +120,25 @@ def test_retries_end_in_time_with_one_sentence(retry_seconds: float) -> None:
     assert effects.records == []
 
 
+def test_what_works_for_longer_than_the_bound_before_it_fails_is_tried_again() -> None:
+    """As a job that fails after minutes: the bound counts from the first failure."""
+    effects, action = Effects(retry_seconds=0.2), failing(1, google.ServiceUnavailable("x"))
+
+    def work() -> str:
+        time.sleep(0.25)
+        return action()
+
+    assert effects.perform("warehouse.load", "x", work) == "done"
+    assert effects.records[0].tries == 2
+
+
+def test_a_server_that_gives_a_reason_is_quoted_without_values() -> None:
+    with pytest.raises(TransientError, match=r"ServiceUnavailable: Cannot read '…' in one line\)"):
+        Effects(retry_seconds=0).read(
+            "x", failing(1, google.ServiceUnavailable("Cannot read 'Ana Lima' in\none line."))
+        )
+
+
 def test_a_question_is_retried_and_not_recorded() -> None:
     effects = Effects(retry_seconds=30)
     assert effects.read("x", failing(1, google.BadGateway("x"))) == "done"

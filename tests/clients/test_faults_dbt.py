@@ -1,20 +1,26 @@
-"""dbt against a BigQuery that fails."""
+"""dbt against a BigQuery that fails, and against one whose jobs fail."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from credix.clients.dbt import Dbt, DbtNode
+from credix.clients.dbt import Dbt
+from credix.clients.dbt_nodes import DbtNode
+from credix.clients.dbt_results import FILE
 from credix.clients.effects import Effects
 from credix.clients.warehouse import Warehouse
-from credix.errors import TransientError
+from credix.errors import CostError, CredixError, DataError, SettingsError, TransientError
 from credix.settings import Settings
 from credix.sources import load_source
+from tests.clients.test_bigquery_reasons import CANCELLED, DENIED, RETRYING, SERIALIZE, TIMED_OUT
 from tests.faults import FAULTS, SLOW, FaultyServer, faulty_server
+from tests.faults_jobs import FailingJobs, failing_jobs
 
 TEMP = "cnpj_ws_000000000001"
+MERGE, UNIQUE, NOT_NULL = "merge into", "unique_cnpj_ws_cnpj", "not_null_cnpj_ws_cnpj"
 
 
 def build(settings: Settings, server: FaultyServer, folder: Path, timeout: float) -> list[DbtNode]:
@@ -71,3 +77,91 @@ def test_a_fault_in_the_middle_is_none_of_the_data(
     with pytest.raises(TransientError, match=r"does not answer .*Run again when"):
         build(settings, server, tmp_path, 2)
     assert time.monotonic() - started < 60
+
+
+@pytest.fixture
+def jobs(warehouse: Warehouse) -> Iterator[FailingJobs]:
+    """BigQuery with an empty delta to merge, whose jobs can be made to fail."""
+    warehouse.create_table("temp", TEMP, load_source("cnpj_ws").landing_columns)
+    with failing_jobs(warehouse.settings.bigquery_endpoint or "") as made:
+        yield made
+
+
+def kept(folder: Path) -> dict[str, tuple[str, int]]:
+    """Status and attempts of each line that Elementary will get, of which a node has one."""
+    lines = [json.loads(line) for line in (folder / FILE).read_text("utf-8").splitlines()]
+    found = {line["name"]: (line["status"], line["attempts"]) for line in lines}
+    assert len(found) == len(lines)
+    return found
+
+
+def test_jobs_that_fail_for_now_are_followed_by_others_and_only_these(
+    jobs: FailingJobs, settings: Settings, tmp_path: Path
+) -> None:
+    """The merge, then two of its tests, each for a reason that dbt tells in another way."""
+    faults = {
+        MERGE: ("backendError", RETRYING),
+        UNIQUE: ("invalidQuery", SERIALIZE),
+        NOT_NULL: ("jobRateLimitExceeded", "A message that nobody knows."),
+    }
+    jobs.fails = lambda sql, number: next(
+        (fault for words, fault in faults.items() if words in sql and number == 1), None
+    )
+    nodes = {node.name: node for node in build(settings, jobs, tmp_path, 20)}
+    assert {node.status for node in nodes.values()} == {"success", "pass"}
+    for words in faults:
+        assert len(jobs.ids(words)) == len(set(jobs.ids(words))) == 2, words
+    again = {name: node.attempts for name, node in nodes.items() if node.attempts > 1}
+    assert again == {"cnpj_ws": 2, UNIQUE: 2, NOT_NULL: 2}
+    assert "Retrying may solve the problem" in nodes["cnpj_ws"].earlier
+    lines = kept(tmp_path)
+    assert (lines["cnpj_ws"], lines[UNIQUE]) == (("success", 2), ("pass", 2))
+    assert {name for name, (_, attempts) in lines.items() if attempts > 1} == set(again)
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "error", "code"),
+    [
+        ("accessDenied", DENIED, SettingsError, 2),
+        ("stopped", CANCELLED, TransientError, 1),
+        ("stopped", TIMED_OUT, CostError, 1),
+        ("invalidQuery", "Division by zero: 1 / 0", DataError, 1),
+    ],
+)
+def test_a_job_that_fails_for_good_is_not_followed_by_another(
+    jobs: FailingJobs,
+    settings: Settings,
+    tmp_path: Path,
+    reason: str,
+    message: str,
+    error: type[CredixError],
+    code: int,
+) -> None:
+    jobs.fails = lambda sql, _: (reason, message) if MERGE in sql else None
+    with pytest.raises(error, match=r"model cnpj_ws: ") as told:
+        build(settings, jobs, tmp_path, 20)
+    assert (type(told.value), told.value.exit_code) == (error, code)
+    assert len(jobs.ids(MERGE)) == 1
+    assert kept(tmp_path)["cnpj_ws"] == ("error", 1)
+
+
+def test_a_fault_of_the_data_decides_and_the_one_that_passes_is_told_as_well(
+    jobs: FailingJobs, settings: Settings, tmp_path: Path
+) -> None:
+    faults = {UNIQUE: ("invalidQuery", "Division by zero: 1 / 0"), NOT_NULL: ("x", RETRYING)}
+    jobs.fails = lambda sql, _: next((f for words, f in faults.items() if words in sql), None)
+    with pytest.raises(DataError, match=rf"2 of \d failed: test {UNIQUE}: .*test {NOT_NULL}: "):
+        build(settings, jobs, tmp_path, 20)
+    assert len(jobs.ids(UNIQUE)) == len(jobs.ids(NOT_NULL)) == 1
+
+
+def test_a_job_that_goes_on_failing_for_now_is_given_up_within_the_bound(
+    jobs: FailingJobs, settings: Settings, tmp_path: Path
+) -> None:
+    jobs.fails = lambda sql, _: ("backendError", RETRYING) if MERGE in sql else None
+    quick = settings.model_copy(update={"retry_seconds": 1})
+    with pytest.raises(TransientError, match=r"model cnpj_ws \(\d attempts\): .*Run again when"):
+        build(quick, jobs, tmp_path, 20)
+    ids = jobs.ids(MERGE)
+    assert 2 <= len(ids) == len(set(ids))
+    assert kept(tmp_path)["cnpj_ws"] == ("error", len(ids))

@@ -7,14 +7,23 @@ from typing import Any
 
 import pytest
 
+from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import DataError, SettingsError
+from credix.errors import (
+    CostError,
+    CredixError,
+    DataError,
+    SettingsError,
+    StepError,
+    TransientError,
+)
 from credix.paths import hashed_table, paths_of
 from credix.schema import Column
 from credix.settings import Settings
 from credix.steps import load as step
 from credix.steps.context import Run, write_json
+from tests.faults_jobs import failing_jobs
 from tests.runs_by_hand import begin, extract, land, load
 from tests.steps.test_land import places
 from tests.tables import Table
@@ -65,6 +74,32 @@ class TestLoad:
         assert (again["rows"], again["files"]) == (first["rows"], first["files"])
         assert rows(landed, first["temp_table"]) == before
         assert places(landed) == {"landing": [], "archive": [file_of(landed)], "failed": []}
+
+    @pytest.mark.parametrize(
+        ("reason", "error"),
+        [
+            ("accessDenied", SettingsError),
+            ("notFound", SettingsError),
+            ("stopped", TransientError),
+            ("backendError", TransientError),
+            ("responseTooLarge", CostError),
+            ("a reason of tomorrow", StepError),
+        ],
+    )
+    def test_what_is_not_the_files_fault_leaves_them_where_they_are(
+        self, landed: Run, reason: str, error: type[CredixError]
+    ) -> None:
+        with failing_jobs(landed.settings.bigquery_endpoint or "") as server:
+            server.fails = lambda *_: (reason, "It failed.")
+            led = landed.settings.model_copy(update={"bigquery_endpoint": server.address})
+            columns = step.read_reference(landed)
+            landed.__dict__["warehouse"] = Warehouse(led, Effects(0.3))
+            with pytest.raises(CredixError) as told:
+                step.load_hashed(landed, columns)
+            assert type(told.value) is error
+            assert places(landed) == {"landing": [file_of(landed)], "archive": [], "failed": []}
+            server.fails = lambda *_: None
+            assert step.load_hashed(landed, columns) == 2
 
     def test_loading_again_after_it_died_before_archiving_ends_the_same(self, landed: Run) -> None:
         columns = step.read_reference(landed)

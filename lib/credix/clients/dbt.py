@@ -2,25 +2,25 @@
 
 import hashlib
 import os
-import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from google.api_core.exceptions import ServiceUnavailable
 
+from credix.clients.bigquery_errors import own_error
+from credix.clients.bigquery_reasons import Fault, fault_of_text
+from credix.clients.dbt_attempts import BuildAttempts
 from credix.clients.dbt_call import call_dbt
-from credix.clients.dbt_faults import bound_requests, failed_build, passes_by_itself
-from credix.clients.dbt_results import add_lines, describe_result
+from credix.clients.dbt_faults import failed_build, is_given_up, prepare_dbt
+from credix.clients.dbt_nodes import DbtNode, Outcome, in_one_line, job_of, read_outcomes
+from credix.clients.dbt_results import add_lines
 from credix.clients.effects import Effects
-from credix.clients.job_records import JobRecord, is_measured_by, known, limit_error, names_limit
-from credix.errors import SettingsError, StepError
-from credix.foreign_text import without_values
+from credix.clients.job_records import is_measured_by
+from credix.errors import SettingsError, StepError, TransientError
 from credix.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:
@@ -28,29 +28,6 @@ if TYPE_CHECKING:
 
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
 PARSE_CACHE = "partial_parse.msgpack"
-# Where GoogleSQL finds fault with a statement.
-PLACE = re.compile(r" at \[(?P<line>\d+):(?P<column>\d+)\]")
-# What dbt writes before each statement: node, versions, profile.
-COMMENT_LINES = 1
-LONGEST_MESSAGE, LONGEST_END = 500, 60
-FAILED = {"error", "fail", "runtime error", "partial success"}
-
-
-@dataclass(frozen=True)
-class DbtNode:
-    """The result of one model or test; `table` is what a test looks at."""
-
-    name: str
-    kind: str
-    table: str
-    status: str
-    rows: int | None
-    failures: int | None
-    bytes_processed: int | None
-    bytes_billed: int | None
-    job_id: str | None
-    seconds: float
-    message: str
 
 
 class Dbt:
@@ -72,53 +49,56 @@ class Dbt:
     def build(
         self, effect: str, selectors: Sequence[str], values: Mapping[str, str]
     ) -> list[DbtNode]:
-        """Build models and run their tests; raises DataError naming what failed.
+        """Build models and run their tests, again where they failed for a reason that passes.
 
-        What became of each is kept in the run's folder, whether or not it failed.
+        Raises DataError naming what failed, or the error of what else was the matter. What became
+        of each is kept in the run's folder, whether or not it failed.
         """
         command = ["build", "--exclude-resource-type", "unit_test"]
-        result, nodes = self._execute(effect, command, selectors, values)
-        add_lines(self.folder, describe_results(result, selectors))
-        failed = [node for node in nodes if node.status in FAILED]
+        target = f"dbt {' '.join(selectors)}"
+        attempts = BuildAttempts(lambda chosen: self._start([*command, *chosen], values), selectors)
+        try:
+            self.effects.perform(effect, target, attempts.run)
+        except TransientError:
+            # What the nodes say of it is told below.
+            if not attempts.nodes:
+                raise
+        finally:
+            if attempts.nodes:
+                add_lines(self.folder, attempts.lines)
+        failed = [node for node in attempts.nodes if node.has_failed]
         if failed:
-            over = next((node for node in failed if names_limit(node.message)), None)
-            if over:
-                raise limit_error(self.settings, f"dbt {over.kind} {over.name}", over.message)
-            raise failed_build(failed, len(nodes))
-        return nodes
+            raise failed_build(failed, len(attempts.nodes), self.settings)
+        return attempts.nodes
 
     def execute(
         self, effect: str, command: str, selectors: Sequence[str], values: Mapping[str, str]
     ) -> list[DbtNode]:
         """Run a command of dbt, such as `test`; a node that fails is told by its status."""
-        return self._execute(effect, [command], selectors, values)[1]
+        arguments, target = [command, "--select", *selectors], f"dbt {' '.join(selectors)}"
+        outcomes = self.effects.perform(effect, target, lambda: self._start(arguments, values))
+        return [outcome.node for outcome in outcomes]
 
-    def _execute(
-        self,
-        effect: str,
-        command: Sequence[str],
-        selectors: Sequence[str],
-        values: Mapping[str, str],
-    ) -> tuple["dbtRunnerResult", list[DbtNode]]:
-        """Raises SettingsError where dbt did not come to any node."""
-        arguments = [*command, "--select", *selectors]
-        target = f"dbt {' '.join(selectors)}"
-        result = self.effects.perform(effect, target, lambda: self._start(arguments, values))
-        nodes = read_nodes(result, is_measured=is_measured_by(self.settings))
-        self.effects.jobs.extend(job_of(node) for node in nodes)
-        has_failed = any(node.status in FAILED for node in nodes)
-        if not has_failed and (result.exception or not result.success):
-            raise SettingsError(f"dbt could not start: {in_one_line(result.exception)}")
-        if not nodes:
-            raise SettingsError(f"dbt selected nothing with {' '.join(selectors)}.")
-        return result, nodes
+    def _start(self, arguments: Sequence[str], values: Mapping[str, str]) -> list[Outcome]:
+        """Call dbt once.
 
-    def _start(self, arguments: Sequence[str], values: Mapping[str, str]) -> "dbtRunnerResult":
-        """Raises ServiceUnavailable where BigQuery failed for now before dbt came to any node."""
+        Raises SettingsError where dbt did not come to any node, ServiceUnavailable where that was
+        BigQuery's fault and passes by itself, TransientError where dbt has waited for that already.
+        """
         result = self._invoke(arguments, values)
-        if not getattr(result.result, "results", None) and passes_by_itself(result.exception):
-            raise ServiceUnavailable(in_one_line(result.exception))
-        return result
+        outcomes = list(read_outcomes(result, is_measured=is_measured_by(self.settings)))
+        self.effects.jobs.extend(job_of(outcome.node) for outcome in outcomes)
+        told = in_one_line(result.exception)
+        if not outcomes and is_given_up(told):
+            raise own_error(Fault.TRANSIENT, f"dbt: {told}")
+        if not outcomes and fault_of_text(str(result.exception or "")) is Fault.TRANSIENT:
+            raise ServiceUnavailable(told)
+        has_failed = any(outcome.node.has_failed for outcome in outcomes)
+        if not has_failed and (result.exception or not result.success):
+            raise SettingsError(f"dbt could not start: {told}")
+        if not outcomes:
+            raise SettingsError(f"dbt selected nothing with {' '.join(arguments)}.")
+        return outcomes
 
     def parse(self) -> None:
         """Read the project and keep what was read for the next build."""
@@ -167,7 +147,7 @@ class Dbt:
         # Results come back in process: nobody reads manifest.json and run_results.json.
         options += ["--quiet", "--write-json" if is_written else "--no-write-json"]
         command = [*arguments, "--target", self.settings.env]
-        bound_requests(self.settings)
+        prepare_dbt(self.settings)
         result = call_dbt(command, options, {**self.settings.variables(), **values})
         self._keep_parse_cache()
         return result
@@ -210,86 +190,3 @@ def model_names(layer: str) -> set[str]:
 def layer_of_models() -> dict[str, str]:
     """The layer of each model."""
     return {path.stem: path.parent.name for path in (PROJECT / "models").glob("*/*.sql")}
-
-
-def read_nodes(result: "dbtRunnerResult", *, is_measured: bool) -> list[DbtNode]:
-    executed: Any = getattr(result.result, "results", None) or []
-    return [
-        DbtNode(
-            name=item.node.name,
-            kind=str(item.node.resource_type),
-            table=table_of(item.node),
-            status=str(item.status),
-            rows=(item.adapter_response or {}).get("rows_affected"),
-            failures=item.failures,
-            bytes_processed=known(
-                (item.adapter_response or {}).get("bytes_processed"), is_measured=is_measured
-            ),
-            bytes_billed=known(
-                (item.adapter_response or {}).get("bytes_billed"), is_measured=is_measured
-            ),
-            job_id=(item.adapter_response or {}).get("job_id"),
-            seconds=round(item.execution_time, 3),
-            message=name_line(in_one_line(item.message), *texts_of(item.node)),
-        )
-        for item in executed
-    ]
-
-
-def table_of(node: Any) -> str:
-    """The model itself, or the model or source that a test looks at first: `gold.summary`."""
-    first = next(iter(node.depends_on.nodes), "") if node.resource_type == "test" else ""
-    return ".".join(first.split(".")[2:]) or node.name
-
-
-def describe_results(
-    result: "dbtRunnerResult", selectors: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    """One line per node that dbt has come to."""
-    from dbt_common.invocation import get_invocation_id
-
-    call = {"invocation_id": get_invocation_id(), "selected": " ".join(selectors)}
-    ended = datetime.now(UTC)
-    for item in getattr(result.result, "results", None) or []:
-        yield {**call, **describe_result(item, in_one_line(item.message), ended)}
-
-
-def texts_of(node: Any) -> tuple[str, str]:
-    """The statement of a node without dbt's comment, and the compiled SQL that is part of it."""
-    path = Path(getattr(node, "build_path", None) or "")
-    sent = path.read_text("utf-8") if path.is_file() else ""
-    return sent, getattr(node, "compiled_code", None) or ""
-
-
-def name_line(message: str, sent: str, compiled: str) -> str:
-    """A message about a place in the statement, with the line of the compiled SQL."""
-    place = PLACE.search(message)
-    begin = sent.find(compiled.strip()) if compiled.strip() else -1
-    if place is None or begin < 0:
-        return message
-    line = int(place["line"]) - COMMENT_LINES - sent.count("\n", 0, begin)
-    if not 1 <= line <= compiled.strip().count("\n") + 1:
-        return message
-    return f"{message} (line {line} of the compiled SQL)"
-
-
-def job_of(node: DbtNode) -> JobRecord:
-    return JobRecord(
-        kind="dbt",
-        name=f"dbt.{node.kind}",
-        target=node.name,
-        job_id=node.job_id,
-        bytes_processed=node.bytes_processed,
-        bytes_billed=node.bytes_billed,
-    )
-
-
-def in_one_line(message: object) -> str:
-    """Dbt's messages in one line, without its paths below `target` and values of a row."""
-    text = without_values(str(message or ""))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = " ".join(line for line in lines if not line.startswith("compiled code at"))
-    if len(told) <= LONGEST_MESSAGE:
-        return told
-    # Google names the place of a fault at the end.
-    return f"{told[: LONGEST_MESSAGE - LONGEST_END]} … {told[-LONGEST_END:]}"

@@ -1,46 +1,73 @@
-"""Faults of BigQuery as dbt tells them, which keeps of an exception only its words."""
+"""Faults of BigQuery in dbt, which keeps of an exception only its words."""
 
-import re
 import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from google.api_core import exceptions as google
 from requests import PreparedRequest, Response
 from requests.exceptions import RequestException
 
+from credix.clients.bigquery_errors import own_error
+from credix.clients.bigquery_reasons import TRANSIENT_CODES, Fault, fault_of_text, reasons_of
 from credix.clients.credentials import BoundedAdapter
-from credix.clients.effects import TRANSIENT_CODES
-from credix.errors import CredixError, DataError, TransientError
+from credix.clients.job_records import limit_error, names_limit
+from credix.errors import CredixError
 from credix.settings import Settings
 
 if TYPE_CHECKING:
     from dbt.adapters.bigquery.credentials import BigQueryCredentials
     from google.cloud.bigquery import Client
 
-    from credix.clients.dbt import DbtNode
+    from credix.clients.dbt_nodes import DbtNode
 
 GIVEN_UP = "does not answer"
-# Of Google's client library for a status that passes, and of `requests` for a broken answer.
-PASSING = re.compile(
-    r"\b(?:408|429|500|502|503|504) (?:GET|POST|PUT|PATCH|DELETE) |\brateLimitExceeded\b"
-    r"|Timeout of [\d.]+s exceeded|timed out|IncompleteRead|RemoteDisconnected"
-    rf"|Connection (?:aborted|reset|refused)|Expecting value: |{GIVEN_UP}"
+# Which fault decides what the caller can do, where the nodes of a build have failed differently.
+GRAVEST = (
+    Fault.INVALID,
+    Fault.EXCESSIVE,
+    Fault.DENIED,
+    Fault.MISSING,
+    Fault.STOPPED,
+    Fault.TRANSIENT,
 )
+NAMED = 5
 
 
-def passes_by_itself(error: object) -> bool:
-    """True where the same command may succeed later without anybody changing anything."""
-    return bool(PASSING.search(str(error or "")))
+def fault_of_node(status: str, message: str) -> Fault:
+    """Tell what a failed model or test means: a finding of a test is one of the data."""
+    if status == "fail":
+        return Fault.INVALID
+    return (Fault.TRANSIENT if GIVEN_UP in message else fault_of_text(message)) or Fault.INVALID
 
 
-def failed_build(failed: Sequence["DbtNode"], total: int) -> CredixError:
-    """Nobody's fault when all of these pass by themselves, else one of the data."""
-    causes = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed[:5])
-    told = f"dbt: {len(failed)} of {total} failed: {causes}"
-    if all(passes_by_itself(node.message) for node in failed):
-        return TransientError(f"{told}. Run again when BigQuery is back.")
-    return DataError(told)
+def is_given_up(message: str) -> bool:
+    """True where the patience of the settings is used up already."""
+    return GIVEN_UP in message
+
+
+def failed_build(failed: Sequence["DbtNode"], total: int, settings: Settings) -> CredixError:
+    """The error of the gravest fault, which names what failed for another reason as well."""
+    ranked = sorted(failed, key=lambda node: GRAVEST.index(node.fault or Fault.INVALID))
+    over = next((node for node in ranked if names_limit(node.message)), None)
+    gravest = ranked[0].fault or Fault.INVALID
+    if over and over.fault is gravest:
+        return limit_error(settings, f"dbt {over.kind} {over.name}", over.message)
+    causes = "; ".join(describe(node) for node in one_of_each_first(ranked)[:NAMED])
+    return own_error(gravest, f"dbt: {len(failed)} of {total} failed: {causes}")
+
+
+def one_of_each_first(ranked: Sequence["DbtNode"]) -> list["DbtNode"]:
+    """The nodes with one of each fault ahead, so that none goes unnamed."""
+    heads = {node.fault: node for node in reversed(ranked)}
+    first = [node for node in ranked if heads[node.fault] is node]
+    return first + [node for node in ranked if heads[node.fault] is not node]
+
+
+def describe(node: "DbtNode") -> str:
+    times = f" ({node.attempts} attempts)" if node.attempts > 1 else ""
+    return f"{node.kind} {node.name}{times}: {node.message}"
 
 
 class ImpatientAdapter(BoundedAdapter):
@@ -73,8 +100,8 @@ class ImpatientAdapter(BoundedAdapter):
             raise RuntimeError(f"BigQuery {GIVEN_UP} ({fault}) within {self.patience:.0f} s")
 
 
-def bound_requests(settings: Settings) -> None:
-    """Let dbt wait for a server no longer than the steps do."""
+def prepare_dbt(settings: Settings) -> None:
+    """Let dbt wait for a server no longer than the steps do, and keep the reason of an error."""
     adapter: dict[str, Any] = {
         name: import_module(f"dbt.adapters.bigquery.{name}")
         for name in ("clients", "connections", "retry")
@@ -88,3 +115,21 @@ def bound_requests(settings: Settings) -> None:
 
     for name in ("connections", "retry"):
         adapter[name].create_bigquery_client = create
+    keep_reasons()
+
+
+def keep_reasons() -> None:
+    """Let dbt's message of a 400, 403 or 404 end with Google's reason."""
+    connections: Any = import_module("dbt.adapters.bigquery.connections")
+    connections.BigQueryConnectionManager.handle_error = classmethod(raise_with_reason)
+
+
+def raise_with_reason(_: object, error: google.GoogleAPICallError, __: str) -> None:
+    """Raise what dbt makes of such an error, of which it would keep the message alone."""
+    from dbt_common.exceptions import DbtDatabaseError
+
+    messages = [str(one["message"]) for one in error.errors if "message" in one]
+    told = "\n".join(messages) or str(error.message)
+    reasons = reasons_of(error)
+    reason = f"; reason: {reasons[0]}" if reasons else ""
+    raise DbtDatabaseError(f"{error.code} {told}{reason}")

@@ -33,6 +33,7 @@ COLUMNS = [
     Column("started_at", "STRING", "REQUIRED", "Begin of the execution (UTC)"),
     Column("completed_at", "STRING", "REQUIRED", "Its end (UTC)"),
     Column("execution_seconds", "FLOAT", "REQUIRED", "How long it took"),
+    Column("attempts", "INTEGER", "NULLABLE", "Executions in its build until this one"),
 ]
 SCHEMA = pa.schema([pa.field(column.name, TYPES[column.type]) for column in COLUMNS])
 

@@ -13,23 +13,21 @@ from typing import Any, TypeVar
 import requests
 from google.api_core import exceptions as google
 from tenacity import (
+    RetryCallState,
     RetryError,
     Retrying,
     retry_if_exception,
-    stop_before_delay,
     wait_exponential_jitter,
 )
 
+from credix.clients.bigquery_reasons import Fault, fault_of
 from credix.clients.credentials import passes_by_itself
 from credix.clients.job_records import JobRecord, summarize
 from credix.errors import TransientError
+from credix.foreign_text import without_values
 
 T = TypeVar("T")
 
-# Request timeout, too many requests, and the server's own faults.
-TRANSIENT_CODES = {408, 429, 500, 502, 503, 504}
-# With which Google's services slow down a caller, as 403 too.
-SLOW_DOWN = {"jobRateLimitExceeded", "rateLimitExceeded", "userRateLimitExceeded"}
 TRANSIENT = (
     google.DataLoss,
     google.Unknown,
@@ -39,9 +37,8 @@ TRANSIENT = (
     # An answer that is none of Google's, as from a proxy in between.
     requests.exceptions.ContentDecodingError,
     json.JSONDecodeError,
-    # What a library makes of a timeout while it waits for a job.
-    TimeoutError,
 )
+LONGEST_MESSAGE = 300
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ class Effects:
     def _retry(self, name: str, target: str, action: Callable[[], T]) -> tuple[int, T]:
         retrying = Retrying(
             retry=retry_if_exception(is_transient),
-            stop=stop_before_delay(self.retry_seconds),
+            stop=StopFailing(self.retry_seconds),
             # A small bound holds several tries, too.
             wait=wait_exponential_jitter(
                 initial=min(0.2, self.retry_seconds / 10),
@@ -108,7 +105,7 @@ class Effects:
         except RetryError as ended:
             error = ended.last_attempt.exception()
             raise TransientError(
-                f"{target} does not answer ({name}: {type(error).__name__}) within "
+                f"{target} does not answer ({name}: {describe(error)}) within "
                 f"{self.retry_seconds:.0f} s. Run again when the service is back; "
                 "everything already done is kept."
             ) from error
@@ -133,19 +130,34 @@ class Effects:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class StopFailing:
+    """Gives up when an action has failed for some seconds, counted from its first failure.
+
+    What an action takes that works for long before it fails is not counted: it is tried again.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.failing_since: float | None = None
+
+    def __call__(self, state: RetryCallState) -> bool:
+        failed_at = state.outcome_timestamp or time.monotonic()
+        if self.failing_since is None:
+            self.failing_since = failed_at
+        return failed_at - self.failing_since + state.upcoming_sleep >= self.seconds
+
+
 def is_transient(error: BaseException) -> bool:
     """True when the same request may succeed later without anybody changing anything."""
-    if isinstance(error, google.GoogleAPICallError) and (
-        error.code in TRANSIENT_CODES or reasons_of(error) & SLOW_DOWN
-    ):
+    if isinstance(error, google.GoogleAPICallError) and fault_of(error) is Fault.TRANSIENT:
         return True
     return isinstance(error, TRANSIENT) or passes_by_itself(error)
 
 
-def reasons_of(error: google.GoogleAPICallError) -> set[str]:
-    """Google's own words for what is wrong, of which one status has many."""
-    told = list(error.errors)
-    with suppress(AttributeError, LookupError, TypeError, ValueError):
-        # What up- and downloads raise has them in the answer alone.
-        told = told or json.loads(error.response.text)["error"]["errors"]
-    return {str(one.get("reason")) for one in told if isinstance(one, dict)}
+def describe(error: BaseException | None) -> str:
+    """The kind of an error, with its message where Google gives one; no value is quoted."""
+    kind = type(error).__name__
+    if not isinstance(error, google.GoogleAPICallError):
+        return kind
+    message = " ".join(without_values(str(error.message)).split())
+    return f"{kind}: {message[:LONGEST_MESSAGE]}".rstrip(". ")

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from credix.clients.dbt import FAILED, PROJECT, Dbt, DbtNode
+from credix.clients.dbt import PROJECT, Dbt
+from credix.clients.dbt_nodes import FAILED, DbtNode
 from credix.clients.effects import Effects
 from credix.errors import SettingsError, StepError
 from credix.foreign_text import without_values

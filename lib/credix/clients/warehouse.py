@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from google.api_core import exceptions as google
 from google.cloud import bigquery
 
-from credix.clients.bigquery_errors import translated
+from credix.clients.bigquery_errors import job_error, query_error, translated
+from credix.clients.bigquery_reasons import Fault, fault_of
 from credix.clients.credentials import google_credentials, open_session
 from credix.clients.effects import Effects
+from credix.clients.job_attempts import LoadAttempts, QueryAttempts
 from credix.clients.job_records import (
     is_measured_by,
     is_over_limit,
@@ -19,28 +20,12 @@ from credix.clients.job_records import (
     load_record,
     query_record,
 )
-from credix.clients.query_attempts import QueryAttempts
-from credix.errors import DataError, TransientError
-from credix.foreign_text import without_values
 from credix.schema import Column
 from credix.settings import Settings
 
 T = TypeVar("T")
 
 Parameter = str | int | Sequence[int] | Sequence[str]
-
-# Reasons of a failed job after which the same job may succeed (BigQuery, error table).
-RETRIABLE_REASONS = {
-    "backendError",
-    "internalError",
-    "jobBackendError",
-    "jobInternalError",
-    "jobRateLimitExceeded",
-    "quotaExceeded",
-    "rateLimitExceeded",
-    "tableUnavailable",
-}
-LOAD_TRIES = 3
 
 
 class Warehouse:
@@ -146,7 +131,8 @@ class Warehouse:
         """Overwrite a table with Parquet files under an enforced schema; the rows loaded.
 
         The job's id is the caller's, so that a repeated call asks for the job that was submitted.
-        Raises DataError when BigQuery refuses the files, TransientError when it fails for now.
+        Raises DataError when BigQuery refuses the files, and nothing else may say so of them:
+        SettingsError where access or a thing is missing, TransientError when it fails for now.
         """
         target = self.table_id(layer, table)
         config = bigquery.LoadJobConfig(
@@ -156,26 +142,13 @@ class Warehouse:
             job_timeout_ms=self._job_timeout_ms,
         )
 
-        def load(this_id: str) -> bigquery.LoadJob:
-            try:
-                job = self._client.load_table_from_uri(
-                    list(uris), target, job_id=this_id, job_config=config, **self._once
-                )
-            except google.Conflict:
-                job = cast("bigquery.LoadJob", self._client.get_job(this_id, **self._once))
-            return self._wait(job)
-
-        message = ""
-        for number in range(LOAD_TRIES):
-            job = self._perform(effect, target, partial(load, f"{job_id}_{number}"))
-            if job.error_result is None:
-                is_measured = is_measured_by(self.settings)
-                self.effects.jobs.append(load_record(job, effect, target, is_measured=is_measured))
-                return int(job.output_rows or 0)
-            message = without_values(job.error_result.get("message", ""))
-            if job.error_result.get("reason") not in RETRIABLE_REASONS:
-                raise DataError(f"BigQuery refused to load {target}: {message}")
-        raise TransientError(f"BigQuery could not load {target} for now: {message}. Run again.")
+        attempts = LoadAttempts(self._client, list(uris), target, config, job_id, self._job_timeout)
+        job = self._perform(effect, target, lambda: attempts.run(self._once))
+        if job.error_result is not None:
+            raise job_error(target, job.error_result)
+        is_measured = is_measured_by(self.settings)
+        self.effects.jobs.append(load_record(job, effect, target, is_measured=is_measured))
+        return int(job.output_rows or 0)
 
     def expire(self, layer: str, table: str, hours: int) -> None:
         """Let BigQuery drop the table after some hours, whatever becomes of this run."""
@@ -222,13 +195,16 @@ class Warehouse:
     def _run(self, name: str, target: str, attempts: QueryAttempts) -> Any:
         """The rows of a statement, which is recorded.
 
-        Raises CostError when BigQuery refuses it because of the bound.
+        Raises CostError when BigQuery refuses it because of the bound, DataError when it cannot
+        compute it.
         """
         try:
             job, rows = attempts.run(self._once)
         except google.GoogleAPICallError as error:
             if is_over_limit(error):
                 raise limit_error(self.settings, target, str(error.message)) from None
+            if fault_of(error) is Fault.INVALID:
+                raise query_error(target, error) from None
             raise
         record = query_record(job, name, target, is_measured=is_measured_by(self.settings))
         self.effects.jobs.append(record)
@@ -242,15 +218,6 @@ class Warehouse:
     def _job_timeout_ms(self) -> int:
         """BigQuery's own bound: what nobody waits for any more must not change a table later."""
         return round(1000 * self._job_timeout)
-
-    def _wait(self, job: bigquery.LoadJob) -> bigquery.LoadJob:
-        """The finished job; its own failure is told by `error_result`, not by an exception."""
-        try:
-            job.result(retry=None, timeout=self._job_timeout)
-        except google.GoogleAPICallError:
-            if job.error_result is None:
-                raise
-        return job
 
     def _perform(self, effect: str, target: str, action: Callable[[], T]) -> T:
         with translated(target):

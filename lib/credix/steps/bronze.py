@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credix.clients.dbt import Dbt, DbtNode
+from credix.clients.dbt import Dbt
+from credix.clients.dbt_nodes import DbtNode
 from credix.errors import CredixError, DataError
 from credix.paths import control_table, hashed_table, paths_of
 from credix.state import Digest

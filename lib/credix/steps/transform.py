@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 import pandas as pd
 
-from credix.clients.dbt import DbtNode, model_names, project_fingerprint
+from credix.clients.dbt import model_names, project_fingerprint
+from credix.clients.dbt_nodes import DbtNode
 from credix.errors import BusyError, DataError, FenceError
 from credix.freshness import Lag, Reach, advance
 from credix.leases import is_abandoned, new_lease
@@ -222,10 +223,11 @@ def count_tiers(run: Run) -> pd.DataFrame:
 
 
 def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
-    """One line per model and test, its message only where it warns."""
-    columns = ["status", "kind", "name", "rows", "failures", "seconds", "message"]
-    frame = pd.DataFrame([asdict(node) for node in nodes], columns=columns)
-    return frame.assign(message=frame["message"].where(frame["status"] == "warn", ""))
+    """One line per model and test, with its message where it warns or failed at first."""
+    columns = ["status", "kind", "name", "attempts", "rows", "failures", "seconds", "message"]
+    frame = pd.DataFrame([asdict(node) for node in nodes], columns=[*columns, "earlier"])
+    told = frame["message"].where(frame["status"] == "warn", frame["earlier"])
+    return frame.assign(message=told)[columns]
 
 
 def finish(
