@@ -28,11 +28,11 @@ class SourceError(CredixError):
 
 
 class DataError(CredixError):
-    """A value, row or file breaks a rule: mend the data it names."""
+    """A value, row, file or statement breaks a rule: correct the data or the table it names."""
 
 
 class CostError(CredixError):
-    """A query would cost more than the settings allow: raise the bound, or read less."""
+    """A job needs more bytes, time or quota than it may have: raise the bound, or read less."""
 
 
 class StateError(CredixError):
@@ -44,7 +44,7 @@ class FenceError(StateError):
 
 
 class TransientError(CredixError):
-    """A server did not answer in time: run again; everything already done is kept."""
+    """A server did not answer in time, or a job was cancelled: run again; what is done is kept."""
 
 
 class StepError(CredixError):

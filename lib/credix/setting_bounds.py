@@ -75,8 +75,8 @@ class Bounds(BaseModel):
         60,
         alias="CREDIX_RETRY_SECONDS",
         ge=0,
-        description="how long a request that fails for now is repeated, and a locked source "
-        "table is waited for",
+        description="how long a request or a job that fails for now is repeated, counted from its "
+        "first failure, and a locked source table is waited for",
     )
     lease_seconds: int = Field(
         300,

@@ -206,7 +206,7 @@ def test_a_job_that_takes_too_long_is_ended(live_warehouse: Warehouse) -> None:
     hasty = live_warehouse.settings.model_copy(update={"notebook_timeout_seconds": 1})
     numbers = "unnest(generate_array(1, 1000000))"
     endless = f"SELECT sum(a * b) AS n FROM {numbers} AS a, {numbers} AS b"
-    with pytest.raises(CredixError):
+    with pytest.raises(CostError):
         Warehouse(hasty, Effects(0)).query(endless)
 
 

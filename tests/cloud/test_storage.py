@@ -12,12 +12,14 @@ from credix.clients.download import download
 from credix.clients.effects import Effects
 from credix.clients.lake import CHUNK_BYTES, Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError, SettingsError
+from credix.errors import CredixError, SettingsError, StateError
 from credix.settings import Settings
 from tests.cloud.target import only_google
 
 # A service account with no right on datasets and buckets, which this identity may impersonate.
 STRANGER = os.environ.get("TEST_STRANGER")
+# One with roles/storage.objectCreator and objectViewer on the archive, and no right to delete.
+CREATOR = os.environ.get("TEST_CREATOR")
 
 
 @pytest.fixture
@@ -75,6 +77,34 @@ def test_an_object_is_moved_with_its_facts(live_lake: Lake, path: str) -> None:
     live_lake.move("lake.reject", listed(live_lake, path), bucket, f"{path}-moved", "a reason")
     moved = listed(live_lake, path)
     assert (moved.name, moved.metadata) == (f"{path}-moved", {"seq": "7", "reason": "a reason"})
+
+
+@only_google
+def test_a_moved_object_leaves_no_version(live_lake: Lake, path: str) -> None:
+    """Deleted by name, or overwritten, it would: the bucket keeps versions."""
+    bucket = live_lake.settings.lake_bucket
+    for name in (f"{path}-moved", f"{path}-deleted"):
+        live_lake.upload("lake.upload", bucket, name, b"rows")
+    live_lake.move("lake.reject", listed(live_lake, f"{path}-moved"), bucket, f"{path}-copy")
+    live_lake.delete("lake.delete", bucket, f"{path}-deleted")
+    versions = live_lake._client.list_blobs(bucket, prefix=path, versions=True)
+    assert {blob.name for blob in versions} == {f"{path}-copy", f"{path}-deleted"}
+
+
+@only_google
+@pytest.mark.skipif(not CREATOR, reason="TEST_CREATOR names no service account that may create")
+def test_who_may_not_delete_finds_what_is_there(live: Settings, path: str) -> None:
+    """412 comes before 403, on which a repeated upload of the workbook into the archive relies."""
+    bucket = live.archive_bucket
+    lake = Lake(live.model_copy(update={"impersonated_account": CREATOR}), Effects(5))
+    lake.upload("lake.archive", bucket, path, b"kept", crc32c="tGewSA==")
+    lake.upload("lake.archive", bucket, path, b"kept", crc32c="tGewSA==")
+    with pytest.raises(StateError, match="another content"):
+        lake.upload("lake.archive", bucket, path, b"other", crc32c="AAAAAA==")
+    with pytest.raises(google.PreconditionFailed):
+        lake._client.bucket(bucket).blob(path).upload_from_string(b"x", if_generation_match=0)
+    with pytest.raises(SettingsError, match="denied"):
+        lake.delete("lake.delete", bucket, path)
 
 
 @only_google

@@ -203,6 +203,8 @@ class Lake:
     ) -> None:
         """Copy create-only, compare checksums, then delete the original by its generation.
 
+        A versioned bucket keeps no version of what is deleted so: the copy is what there is.
+
         Raises StateError when another object has the name, or when the original is gone and was
         not moved.
         """
