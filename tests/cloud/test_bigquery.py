@@ -19,7 +19,7 @@ from credix.clients.effects import Effects
 from credix.clients.elementary import Elementary, find_packages
 from credix.clients.table_reader import TableReader
 from credix.clients.warehouse import Warehouse
-from credix.errors import CostError, CredixError, DataError
+from credix.errors import CostError, DataError
 from credix.schema import Column
 from credix.sources import load_source
 from tests.cloud.target import only_google
