@@ -104,8 +104,8 @@ class Bounds(BaseModel):
         24,
         alias="CREDIX_TEMP_TABLE_HOURS",
         ge=1,
-        description="expiration of a run's temp table that no run has dropped; the local server "
-        "knows none",
+        description="expiration of a temp table whose run has failed; on the local server, which "
+        "forgets it, a later run drops the table then",
     )
     die_at: str | None = Field(
         None,

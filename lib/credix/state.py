@@ -177,7 +177,7 @@ class FencedState(Value):
     def is_superseded(self, run_id: str, attempt: int) -> bool:
         """True when another run has begun since this attempt; a run may begin more of its own."""
         is_own = self.lease is not None and self.lease.run_id == run_id
-        return self.attempt != attempt and not is_own
+        return self.attempt > attempt and not is_own
 
     def raise_fence_again(self, attempt: int, newest: int) -> Self:
         """The state with one more attempt of the same run, above `newest`, the newest known one.

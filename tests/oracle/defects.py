@@ -129,11 +129,15 @@ def render_the_guard_before_the_statement() -> None:
 
 
 def merge_from_the_stable_table() -> None:
-    """Without the proof: it notices what is missing, and one more attempt would bring it."""
+    """Without the proof: it notices what is missing, and one more attempt would bring it.
+
+    And without the look at the fence that keeps a superseded run from replacing the table.
+    """
     with_project(
         {"macros/run_values.sql": [(OWN_TABLE, "{{- temp_relation(this.identifier ~ '_dbt') -}}")]}
     )()
     bronze.find_fault = lambda *_: None
+    load.require_fence = lambda _: None
 
 
 def with_project(changes: dict[str, list[tuple[str, str]]]) -> Plant:

@@ -115,9 +115,15 @@ class Warehouse:
 
     def tables(self, layer: str, prefix: str) -> list[str]:
         """Names of the tables of a layer that begin with a prefix."""
+        return sorted(self.tables_created(layer, prefix))
+
+    def tables_created(self, layer: str, prefix: str) -> dict[str, datetime]:
+        """Return when each table of a layer that begins with a prefix was created (UTC)."""
         dataset = f"{self.settings.gcp_project}.{self.settings.dataset(layer)}"
         listed = self._read(dataset, lambda: list(self._client.list_tables(dataset, **self._once)))
-        return sorted(table.table_id for table in listed if table.table_id.startswith(prefix))
+        return {
+            table.table_id: table.created for table in listed if table.table_id.startswith(prefix)
+        }
 
     def load_parquet(
         self,

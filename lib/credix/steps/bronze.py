@@ -13,8 +13,10 @@ from credix.state import Digest
 from credix.steps import cycle
 from credix.steps.context import Run
 from credix.steps.deletes import bronze_digest
+from credix.steps.fenced import fenced, require_fence
 
 
+@fenced
 def merge_bronze(run: Run) -> list[DbtNode]:
     """Build and test the source's bronze model from this run's table.
 
@@ -26,6 +28,8 @@ def merge_bronze(run: Run) -> list[DbtNode]:
     captures_deletes = run.source.captures_deletes and not run.read_result("01_extract")["slice"]
     table = hashed_table(run.source, run.run_id, run.attempt) if rows else ""
     if run.orders.reconcile:
+        # What a superseded run would delete here, the fence would not let it bring again.
+        require_fence(run)
         delete_duplicates(run)
     return claim_and_merge(run, "bronze.merge", table, raises_guard=captures_deletes)
 
@@ -84,6 +88,7 @@ class BronzeCounts:
     digest: Digest
 
 
+@fenced
 def prove_bronze(run: Run) -> tuple[Run, pd.DataFrame]:
     """Bronze holds what was loaded and exactly the keys of the snapshot, one row for each.
 
@@ -189,6 +194,7 @@ def describe_proof(run: Run, counts: BronzeCounts, fault: str | None) -> pd.Data
     return pd.DataFrame({"what": list(lines), "value": [str(value) for value in lines.values()]})
 
 
+@fenced
 def confirm_merge(run: Run) -> None:
     """Leave a record in the archive that bronze was proven to hold this attempt's files.
 

@@ -21,6 +21,7 @@ from credix.state import Digest, Slices, SourceState, Watermark
 from credix.steps import deletes, inspect_source
 from credix.steps.compare import Comparison
 from credix.steps.context import REREADS, Run
+from credix.steps.fenced import fenced
 from credix.steps.read_heap import Tap, read_heap
 from credix.steps.ship import Shipper
 from credix.steps.versions import NOTHING, add_versions, known_versions, write_versions
@@ -91,6 +92,7 @@ class Delta:
         )
 
 
+@fenced
 def write_delta(
     run: Run, connection: SourceConnection, snapshot: Snapshot, plan: DeltaPlan
 ) -> Delta:

@@ -19,6 +19,7 @@ from credix.steps.context import Run, open_run
 from credix.steps.deletes import query_keys
 from credix.steps.delta import MISSING_AT_A_TIME, Delta, DeltaPlan, write_delta
 from credix.steps.drift import describe_drift
+from credix.steps.fenced import fenced
 from credix.steps.ship import describe_part
 
 __all__ = [
@@ -39,6 +40,7 @@ def connect(run: Run) -> SourceConnection:
     return SourceConnection(run.settings)
 
 
+@fenced
 def take_snapshot(run: Run, connection: SourceConnection) -> Snapshot:
     """The moment all following cells see, however long they take.
 
@@ -88,6 +90,7 @@ def check_source(run: Run, connection: SourceConnection) -> tuple[pd.DataFrame, 
     return table, inspect_source.check_key(connection, run.source, schema)
 
 
+@fenced
 def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> DeltaPlan:
     """Choose the predicate from the watermark and the orders; fix where the next run begins."""
     state, schema = read_state(run), run.settings.postgres_schema
@@ -162,6 +165,7 @@ def compare_values(run: Run, connection: SourceConnection, snapshot: Snapshot) -
     return compare(run, connection, predicate.sql)
 
 
+@fenced
 def finish(
     run: Run,
     snapshot: Snapshot,

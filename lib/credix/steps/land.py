@@ -14,11 +14,13 @@ from credix.paths import paths_of
 from credix.progress import meter
 from credix.sources import source_names
 from credix.steps.context import Run, resume_run
+from credix.steps.fenced import fenced
 from credix.steps.ship import find_fault, landed_path, read_footer, upload_part
 
 __all__ = ["check_parts", "finish", "resume_run", "sweep_landing", "upload_parts"]
 
 
+@fenced
 def check_parts(run: Run) -> pd.DataFrame:
     """Every part against the contract and its own step result; raises DataError at the first fault.
 
@@ -46,6 +48,7 @@ def check_parts(run: Run) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["part", "rows", "row groups", "columns", "contract"])
 
 
+@fenced
 def upload_parts(run: Run) -> pd.DataFrame:
     """Upload each part that was not shipped ahead, under its content's name.
 
@@ -67,6 +70,7 @@ def upload_parts(run: Run) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["file", "rows", "bytes"])
 
 
+@fenced
 def sweep_landing(run: Run) -> pd.DataFrame:
     """Clear landing of what no living run will load: strays, and leftovers of this source's dead.
 

@@ -9,6 +9,7 @@ from credix.errors import DataError, SettingsError
 from credix.paths import hashed_table, paths_of, reference_table, stable_table
 from credix.schema import Column
 from credix.steps.context import Run, resume_run
+from credix.steps.fenced import fenced, require_fence
 
 __all__ = [
     "archive_files",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 
+@fenced
 def read_reference(run: Run) -> list[Column]:
     """The schema of `<source>_schema`, which the load is held to.
 
@@ -67,6 +69,7 @@ def reference_as_table(columns: Sequence[Column]) -> pd.DataFrame:
     )
 
 
+@fenced
 def load_hashed(run: Run, columns: Sequence[Column]) -> int:
     """Load this run's files into its own table, which expires; the rows loaded, 0 without files.
 
@@ -84,10 +87,15 @@ def load_hashed(run: Run, columns: Sequence[Column]) -> int:
     return rows
 
 
+@fenced
 def load_stable(run: Run, columns: Sequence[Column]) -> int:
-    """Load the same files into `<source>_dbt`, the latest delta for people: bronze never does."""
+    """Load the same files into `<source>_dbt`, the latest delta for people: bronze never does.
+
+    Raises FenceError when a newer run has begun, whose delta it would replace by an older one.
+    """
     if not landed_files(run):
         return 0
+    require_fence(run)
     return load(run, "warehouse.load_stable", stable_table(run.source), columns)
 
 
@@ -97,6 +105,7 @@ def load(run: Run, effect: str, table: str, columns: Sequence[Column]) -> int:
     return run.warehouse.load_parquet(effect, uris, "temp", table, columns, job_id)
 
 
+@fenced
 def check_loaded(run: Run, loaded: int) -> pd.DataFrame:
     """Landed = loaded, one row per key; raises DataError otherwise."""
     landed = run.read_result("02_land")["rows"]
@@ -124,6 +133,7 @@ def check_loaded(run: Run, loaded: int) -> pd.DataFrame:
     )
 
 
+@fenced
 def archive_files(run: Run) -> pd.DataFrame:
     """Move the loaded files to the archive bucket: each lies in one place, whenever this dies."""
     paths = paths_of(run.settings)

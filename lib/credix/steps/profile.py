@@ -7,11 +7,13 @@ from credix.settings import Settings
 from credix.source_sql import quote
 from credix.steps.context import Run
 from credix.steps.extract import Delta
+from credix.steps.fenced import fenced
 
 MASK = "masked"
 COLUMNS = ["column", "type", "nulls %", "distinct", "min", "max"]
 
 
+@fenced
 def summarize(run: Run, delta: Delta) -> pd.DataFrame:
     """Return one line per column: type, share of nulls, distinct values, smallest and greatest.
 
@@ -47,6 +49,7 @@ def figures_of(column: str) -> tuple[str, ...]:
     )
 
 
+@fenced
 def plot_months(run: Run, delta: Delta) -> None:
     """Rows of the delta by the month of their greatest cursor column; nothing without either."""
     if delta.parts and run.source.cursor:

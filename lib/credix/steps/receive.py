@@ -20,6 +20,7 @@ from credix.parts import full_disk_named
 from credix.paths import paths_of
 from credix.progress import meter
 from credix.steps.context import Run
+from credix.steps.fenced import fenced
 from credix.steps.read_received import refuse_ambiguous, write_changes
 
 SUFFIX = ".parquet"
@@ -104,6 +105,7 @@ def files_as_table(files: list[ExternalFile]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["file", "bytes", "written at"])
 
 
+@fenced
 def check_files(run: Run, files: list[ExternalFile]) -> Arrivals:
     """Fetch each file and check it; what cannot be used goes to `failed/` and stops no other.
 

@@ -22,6 +22,7 @@ from credix.parts import PartWriter
 from credix.steps.context import Run
 from credix.steps.deletes import FEW_DELETES, bronze_digest, has_bronze
 from credix.steps.delta import Delta
+from credix.steps.fenced import fenced
 from credix.steps.read_received import connect, read_state
 from credix.steps.receive import Arrivals
 from credix.steps.ship import describe_part
@@ -35,6 +36,7 @@ MISSED = (
 )
 
 
+@fenced
 def write_delta(run: Run, arrivals: Arrivals) -> Delta:
     """The newest change of each key as parts of this run, as 02 to 04 expect them.
 

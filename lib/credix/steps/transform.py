@@ -13,7 +13,7 @@ from credix.clients.dbt_nodes import DbtNode
 from credix.errors import BusyError, DataError, FenceError
 from credix.freshness import Lag, Reach, advance
 from credix.leases import is_abandoned, new_lease
-from credix.paths import is_hashed_table
+from credix.paths import hashed_table, is_hashed_table
 from credix.sources import load_source, source_names
 from credix.state import GoldState, LastRun, SourceState
 from credix.steps import checkpoint
@@ -25,6 +25,7 @@ from credix.steps.bronze import (
     prove_bronze,
 )
 from credix.steps.context import Run, resume_run
+from credix.steps.fenced import fenced
 from credix.steps.lease_keeper import LeaseKeeper
 
 __all__ = [
@@ -47,6 +48,7 @@ POLL_SECONDS = 2.0
 GOLD_LAYERS = ("silver", "gold")
 
 
+@fenced
 def commit_watermark(run: Run) -> SourceState:
     """Record that bronze holds the rows, then, and only then, move the source's watermark."""
     confirm_merge(run)
@@ -62,11 +64,21 @@ def describe_commit(state: SourceState) -> dict[str, Any]:
 
 
 def drop_temp_tables(run: Run) -> list[str]:
-    """Drop the hashed table of this run and those that dead runs left; a sandbox keeps its own."""
+    """Drop this run's own hashed tables and those that have expired; a sandbox keeps its own.
+
+    BigQuery drops an expired table itself; the local server forgets expirations, so the time of
+    creation decides. A younger one may belong to a newer run or to a replay that needs it.
+    """
     if run.is_sandbox:
         return []
-    listed = run.warehouse.tables("temp", f"{run.source.name}_")
-    dropped = [table for table in listed if is_hashed_table(table, run.source)]
+    expired = datetime.now(UTC) - timedelta(hours=run.settings.temp_table_hours)
+    attempts = [run, *([run.repairs] if run.repairs else [])]
+    own = {hashed_table(each.source, each.run_id, each.attempt) for each in attempts}
+    dropped = [
+        table
+        for table, created in run.warehouse.tables_created("temp", f"{run.source.name}_").items()
+        if table in own or (is_hashed_table(table, run.source) and created < expired)
+    ]
     for table in dropped:
         run.warehouse.drop("temp", table)
     return dropped
