@@ -93,13 +93,6 @@ resource "google_storage_bucket" "store" {
     }
   }
 
-  dynamic "website" {
-    for_each = each.key == "report" ? ["index.html"] : []
-    content {
-      main_page_suffix = website.value
-    }
-  }
-
   dynamic "encryption" {
     for_each = var.kms_key[*]
     content {

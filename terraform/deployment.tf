@@ -91,6 +91,9 @@ locals {
     "run.jobs.get", "run.jobs.getIamPolicy", "secretmanager.secrets.get", "secretmanager.secrets.getIamPolicy",
     "storage.buckets.get", "storage.buckets.getIamPolicy",
     ],
+    var.pages == null ? [] : [
+      "iap.webServices.getIamPolicy", "run.services.get", "run.services.getIamPolicy",
+    ],
     var.datastream == null ? [] : [
       "compute.firewalls.get", "compute.networkAttachments.get", "compute.subnetworks.get",
       "datastream.connectionProfiles.get", "datastream.privateConnections.get", "datastream.streams.get",
@@ -99,7 +102,7 @@ locals {
       "cloudsql.databases.get", "cloudsql.instances.get", "compute.globalAddresses.get", "servicenetworking.services.get",
     ],
   )
-  changed = [
+  changed = concat([
     # Cloud Run asks whoever deploys for the right to pull the image.
     "artifactregistry.repositories.downloadArtifacts",
     "cloudscheduler.jobs.create", "cloudscheduler.jobs.delete", "cloudscheduler.jobs.enable",
@@ -108,7 +111,9 @@ locals {
     "monitoring.alertPolicies.create", "monitoring.alertPolicies.delete", "monitoring.alertPolicies.update",
     "monitoring.slos.create", "monitoring.slos.delete", "monitoring.slos.update",
     "run.jobs.create", "run.jobs.delete", "run.jobs.update", "run.operations.get",
-  ]
+    ],
+    var.pages == null ? [] : ["run.services.create", "run.services.delete", "run.services.update"],
+  )
   permissions = { planner = local.seen, deployer = concat(local.seen, local.changed) }
 }
 
@@ -137,9 +142,9 @@ resource "google_project_iam_member" "terraform" {
   member  = google_service_account.workflow[each.key].member
 }
 
-# Jobs and schedules run as these two: who changes a job has to be let act as its identity.
+# Jobs, schedules and pages run as these: who changes a job has to be let act as its identity.
 resource "google_service_account_iam_member" "deployer_acts_as" {
-  for_each = local.has_workflows ? toset(["workbook", "scheduler"]) : toset([])
+  for_each = local.has_workflows ? toset(concat(["workbook", "scheduler"], local.has_pages ? ["pages"] : [])) : toset([])
 
   service_account_id = google_service_account.purpose[each.value].name
   role               = "roles/iam.serviceAccountUser"

@@ -8,6 +8,7 @@ locals {
     },
     length(var.operators) == 0 ? {} : { operator = "mends: replays, reconciles, erases" },
     length(var.dashboards) == 0 ? {} : { reader = "reads gold, for BI tools" },
+    var.pages == null ? {} : { pages = "shows pages to people who have logged in" },
   )
 }
 

@@ -51,7 +51,7 @@ locals {
     POSTGRES_SSLMODE   = var.postgres.sslmode
     # dbt's queries run as an identity that reads what was loaded and writes what it builds.
     CREDIX_DBT_IMPERSONATE_SERVICE_ACCOUNT = local.by_purpose["dbt"].email
-  }, local.alert_topic, local.certificate)
+  }, local.alert_topic, local.certificate, local.has_pages ? { CREDIX_PAGES_URL = local.pages_url } : {})
   alert_topic = var.has_alert_topic ? { CREDIX_ALERT_TOPIC = "projects/${var.project}/topics/${local.name}-alerts" } : {}
   certificate = var.postgres.sslrootcert == null ? {} : { POSTGRES_SSLROOTCERT = var.postgres.sslrootcert }
   secrets     = setunion(["POSTGRES_PASSWORD"], var.optional_secrets)

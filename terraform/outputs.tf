@@ -3,6 +3,11 @@ output "image_repository" {
   value       = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}"
 }
 
+output "pages" {
+  description = "Where people read pages after a login; null without pages."
+  value       = local.has_pages ? local.pages_url : null
+}
+
 output "secrets" {
   description = "Secrets that wait for their value, by setting."
   value       = { for setting, secret in google_secret_manager_secret.setting : setting => secret.secret_id }

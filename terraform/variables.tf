@@ -308,6 +308,19 @@ variable "dashboards" {
   }
 }
 
+variable "pages" {
+  description = "Who reads reports, the page of all runs and archived notebooks in a browser, after a login; null makes no server of pages, and addresses lead to the console."
+  type = object({
+    readers = set(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.pages == null || try(length(var.pages.readers) > 0 && alltrue([for one in var.pages.readers : can(regex("^(user|group|serviceAccount):[^@\\s]+@[^@\\s]+$", one))]), false)
+    error_message = "pages.readers are single people, groups or service accounts, as in group:data@example.com; never allUsers or a whole domain."
+  }
+}
+
 variable "writers" {
   description = "Who puts files below landing/external in the lake, such as a job of Dataflow; as serviceAccount:…."
   type        = set(string)

@@ -9,8 +9,6 @@ from credix.sources import Source
 HASH_DIGITS = 12
 # The control table that all sources shared in earlier versions.
 SHARED_CONTROL = "capture_control"
-# Where people read objects of Google Cloud Storage, after a login.
-GOOGLE = "https://storage.cloud.google.com"
 
 
 @dataclass(frozen=True)
@@ -103,11 +101,6 @@ class LakePaths:
 
 def paths_of(settings: Settings) -> LakePaths:
     return LakePaths(settings.prefix)
-
-
-def browser_address(settings: Settings, bucket: str, path: str) -> str:
-    """Where a browser finds an object."""
-    return f"{settings.storage_endpoint or GOOGLE}/{bucket}/{path}"
 
 
 def hashed_table(source: Source, run_id: str, attempt: int) -> str:

@@ -174,3 +174,10 @@ class Names(BaseModel):
         alias="CREDIX_RUNS_BUCKET",
         description="the page of all runs; private: it names errors and watermarks",
     )
+    pages_url: str | None = Field(
+        None,
+        alias="CREDIX_PAGES_URL",
+        description="a server that shows the pages of the buckets as `<address>/<bucket>/<object>` "
+        "after a login, such as Terraform's `pages`; without one, addresses lead to Google's "
+        "console, locally to the server of the buckets",
+    )

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
@@ -42,6 +43,17 @@ class Settings(Environment, SourceServer, Google, Names, Reading, Bounds, Tellin
         if value and not value.get_secret_value().startswith(("https://", "http://")):
             raise ValueError("is not the address of a webhook, such as https://hooks.slack.com/…")
         return value
+
+    @field_validator("pages_url")
+    @classmethod
+    def refuse_what_shows_no_pages(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        is_safe = parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1")
+        if not (is_safe and parts.hostname) or "@" in value or parts.query or parts.fragment:
+            raise ValueError("is not the address of a server, such as https://pages.example.com")
+        return value.rstrip("/")
 
     @field_validator("schedule")
     @classmethod

@@ -119,12 +119,3 @@ run "objects_grow_cold_and_go" {
     error_message = "What is written anew keeps its older generations; the archive has retention instead."
   }
 }
-
-run "the_report_is_a_website" {
-  command = plan
-
-  assert {
-    condition     = toset([for name, bucket in google_storage_bucket.store : name if length(bucket.website) == 1]) == toset(["report"])
-    error_message = "The report bucket alone answers with index.html."
-  }
-}

@@ -117,6 +117,22 @@ run "everybody_as_analyst" {
   expect_failures = [var.analysts]
 }
 
+run "everybody_as_reader_of_pages" {
+  command = plan
+  variables {
+    pages = { readers = ["allUsers"] }
+  }
+  expect_failures = [var.pages]
+}
+
+run "pages_for_nobody" {
+  command = plan
+  variables {
+    pages = { readers = [] }
+  }
+  expect_failures = [var.pages]
+}
+
 run "a_domain_as_operator" {
   command = plan
   variables {

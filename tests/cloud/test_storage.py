@@ -6,8 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 from google.api_core import exceptions as google
 
+from credix.addresses import history_address
 from credix.clients.download import download
 from credix.clients.effects import Effects
 from credix.clients.lake import CHUNK_BYTES, Lake
@@ -51,6 +53,17 @@ def test_a_large_object_is_created_once_only(live_lake: Lake, path: str, tmp_pat
     blob.upload_from_filename(str(file), if_generation_match=0)
     with pytest.raises(google.PreconditionFailed):
         blob.upload_from_filename(str(file), if_generation_match=0)
+
+
+@only_google
+def test_a_page_is_shown_to_nobody_without_a_login(live_lake: Lake, path: str) -> None:
+    """Neither at Google's plain address nor by a server of pages; the console asks by itself."""
+    bucket = live_lake.settings.lake_bucket
+    live_lake.replace("page.put", bucket, path, b"<html></html>", "text/html", "no-store")
+    plain = f"https://storage.googleapis.com/{bucket}/{path}"
+    for address in {plain, history_address(live_lake.settings)}:
+        answer = requests.get(address, timeout=30, allow_redirects=False)
+        assert answer.status_code in (302, 401, 403), address
 
 
 def test_a_replaced_object_is_not_downloaded(live_lake: Lake, path: str, tmp_path: Path) -> None:

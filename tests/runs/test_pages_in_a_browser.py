@@ -6,8 +6,8 @@ tests/steps/test_monitor.py: the runs that make them are there.
 
 import pytest
 
+from credix.addresses import run_address
 from credix.errors import SourceError
-from credix.runs.publish import history_address
 from credix.settings import Settings
 from tests.browser import CHROMIUM, WHY, WIDTHS, browsing, shown
 from tests.runs.test_pipeline import run
@@ -26,7 +26,7 @@ def test_an_alert_leads_to_its_run_and_a_failed_run_opens_at_its_failed_cell(
     with pytest.raises(SourceError):
         run(settings, "cnpj")
 
-    named = f"{history_address(settings)}#{good['run_id']}"
+    named = run_address(settings, good["run_id"])
     with browsing() as browser:
         for width in WIDTHS:
             with shown(browser, named, width, "article.named") as page:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from credix.addresses import history_address
 from credix.clients.lake import Lake
 from credix.errors import StateError
 from credix.paths import paths_of
@@ -14,14 +15,8 @@ from credix.runs import history_page, publish
 from credix.runs.archive import archive_run
 from credix.runs.history_page import add_lines, decode_day, read_days, render_page
 from credix.runs.pages import Pages
-from credix.runs.publish import (
-    archive_address,
-    history_address,
-    publish_history,
-    show_history,
-)
+from credix.runs.publish import publish_history, show_history
 from credix.runs.run_line import describe_run
-from credix.settings import Settings
 from tests.runs.manifests import STARTED_AT, manifest
 
 A_DAY = 24 * 60
@@ -198,16 +193,6 @@ def test_a_page_that_never_holds_still_is_told(
         publish_history(lake)
 
 
-def test_links_lead_from_the_page_to_the_archive_wherever_buckets_are_folders(
-    settings: Settings,
-) -> None:
-    page = f"{settings.runs_bucket}/{settings.prefix}/index.html"
-    assert history_address(settings).endswith(page)
-    assert archive_address(settings) == (f"../../{settings.archive_bucket}/{settings.prefix}/runs/")
-    on_google = settings.model_copy(update={"storage_endpoint": None})
-    assert history_address(on_google) == f"https://storage.cloud.google.com/{page}"
-
-
 def test_the_page_that_is_opened_has_every_run(
     lake: Lake, archived: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +204,21 @@ def test_the_page_that_is_opened_has_every_run(
     address = show_history(lake.settings, is_rebuilt=False, is_opened=True)
     assert opened == [address] == [history_address(lake.settings)]
     assert shown(lake) == runs
+
+
+def test_where_an_address_only_offers_a_download_a_copy_is_opened(
+    lake: Lake, archived: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on Google without a server of pages: there its links lead to the console."""
+    opened: list[str] = []
+    monkeypatch.setattr(publish.webbrowser, "open", opened.append)
+    monkeypatch.setattr(publish, "shows_pages", lambda _: False)
+    archived(0)
+    settings = lake.settings.model_copy(update={"run_dir": tmp_path / "runs"})
+    address = show_history(settings, is_rebuilt=False, is_opened=True)
+    copy = tmp_path / "runs" / "all_runs.html"
+    assert opened == [address] == [copy.as_uri()]
+    assert copy.read_text("utf-8") == page_of(lake)
 
 
 def damage(lake: Lake, change: Any) -> None:

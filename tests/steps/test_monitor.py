@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from credix.addresses import page_address
 from credix.clients import dbt_results
 from credix.clients.elementary import find_packages
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
 from credix.errors import SettingsError
-from credix.paths import browser_address, paths_of
+from credix.paths import paths_of
 from credix.runs.alert import find_monitored
 from credix.settings import Settings
 from credix.steps.context import Run
@@ -172,7 +173,7 @@ def test_elementary_watches_publishes_and_finds_what_is_planted(
     secrets = ("t0ken", watched.postgres_password.get_secret_value())
     assert find_leaks(texts, secrets) == []
     if CHROMIUM is not None:
-        look_at(browser_address(watched, watched.report_bucket, newest.name))
+        look_at(page_address(watched, watched.report_bucket, newest.name))
 
 
 def rows_of_elementary(warehouse: Warehouse) -> dict[str, str]:

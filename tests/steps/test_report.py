@@ -9,10 +9,11 @@ import nbformat
 import pandas as pd
 import pytest
 
+from credix.addresses import page_address
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.errors import SettingsError
-from credix.paths import browser_address, paths_of
+from credix.paths import paths_of
 from credix.runs.history import source_statuses
 from credix.settings import PROJECT_DIR, Settings
 from credix.state import SourceState
@@ -206,8 +207,8 @@ def look_at_report_and_catalog(settings: Settings, manifest: dict[str, Any]) -> 
     report = paths_of(settings).run(manifest["run_id"]) + "05_report.html"
     catalog = paths_of(settings).catalog_index
     with browsing() as browser:
-        address = browser_address(settings, settings.archive_bucket, report)
+        address = page_address(settings, settings.archive_bucket, report)
         assert_fits(browser, address, "td a[href$='index.html']")
-        address = browser_address(settings, settings.report_bucket, catalog)
+        address = page_address(settings, settings.report_bucket, catalog)
         with shown_at(browser, address, 1280, ".icn"):
             pass

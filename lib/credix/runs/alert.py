@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from credix.addresses import run_address
 from credix.clients.channels import Channels
 from credix.clients.state_store import StateStore
 from credix.freshness import in_words, seconds_between
 from credix.incidents import Findings, Incident, Incidents, Kind
-from credix.runs.publish import history_address
 from credix.schedules import late_bound
 from credix.settings import Settings
 from credix.sources import load_source
@@ -51,7 +51,7 @@ def tell(states: StateStore, run_id: str, findings: Findings) -> list[str]:
 def describe(settings: Settings, key: str, incident: Incident) -> tuple[str, str]:
     """Title and text of an alert or an all-clear."""
     what = f"{settings.prefix} ({settings.env}): {key}"
-    page = f"{history_address(settings)}#{incident.run_id}"
+    page = run_address(settings, incident.run_id)
     if incident.is_over:
         return f"Over: {what}", f"This is over; it began at {incident.since}: {incident.text}"
     return f"Alert: {what}", f"{incident.text}\nSince {incident.since}, run {page}"

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from credix.addresses import run_address
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.replication import Replication
@@ -18,7 +19,7 @@ SLOT_WARNING = "WARNING:"
 
 
 def source_statuses(settings: Settings) -> list[dict[str, Any]]:
-    """One entry per source: watermark, attempt, last run, rows in bronze, lags in seconds.
+    """One entry per source: watermark, attempt, last run and its page, rows, lags in seconds.
 
     `lag_seconds` and `gold_lag_seconds` are the ages of the snapshots up to which bronze and tested
     gold are complete, `commit_to_gold` bounds how long the changes that reached gold last waited.
@@ -40,6 +41,7 @@ def source_statuses(settings: Settings) -> list[dict[str, Any]]:
                 "attempt": state.attempt,
                 "held_by": state.lease.run_id if state.lease else None,
                 "last_run": state.last_run.model_dump(mode="json") if state.last_run else None,
+                "page": run_address(settings, state.last_run.run_id) if state.last_run else None,
                 "rows_in_bronze": count_rows(warehouse, name),
                 "lag_seconds": lag_seconds(state.reach.snapshot_at),
                 "gold_lag_seconds": lag_seconds(complete_at),

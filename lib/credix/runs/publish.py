@@ -1,16 +1,17 @@
 """The history page into its bucket: what the archive has gained since the page was written."""
 
-import posixpath
 import webbrowser
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from credix.addresses import history_address, runs_folder_address, shows_pages
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.errors import StateError
-from credix.paths import browser_address, paths_of
+from credix.paths import paths_of
 from credix.runs.archive import read_manifest
 from credix.runs.history_page import Days, add_lines, decode_day, read_days, render_page
 from credix.runs.run_line import describe_run
@@ -20,6 +21,8 @@ from credix.settings import Settings
 ATTEMPTS = 10
 # A page that is missing is made of so many runs; `runs --rebuild` makes it of all.
 MOST_AT_ONCE = 1_000
+# The page of all runs, as it is opened from this machine.
+COPY = "all_runs.html"
 # A run lies under the day it began, and may end behind runs of the days after it.
 LOOKS_BACK = timedelta(days=2)
 
@@ -47,7 +50,7 @@ def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
                 add_lines(days, lines),
                 prefix=settings.prefix,
                 env=settings.env,
-                archive=archive_address(settings),
+                archive=runs_folder_address(settings),
             ),
             generation,
             content_type="text/html; charset=utf-8",
@@ -106,26 +109,26 @@ def known_runs(days: Days, day: str) -> set[str]:
         return set()
 
 
-def archive_address(settings: Settings) -> str:
-    """The archive's folder of runs as seen from the page.
-
-    It holds wherever buckets are folders of one place: Google's address for people, the local
-    server, a copy of both buckets on a disk.
-    """
-    paths = paths_of(settings)
-    page = posixpath.dirname(f"{settings.runs_bucket}/{paths.history}")
-    return posixpath.relpath(f"{settings.archive_bucket}/{paths.runs}", page) + "/"
-
-
-def history_address(settings: Settings) -> str:
-    """Where a browser finds the page."""
-    return browser_address(settings, settings.runs_bucket, paths_of(settings).history)
-
-
 def show_history(settings: Settings, *, is_rebuilt: bool, is_opened: bool) -> str:
-    """Write the page where it lacks a run, and open it in this machine's browser; its address."""
-    publish_history(Lake(settings, Effects(settings.retry_seconds)), is_rebuilt=is_rebuilt)
+    """Write the page where it lacks a run, and open it in this machine's browser; its address.
+
+    Where its address only offers it for download, a copy in the folder of runs is opened: the
+    links of the page are absolute there.
+    """
+    lake = Lake(settings, Effects(settings.retry_seconds))
+    publish_history(lake, is_rebuilt=is_rebuilt)
     address = history_address(settings)
+    if is_opened and not shows_pages(settings):
+        address = save_page(lake).as_uri()
     if is_opened:
         webbrowser.open(address)
     return address
+
+
+def save_page(lake: Lake) -> Path:
+    """Write the page into the folder of runs on this machine."""
+    settings = lake.settings
+    path = settings.run_dir / COPY
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(lake.read_bytes(settings.runs_bucket, paths_of(settings).history))
+    return path

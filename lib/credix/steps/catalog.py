@@ -4,10 +4,11 @@ from typing import Any
 
 import pandas as pd
 
+from credix.addresses import history_address, page_address
 from credix.clients.dbt import Dbt, project_fingerprint
 from credix.errors import CredixError
 from credix.foreign_text import without_values
-from credix.paths import browser_address, paths_of
+from credix.paths import paths_of
 from credix.report_page import seal_catalog
 from credix.steps.context import Run
 
@@ -21,7 +22,7 @@ def publish_catalog(run: Run) -> dict[str, Any]:
     if run.is_sandbox:
         return {"status": "absent", "reason": "A sandbox run publishes nothing.", "page": None}
     paths, bucket = paths_of(run.settings), run.settings.report_bucket
-    page = browser_address(run.settings, bucket, paths.catalog_index)
+    page = page_address(run.settings, bucket, paths.catalog_index)
     dated = paths.catalog(run.business_date, project_fingerprint())
     try:
         if run.lake.blobs(bucket, dated):
@@ -39,10 +40,8 @@ def publish_catalog(run: Run) -> dict[str, Any]:
 
 def addresses(run: Run, monitoring: dict[str, Any], catalog: dict[str, Any]) -> pd.DataFrame:
     """Where to look further."""
-    paths, settings = paths_of(run.settings), run.settings
-    history = browser_address(settings, settings.runs_bucket, paths.history)
     pages = {
-        "all runs": history,
+        "all runs": history_address(run.settings),
         "catalog and lineage (dbt)": catalog["page"] or catalog["reason"],
         "monitors (Elementary)": monitoring["page"] or monitoring["reason"],
     }

@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from credix.addresses import page_address
 from credix.clients import dbt_results
 from credix.clients.dbt_nodes import FAILED, DbtNode
 from credix.clients.elementary import PAGE_DAYS, Elementary, find_packages
 from credix.errors import CredixError
 from credix.foreign_text import without_values
-from credix.paths import browser_address, paths_of, results_table
+from credix.paths import paths_of, results_table
 from credix.report_page import seal
 from credix.steps.context import Run
 
@@ -189,7 +190,7 @@ def publish(run: Run, page: str) -> str:
         (paths.elementary_index, "no-cache"),
     ):
         run.lake.replace("monitor.publish", bucket, path, content, kind, cache_control)
-    return browser_address(run.settings, bucket, paths.elementary_index)
+    return page_address(run.settings, bucket, paths.elementary_index)
 
 
 def as_table(result: dict[str, Any]) -> pd.DataFrame:
