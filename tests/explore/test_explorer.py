@@ -160,7 +160,7 @@ FAULTS = {
     "has no column colour. It has: asset_id": lambda e: e.table(
         "temp", "installments_schema", ["colour"]
     ),
-    "or correct the condition 'colour = 1'": lambda e: e.table(
+    "or correct the condition colour = 1": lambda e: e.table(
         "temp", "installments_schema", where="colour = 1"
     ),
     r"The key of installments is \(asset_id\)": lambda e: e.history("installments", "a", "b"),

@@ -66,7 +66,7 @@ class TableReader:
             )
         except google.NotFound as error:
             # The local server's answer to a condition that it does not understand, too.
-            hint = f", or correct the condition {where!r}" if where else ""
+            hint = f", or correct the condition {where}" if where else ""
             raise google.NotFound(f"{error.message.splitlines()[0]}{hint}") from None
 
     def _batches(

@@ -200,7 +200,10 @@ class Judge:
                 if unknown is None:
                     return refused.message
                 if unknown["kind"] != "Table":
-                    return None if is_beyond(unknown["name"]) else refused.message
+                    if not is_beyond(unknown["name"]):
+                        return refused.message
+                    not_judged(refused)
+                    return None
                 path = tuple(unknown["name"].replace("`", "").split("."))
                 found = set(find_tables([path], names, catalog)) - tables
                 if not found:
@@ -218,6 +221,7 @@ class Judge:
 
 
 def not_judged(error: Exception) -> None:
+    """Leave a statement to the server, and say why in its log."""
     get_logger(__name__).warning("googlesql.not_judged", error=str(error))
 
 
