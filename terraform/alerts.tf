@@ -166,17 +166,21 @@ resource "google_monitoring_alert_policy" "rights" {
   notification_channels = local.channels
   user_labels           = local.labels
 
-  conditions {
-    display_name = "somebody changed a policy or made a key"
-    condition_threshold {
-      filter          = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.rights.name}\" AND resource.type=one_of(\"project\",\"gcs_bucket\",\"bigquery_dataset\",\"service_account\",\"audited_resource\")"
-      comparison      = "COMPARISON_GT"
-      threshold_value = 0
-      duration        = "0s"
-      aggregations {
-        alignment_period     = "300s"
-        per_series_aligner   = "ALIGN_SUM"
-        cross_series_reducer = "REDUCE_SUM"
+  # A condition is of one type of resource; a policy takes six of them.
+  dynamic "conditions" {
+    for_each = toset(["project", "gcs_bucket", "bigquery_dataset", "service_account", "audited_resource"])
+    content {
+      display_name = "somebody changed a policy or made a key: ${conditions.value}"
+      condition_threshold {
+        filter          = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.rights.name}\" AND resource.type=\"${conditions.value}\""
+        comparison      = "COMPARISON_GT"
+        threshold_value = 0
+        duration        = "0s"
+        aggregations {
+          alignment_period     = "300s"
+          per_series_aligner   = "ALIGN_SUM"
+          cross_series_reducer = "REDUCE_SUM"
+        }
       }
     }
   }

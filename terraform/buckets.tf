@@ -1,27 +1,28 @@
 locals {
-  # Of the days that a rule waits for; folders below the prefix, none for the whole bucket.
+  # Of the days that a rule waits for; folders below the prefix and endings of names, none for all objects.
   buckets = {
     # Landing, failed files and state. Old generations of the state are how it is restored.
     lake = {
       keeps_versions = true
       rules = [
-        { days = var.failed_deletion_days, folders = ["${var.prefix}/failed/", "sandbox_${var.prefix}/"], class = null },
+        { days = var.failed_deletion_days, folders = ["${var.prefix}/failed/", "sandbox_${var.prefix}/"], endings = [], class = null },
       ]
     }
     # Loaded files and runs; what lies there stays as it is for the time of the retention.
     archive = {
       keeps_versions = false
       rules = [
-        { days = 90, folders = [], class = "COLDLINE" },
-        { days = var.archive_deletion_days, folders = [], class = null },
+        # Runs are thousands of small objects a day: to move one costs more than a colder class spares.
+        { days = 90, folders = [], endings = [".parquet"], class = "COLDLINE" },
+        { days = var.archive_deletion_days, folders = [], endings = [], class = null },
       ]
     }
     # Pages that each run may write anew, and one report per run that stays.
     report = {
       keeps_versions = true
       rules = [
-        { days = 90, folders = ["${var.prefix}/reports/"], class = "NEARLINE" },
-        { days = var.report_deletion_days, folders = ["${var.prefix}/reports/"], class = null },
+        { days = 90, folders = ["${var.prefix}/reports/"], endings = [], class = "NEARLINE" },
+        { days = var.report_deletion_days, folders = ["${var.prefix}/reports/"], endings = [], class = null },
       ]
     }
     runs = { keeps_versions = true, rules = [] }
@@ -63,6 +64,7 @@ resource "google_storage_bucket" "store" {
       condition {
         age            = lifecycle_rule.value.days
         matches_prefix = lifecycle_rule.value.folders
+        matches_suffix = lifecycle_rule.value.endings
       }
       action {
         type          = lifecycle_rule.value.class == null ? "Delete" : "SetStorageClass"

@@ -19,8 +19,8 @@ resource "google_bigquery_dataset" "layer" {
   description = each.value
   labels      = local.labels
 
-  # The second line: the workbook drops its tables itself.
-  default_table_expiration_ms = each.key == "temp" ? var.temp_table_hours * 3600 * 1000 : null
+  # The second line: the workbook drops its tables itself, and Elementary those that a monitor measures with.
+  default_table_expiration_ms = contains(["temp", "elementary__tests"], each.key) ? var.temp_table_hours * 3600 * 1000 : null
   delete_contents_on_destroy  = false
 
   access {

@@ -95,6 +95,8 @@ locals {
       purpose = "dbt", member = "serviceAccount:${try(local.by_purpose[purpose].email, "")}"
     } if contains(keys(local.purposes), purpose) },
     { for member in var.operators : "operator ${member}" => { purpose = "operator", member = member } },
+    # dbt knows no chain: it asks with the person's own credentials, whatever identity the rest of the workbook takes on.
+    { for member in var.operators : "dbt ${member}" => { purpose = "dbt", member = member } },
     { for member in var.dashboards : "reader ${member}" => { purpose = "reader", member = member } },
   )
 }

@@ -6,8 +6,11 @@ resource "google_artifact_registry_repository" "images" {
   labels        = local.labels
   kms_key_name  = var.kms_key
 
+  # A signature, a bill of materials and a provenance are written below tags that are named after the image's digest, and
+  # written again when a job of the workflow is repeated: immutable tags would refuse the second one. Nothing trusts a tag:
+  # stage and prod take an image by its digest only, and the workflow copies one when the digest is signed (image.yml).
   docker_config {
-    immutable_tags = true
+    immutable_tags = false
   }
 
   lifecycle {
@@ -15,6 +18,13 @@ resource "google_artifact_registry_repository" "images" {
   }
 
   depends_on = [google_kms_crypto_key_iam_member.agent]
+}
+
+locals {
+  scratch = "/scratch"
+  # The mode of a volume in memory is not documented, and the image's user is not root. Where the volume cannot be written,
+  # runs lie in /tmp of the image: in memory too, bounded by that of the job alone.
+  entry = "test -w ${local.scratch} || export CREDIX_RUN_DIR=/tmp/credix/runs; exec python run_pipeline.py \"$@\""
 }
 
 resource "google_cloud_run_v2_job" "workbook" {
@@ -37,8 +47,9 @@ resource "google_cloud_run_v2_job" "workbook" {
       encryption_key = var.kms_key
 
       containers {
-        image = var.image
-        args  = ["run", each.key]
+        image   = var.image
+        command = ["tini", "--", "sh", "-c", local.entry, "workbook"]
+        args    = ["run", each.key]
 
         resources {
           limits = {
@@ -47,10 +58,10 @@ resource "google_cloud_run_v2_job" "workbook" {
           }
         }
 
-        # Cloud Run has no read-only root; the image's user can write nowhere else.
+        # Beside the image's own /tmp, which its user can write to for certain.
         volume_mounts {
-          name       = "tmp"
-          mount_path = "/tmp"
+          name       = "scratch"
+          mount_path = local.scratch
         }
 
         dynamic "env" {
@@ -76,7 +87,7 @@ resource "google_cloud_run_v2_job" "workbook" {
       }
 
       volumes {
-        name = "tmp"
+        name = "scratch"
         empty_dir {
           medium     = "MEMORY"
           size_limit = var.job.tmp

@@ -40,8 +40,8 @@ locals {
     CREDIX_LOG_FORMAT        = "json"
     CREDIX_TRIGGER           = "schedule"
     CREDIX_SCHEDULE          = join("; ", [for job, line in local.schedules : "${job}=${line}"])
-    # The only folder of the image that can be written. It is memory: a slice must leave room for the rest.
-    CREDIX_RUN_DIR     = "/tmp/credix/runs"
+    # A volume in memory (jobs.tf): a slice must leave room for the rest.
+    CREDIX_RUN_DIR     = "${local.scratch}/runs"
     CREDIX_SLICE_BYTES = lookup(var.settings, "CREDIX_SLICE_BYTES", tostring(512 * 1024 * 1024))
     POSTGRES_HOST      = try(module.cloud_sql_source[0].host, var.postgres.host)
     POSTGRES_PORT      = tostring(var.postgres.port)

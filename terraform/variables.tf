@@ -128,7 +128,7 @@ variable "report_deletion_days" {
 }
 
 variable "temp_table_hours" {
-  description = "Hours after which tables in the temp dataset expire, the reference tables aside; CREDIX_TEMP_TABLE_HOURS of the workbook."
+  description = "Hours after which tables in the temp dataset expire, the reference tables aside, and those of Elementary's monitors; CREDIX_TEMP_TABLE_HOURS of the workbook."
   type        = number
   default     = 24
 
@@ -181,8 +181,8 @@ variable "image" {
   default     = null
 
   validation {
-    condition     = var.image == null || var.environment != "prod" || can(regex("@sha256:[0-9a-f]{64}$", var.image))
-    error_message = "image names what prod runs by its digest, as in …/workbook@sha256:…: a tag says nothing of what was tested."
+    condition     = var.image == null || var.environment == "dev" || can(regex("@sha256:[0-9a-f]{64}$", var.image))
+    error_message = "image names what stage and prod run by its digest, as in …/workbook@sha256:…: a tag says nothing of what was tested."
   }
 
   validation {

@@ -113,6 +113,14 @@ class Google(BaseModel):
         description="a service account whose short-lived tokens are asked for with the "
         "credentials there are, for every request to Google, dbt's too",
     )
+    dbt_account: str | None = Field(
+        None,
+        alias="CREDIX_DBT_IMPERSONATE_SERVICE_ACCOUNT",
+        pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$",
+        description="the service account that dbt and Elementary work as, where it is another one "
+        "than the rest's; they ask for its tokens with the credentials there are, not with those "
+        "of `CREDIX_IMPERSONATE_SERVICE_ACCOUNT`",
+    )
     google_timeout_seconds: float = Field(
         60,
         alias="CREDIX_GOOGLE_TIMEOUT_SECONDS",

@@ -100,6 +100,13 @@ run "objects_grow_cold_and_go" {
     error_message = "The archive goes to a colder class after 90 days and is deleted behind the term of the policy."
   }
   assert {
+    condition = [
+      for rule in google_storage_bucket.store["archive"].lifecycle_rule :
+      join(" ", coalesce(one(rule.condition).matches_suffix, [])) if one(rule.action).type != "AbortIncompleteMultipartUpload"
+    ] == [".parquet", ""]
+    error_message = "Only large files change their class; everything is deleted in the end."
+  }
+  assert {
     condition = alltrue(flatten([
       for name in ["lake", "report"] : [
         for rule in google_storage_bucket.store[name].lifecycle_rule : alltrue([

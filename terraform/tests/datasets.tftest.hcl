@@ -24,15 +24,15 @@ run "datasets_are_named_as_the_workbook_names_them" {
   }
 }
 
-run "only_tables_of_temp_expire" {
+run "only_tables_of_temp_and_of_monitors_expire" {
   command = plan
 
   assert {
     condition = alltrue([
       for layer, dataset in google_bigquery_dataset.layer :
-      dataset.default_table_expiration_ms == (layer == "temp" ? 24 * 3600 * 1000 : null)
+      dataset.default_table_expiration_ms == (contains(["temp", "elementary__tests"], layer) ? 24 * 3600 * 1000 : null)
     ])
-    error_message = "A table outside of temp must never expire."
+    error_message = "A table that is neither a step's nor a monitor's must never expire."
   }
 }
 

@@ -117,6 +117,10 @@ run "the_operator_mends_and_has_no_secret" {
     error_message = "Named people take on the operator's identity."
   }
   assert {
+    condition     = toset(keys(google_service_account_iam_member.may_act_as)) == toset(["dbt operator", "dbt workbook", "dbt group:data-on-call@example.com", "operator group:data-on-call@example.com"])
+    error_message = "And dbt's, for which dbt asks with their own credentials; nobody else does."
+  }
+  assert {
     condition     = length(google_secret_manager_secret_iam_member.workbook) == 1
     error_message = "The workbook alone reads the password of the source."
   }

@@ -55,10 +55,14 @@ run "a_job_writes_nowhere_but_into_its_own_memory" {
   assert {
     condition = alltrue([
       for job in google_cloud_run_v2_job.workbook :
-      one(job.template[0].template[0].containers[0].volume_mounts).mount_path == "/tmp" &&
+      one(job.template[0].template[0].containers[0].volume_mounts).mount_path == "/scratch" &&
       one(one(job.template[0].template[0].volumes).empty_dir).medium == "MEMORY"
     ])
-    error_message = "/tmp is a bounded volume in memory."
+    error_message = "The folder of runs is a bounded volume in memory."
+  }
+  assert {
+    condition     = startswith(local.settings.CREDIX_RUN_DIR, "/scratch/") && strcontains(local.entry, "export CREDIX_RUN_DIR=/tmp/credix/runs")
+    error_message = "Runs lie in that volume, or in the image's /tmp where its user cannot write to it."
   }
 }
 

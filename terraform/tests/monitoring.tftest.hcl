@@ -46,6 +46,18 @@ run "everybody_who_is_named_is_told" {
   }
 }
 
+run "a_change_of_rights_is_watched_by_a_condition_for_each_type_of_resource" {
+  command = plan
+
+  assert {
+    condition = length(google_monitoring_alert_policy.rights.conditions) == 5 && alltrue([
+      for condition in google_monitoring_alert_policy.rights.conditions :
+      can(regex(" AND resource.type=\"[a-z_]+\"$", one(condition.condition_threshold).filter))
+    ])
+    error_message = "A condition names one type of resource, never a list."
+  }
+}
+
 run "error_budgets_are_watched_at_two_paces" {
   command = plan
 

@@ -101,6 +101,15 @@ run "prod_by_a_tag" {
   expect_failures = [var.image]
 }
 
+run "stage_by_a_tag" {
+  command = plan
+  variables {
+    environment = "stage"
+    image       = "southamerica-east1-docker.pkg.dev/credix-test/credix-stage/workbook:1"
+  }
+  expect_failures = [var.image]
+}
+
 run "what_latest_is" {
   command = plan
   variables {

@@ -89,7 +89,7 @@ run "workflows_read_no_row_and_give_no_right" {
     error_message = "Images are pushed, and never deleted, by an identity that can do nothing else."
   }
   assert {
-    condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags
-    error_message = "A tag that was rolled out stays what it was."
+    condition     = !google_artifact_registry_repository.images.docker_config[0].immutable_tags
+    error_message = "Signatures of a digest are written again when a job is repeated; what is rolled out is named by its digest (refusals: prod_by_a_tag, stage_by_a_tag)."
   }
 }

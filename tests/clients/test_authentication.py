@@ -30,11 +30,14 @@ from credix.clients.lake import Lake
 from credix.clients.table_reader import TableReader
 from credix.clients.warehouse import Warehouse
 from credix.errors import CredixError, SettingsError, TransientError
+from credix.runs.doctor import check_dbt_account
 from credix.settings import Settings
 from tests.faults import faulty_server
 
 OWN, TAKEN_ON = "token-of-the-key", "token-of-the-account"
 ACCOUNT = "workbook@credix-local.iam.gserviceaccount.com"
+OF_DBT = "dbt@credix-local.iam.gserviceaccount.com"
+DENIED = {"code": 403, "message": "Permission denied.", "status": "PERMISSION_DENIED"}
 CLOUD = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -52,6 +55,7 @@ class TokenServer:
             200,
             {"accessToken": TAKEN_ON, "expireTime": expires},
         )
+        self.refused: set[str] = set()
         tokens = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -60,6 +64,8 @@ class TokenServer:
                 tokens.asked.append((self.path, self.headers.get("Authorization"), body))
                 is_key = self.path == "/token"
                 status, told = tokens.key_answer if is_key else tokens.account_answer
+                if any(account in self.path for account in tokens.refused):
+                    status, told = 403, {"error": DENIED}
                 content = json.dumps(told).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -187,6 +193,36 @@ class TestTokens:
         assert ACCOUNT in tokens.asked[-1][0]
 
 
+class TestDbtsOwnAccount:
+    """A person who works as the operator, with the settings that Terraform prints."""
+
+    @pytest.fixture
+    def working(self, impersonating: Settings) -> Settings:
+        return impersonating.model_copy(update={"dbt_account": OF_DBT})
+
+    def test_doctor_asks_for_its_token_as_dbt_does(
+        self, working: Settings, tokens: TokenServer
+    ) -> None:
+        assert check_dbt_account(working) == OF_DBT
+        path, token, _ = tokens.asked[-1]
+        assert (OF_DBT in path, token) == (True, f"Bearer {OWN}")
+
+    def test_a_person_who_may_take_on_the_operator_alone_is_told_what_is_missing(
+        self, working: Settings, tokens: TokenServer
+    ) -> None:
+        tokens.refused.add(OF_DBT)
+        assert ask(working) == {f"Bearer {TAKEN_ON}"}
+        with pytest.raises(SettingsError, match="CREDIX_DBT_IMPERSONATE_SERVICE_ACCOUNT") as error:
+            check_dbt_account(working)
+        assert "roles/iam.serviceAccountTokenCreator" in str(error.value)
+
+    def test_without_one_dbt_works_as_everything_else(
+        self, impersonating: Settings, settings: Settings
+    ) -> None:
+        assert check_dbt_account(impersonating) == ACCOUNT
+        assert "takes any token" in check_dbt_account(settings)
+
+
 class TestErrors:
     def test_no_credentials(self, logged_in: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")
@@ -210,8 +246,7 @@ class TestErrors:
     def test_an_account_that_may_not_be_impersonated(
         self, impersonating: Settings, tokens: TokenServer
     ) -> None:
-        denied = {"code": 403, "message": "Permission denied.", "status": "PERMISSION_DENIED"}
-        tokens.account_answer = (403, {"error": denied})
+        tokens.account_answer = (403, {"error": DENIED})
         for error in refused(impersonating):
             assert isinstance(error, SettingsError)
             assert "roles/iam.serviceAccountTokenCreator" in str(error)

@@ -54,6 +54,16 @@ def google_credentials(settings: Settings) -> Credentials:
     )
 
 
+def dbt_credentials(settings: Settings) -> Credentials:
+    """The credentials that dbt makes for itself, by `profiles.yml`.
+
+    It knows no chain: it asks with the application default credentials for a token of its account,
+    whatever account the other clients impersonate.
+    """
+    account = settings.dbt_account or settings.impersonated_account
+    return google_credentials(settings.model_copy(update={"impersonated_account": account}))
+
+
 def open_session(settings: Settings, credentials: Credentials) -> AuthorizedSession:
     """Requests, and those for its tokens, end within CREDIX_GOOGLE_TIMEOUT_SECONDS each."""
     session = AuthorizedSession(credentials, refresh_timeout=settings.google_timeout_seconds)
@@ -71,8 +81,13 @@ def require_token(settings: Settings, credentials: Credentials) -> None:
         credentials.refresh(partial(Request(), timeout=settings.google_timeout_seconds))
 
 
-def credentials_error(error: auth.GoogleAuthError) -> CredixError:
-    """What to do about Google's credentials: nothing but wait, or give others."""
+def credentials_error(
+    error: auth.GoogleAuthError, setting: str = "CREDIX_IMPERSONATE_SERVICE_ACCOUNT"
+) -> CredixError:
+    """What to do about Google's credentials: nothing but wait, or give others.
+
+    `setting` names the account that they would impersonate.
+    """
     cause = str(error.args[0] if error.args else type(error).__name__).rstrip(".")
     answer = error.args[1:2]
     if passes_by_itself(error):
@@ -85,8 +100,7 @@ def credentials_error(error: auth.GoogleAuthError) -> CredixError:
     if cause.startswith("Unable to acquire impersonated"):
         return SettingsError(
             f"Google gives no token of the account to impersonate ({told_by(answer)}): grant this "
-            "identity roles/iam.serviceAccountTokenCreator on it, or correct "
-            "CREDIX_IMPERSONATE_SERVICE_ACCOUNT."
+            f"identity roles/iam.serviceAccountTokenCreator on it, or correct {setting}."
         )
     return SettingsError(
         f"Google refuses the credentials ({cause}): {LOG_IN}, or correct the key that "

@@ -11,7 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from google.auth.exceptions import GoogleAuthError
+
 from credix import environment
+from credix.clients.credentials import credentials_error, dbt_credentials, require_token
 from credix.clients.effects import Effects
 from credix.clients.elementary import find_packages
 from credix.clients.lake import Lake
@@ -74,6 +77,7 @@ def examine(
         yield from check_source(settings)
         yield from check_buckets(settings)
         yield from check_warehouse(settings)
+    yield check("dbt's account", lambda: check_dbt_account(settings))
     yield check("elementary", lambda: check_elementary(settings))
 
 
@@ -293,6 +297,19 @@ def check_contract(warehouse: Warehouse, name: str) -> str:
 
 def tables_of(name: str) -> tuple[tuple[str, str], ...]:
     return ("temp", reference_table(load_source(name))), ("bronze", name)
+
+
+def check_dbt_account(settings: Settings) -> str:
+    """A token for the account that dbt works as: it asks for one itself, in its own way."""
+    if settings.google_credentials == "anonymous":
+        return "none: the server of BigQuery takes any token"
+    account = settings.dbt_account or settings.impersonated_account
+    setting = "DBT_IMPERSONATE" if settings.dbt_account else "IMPERSONATE"
+    try:
+        require_token(settings, dbt_credentials(settings))
+    except GoogleAuthError as error:
+        raise credentials_error(error, f"CREDIX_{setting}_SERVICE_ACCOUNT") from None
+    return account or "the identity of the other clients"
 
 
 def check_elementary(settings: Settings) -> str:
