@@ -128,9 +128,21 @@ class TestLease:
 
     def test_a_run_that_has_done_nothing_leaves_the_record_of_the_one_before(self) -> None:
         before = raised(EMPTY, "one").release(last_run("one"))
-        given = raised(before, "two").give_back("two")
+        given = raised(before, "two").give_back(lease("two"))
         assert (given.lease, given.last_run, given.attempt) == (None, before.last_run, 2)
-        assert raised(given, "three").give_back("two").lease == lease("three")
+        assert raised(given, "three").give_back(lease("two")).lease == lease("three")
+
+    def test_each_kernel_of_a_run_by_hand_takes_the_lease_over_from_the_one_before(self) -> None:
+        one, two = (lease("one").model_copy(update={"instance": name}) for name in ("01", "02"))
+        state = raised(EMPTY, "one").hold(1, one)
+        assert state.keep(one) == state
+        taken = state.hold(1, two)
+        with pytest.raises(FenceError, match="another process"):
+            taken.keep(one)
+        assert taken.give_back(one) == taken
+        assert taken.give_back(two).hold(1, one).lease == one
+        with pytest.raises(FenceError, match=r"attempt 1 of the source .* is superseded"):
+            raised(taken, "two").hold(1, one)
 
     def test_a_run_that_fails_after_the_release_corrects_its_own_record_only(self) -> None:
         failed = last_run("one").model_copy(update={"status": "failed", "error": "05 failed"})

@@ -66,12 +66,16 @@ def short(step: str) -> str:
 
 
 def own_effects(step: str) -> list[str]:
-    """The effects of a notebook in a run that goes well; those of gold stand in gold's own box."""
+    """The effects of a notebook in a run that goes well; those of gold stand in gold's own box.
+
+    What a notebook opened by hand does about its lease, the run does around all notebooks.
+    """
     elsewhere = {
         "01_extract": effects_of(["credix.steps.context.open_own_run"]),
         GOLD_STEP: [*repair(), *gold()],
     }
-    return [name for name in in_order_of_cells(step) if name not in elsewhere.get(step, [])]
+    left_out = [*elsewhere.get(step, []), *effects_of(["credix.steps.context.lease_of"])]
+    return [name for name in in_order_of_cells(step) if name not in left_out]
 
 
 def in_order_of_cells(step: str) -> list[str]:

@@ -97,6 +97,13 @@ class Bounds(BaseModel):
         ge=0,
         description="how long a run waits for another that builds gold",
     )
+    pause_seconds: int = Field(
+        900,
+        alias="CREDIX_PAUSE_SECONDS",
+        ge=1,
+        description="by hand: how long after its last cell a kernel keeps the leases on its source "
+        "and on gold",
+    )
     notebook_timeout_seconds: int = Field(
         3600, alias="CREDIX_NOTEBOOK_TIMEOUT_SECONDS", ge=1, description="bound of one cell"
     )

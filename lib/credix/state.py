@@ -159,11 +159,28 @@ class FencedState(Value):
             return self
         return self.model_copy(update={"lease": None, "last_run": last_run})
 
-    def give_back(self, run_id: str) -> Self:
-        """The state without this run's lease, and nothing recorded of the run."""
-        if self.lease is None or self.lease.run_id != run_id:
-            return self
-        return self.model_copy(update={"lease": None})
+    def hold(self, attempt: int, lease: Lease) -> Self:
+        """The state held by one more process of the same run; raises FenceError when superseded."""
+        if self.is_superseded(lease.run_id, attempt):
+            self.require(attempt)
+        return self.model_copy(update={"lease": lease})
+
+    def keep(self, lease: Lease) -> Self:
+        """The state with this process's lease renewed; raises FenceError when it is no longer its.
+
+        Another kernel of the run may have it, or another run.
+        """
+        if not self._is_held_by(lease):
+            raise FenceError(f"The run {lease.run_id} holds {self.subject} from another process.")
+        return self.model_copy(update={"lease": lease})
+
+    def give_back(self, lease: Lease) -> Self:
+        """The state without this process's lease, and nothing recorded of the run."""
+        return self.model_copy(update={"lease": None}) if self._is_held_by(lease) else self
+
+    def _is_held_by(self, lease: Lease) -> bool:
+        held = self.lease
+        return held is not None and (held.run_id, held.instance) == (lease.run_id, lease.instance)
 
     def note_end(self, last_run: LastRun) -> Self:
         """The state with how its last run ended; unchanged when another run was the last."""

@@ -104,9 +104,8 @@ def release(states: StateStore, source: str, manifest: Manifest) -> None:
 
 def give_back(states: StateStore, source: str, manifest: Manifest) -> None:
     """Release a source that the run has not worked on: the run before it stays the last one."""
-    states.change_source(
-        "state.release", source, partial(SourceState.give_back, run_id=manifest.run_id)
-    )
+    lease = new_lease(manifest.run_id, timedelta())
+    states.change_source("state.release", source, lambda state: state.give_back(lease))
 
 
 def correct_last_run(states: StateStore, source: str, manifest: Manifest) -> None:

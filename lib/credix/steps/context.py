@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from credix.clients.lake import Lake
     from credix.clients.state_store import StateStore
     from credix.clients.warehouse import Warehouse
+    from credix.steps.kernel_lease import KernelLease
 
 SANDBOX_PREFIX = "sandbox"
 BY_HAND = "by_hand"
@@ -163,13 +164,42 @@ def open_own_run(settings: Settings, source: str, business_date: str, *, commit:
         ),
     )
     run.attempt, run.watermark = state.attempt, state.watermark
+    if commit:
+        lease_of(run).begin()
     write_text(run.source_folder / "state.json", state.to_json())
     write_json(settings.run_dir / LATEST, {"folder": str(run.folder), "source": source})
     return run
 
 
+def lease_of(run: Run) -> "KernelLease":
+    """The lease on the run's source, as a kernel of a run by hand keeps it."""
+    from credix.steps.kernel_lease import KernelLease
+
+    source = run.source.name
+    return KernelLease(
+        source,
+        run.run_id,
+        run.attempt,
+        lambda change: run.states.change_source("state.renew", source, change),
+        run.settings,
+        follows_cells=True,
+    )
+
+
 def resume_run(source: str, run_folder: str) -> Run:
-    """The run of that folder, or the latest one opened by hand when no folder is named."""
+    """The run of that folder, or the latest one opened by hand when no folder is named.
+
+    A real run by hand holds its source in this kernel from here on. Raises FenceError when another
+    run has begun on the source since.
+    """
+    run = find_run(source, run_folder)
+    if run.is_by_hand and run.source_name and not run.is_sandbox:
+        lease_of(run).take_over()
+    return run
+
+
+def find_run(source: str, run_folder: str) -> Run:
+    """The run of that folder, or the latest one opened by hand; nothing is held."""
     settings = Settings.load()
     if run_folder:
         path = Path(run_folder) / (source or "gold") / "run.json"

@@ -46,13 +46,19 @@ class LeaseKeeper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="lease keeper", daemon=True)
 
+    @property
+    def is_alive(self) -> bool:
+        """False once it was stopped, or has met an owner other than this run."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         """End the renewals; returns when none is under way any more."""
         self._stop.set()
-        self._thread.join(timeout=STOP_SECONDS)
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout=STOP_SECONDS)
 
     def _work(self) -> None:
         while not self._stop.wait(self._term.total_seconds() / 3):

@@ -101,7 +101,7 @@ def resume_run(source: str, run_folder: str) -> Run:
 
     Raises SettingsError where there is no gold yet that it could report on.
     """
-    run = context.resume_run(source, run_folder)
+    run = context.find_run(source, run_folder)
     if not run.warehouse.tables("gold", "company_payment_summary"):
         raise SettingsError(
             f"There is nothing to report on: {run.settings.dataset('gold')} has no tables yet. "

@@ -1,16 +1,16 @@
 """04: bronze by a fenced merge, the proof, the watermark, then silver, gold and their tests."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 import pandas as pd
 
 from credix.clients.dbt import model_names, project_fingerprint
 from credix.clients.dbt_nodes import DbtNode
-from credix.errors import BusyError, DataError, FenceError
+from credix.errors import DataError, FenceError, StepError
 from credix.freshness import Lag, Reach, advance
 from credix.leases import is_abandoned, new_lease
 from credix.paths import hashed_table, is_hashed_table
@@ -26,7 +26,8 @@ from credix.steps.bronze import (
 )
 from credix.steps.context import Run, resume_run
 from credix.steps.fenced import fenced
-from credix.steps.lease_keeper import LeaseKeeper
+from credix.steps.kernel_lease import KernelLease, stop_keeping
+from credix.steps.lease_keeper import wait_while_busy
 
 __all__ = [
     "build_layer",
@@ -44,7 +45,6 @@ __all__ = [
     "resume_run",
 ]
 
-POLL_SECONDS = 2.0
 GOLD_LAYERS = ("silver", "gold")
 
 
@@ -94,11 +94,12 @@ class GoldClaim:
 
     attempt: int
     seen: dict[str, int]
-    keeper: LeaseKeeper
+    keeper: KernelLease
     changes: str
     fingerprint: str
     bronze: dict[str, Reach]
     has_written: bool = False
+    has_failed: bool = False
     gold_at: str | None = None
     lags: dict[str, Lag] = field(default_factory=dict)
 
@@ -107,26 +108,40 @@ def claim_gold(run: Run) -> GoldClaim:
     """Raise gold's fence and keep its lease alive until `commit_gold`.
 
     Waits for the run that holds it; raises BusyError after CREDIX_GOLD_WAIT_SECONDS. Where gold
-    has to be made whole, the state says from here on that nobody vouches for it.
+    has to be rebuilt in full, the state says from here on that what it holds is stale.
     """
-    lease = new_lease(
-        run.run_id, timedelta(seconds=run.settings.lease_seconds), run.settings.execution
+    state = wait_while_busy(partial(raise_gold_fence, run), run.settings.gold_wait_seconds, print)
+    keeper = KernelLease(
+        "gold",
+        run.run_id,
+        state.attempt,
+        lambda change: run.states.change_gold("gold.renew", change),
+        run.settings,
+        follows_cells=False,
+    ).begin()
+    try:
+        return plan_gold(run, state, keeper)
+    except BaseException:
+        keeper.give_back()
+        raise
+
+
+def raise_gold_fence(run: Run) -> GoldState:
+    """Return gold's state with the next attempt; raises BusyError while another run holds it."""
+    term = timedelta(seconds=run.settings.lease_seconds)
+    return run.states.change_gold(
+        "gold.raise_fence",
+        lambda state: state.raise_fence(
+            new_lease(run.run_id, term, run.settings.execution),
+            datetime.now(UTC),
+            lambda held: run.is_sandbox or is_abandoned(held),
+        ),
     )
+
+
+def plan_gold(run: Run, state: GoldState, keeper: KernelLease) -> GoldClaim:
+    """Decide what of gold is built: what bronze has gained, or everything."""
     fingerprint = project_fingerprint()
-    deadline = time.monotonic() + run.settings.gold_wait_seconds
-    while True:
-        try:
-            state = run.states.change_gold(
-                "gold.raise_fence",
-                lambda state: state.raise_fence(
-                    lease, datetime.now(UTC), lambda held: run.is_sandbox or is_abandoned(held)
-                ),
-            )
-            break
-        except BusyError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(POLL_SECONDS)
     bronze = {name: run.states.read_source(name).reach for name in source_names()}
     seen = {name: reach.seq for name, reach in bronze.items()}
     attempt, changes = state.attempt, ""
@@ -136,13 +151,6 @@ def claim_gold(run: Run) -> GoldClaim:
         run.states.change_gold(
             "gold.forget", lambda held: held.forget() if held.attempt == attempt else held
         )
-    keeper = LeaseKeeper(
-        lambda now, term: run.states.change_gold(
-            "gold.renew", lambda held: held.renew(run.run_id, now, term)
-        ),
-        timedelta(seconds=run.settings.lease_seconds),
-    )
-    keeper.start()
     return GoldClaim(attempt, seen, keeper, changes, fingerprint, bronze)
 
 
@@ -159,23 +167,39 @@ def can_tell_changes(run: Run) -> bool:
 def build_layer(run: Run, layer: str, claim: GoldClaim) -> list[DbtNode]:
     """Build and test every model of a layer as of the run's business day.
 
-    Raises FenceError when a newer run builds gold. Where what changed does not build or pass its
-    tests, the next run makes everything whole.
+    Raises FenceError when a newer run builds gold. A build that fails releases gold; where what
+    changed does not build or pass its tests, the next run rebuilds everything in full.
     """
-    if run.states.read_gold().attempt != claim.attempt:
-        give_up_gold(run, claim)
+    require_claim(run, claim)
     claim.has_written = True
     values = {"CREDIX_DBT_BUSINESS_DATE": run.business_date, "CREDIX_DBT_CHANGES": claim.changes}
     try:
         return build_dbt(run).build(f"{layer}.build", [layer], values)
-    except DataError:
-        run.states.change_gold("gold.distrust", GoldState.distrust)
+    except BaseException as error:
+        if isinstance(error, DataError):
+            claim.has_failed = True
+            run.states.change_gold("gold.distrust", GoldState.distrust)
+        claim.keeper.give_back()
         raise
 
 
+def require_claim(run: Run, claim: GoldClaim) -> None:
+    """Raise FenceError unless gold is still this claim's; it is taken again after a pause."""
+    if claim.has_failed:
+        raise StepError(
+            "The build of this claim has failed, and gold was released: execute the cell of silver "
+            "again, which claims gold anew."
+        )
+    if run.states.read_gold().attempt != claim.attempt:
+        give_up_gold(run, claim)
+    try:
+        claim.keeper.take_again()
+    except FenceError:
+        give_up_gold(run, claim)
+
+
 def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
-    """Record the business day and the bronze that gold was built from, and give it free."""
-    claim.keeper.stop()
+    """Record the business day and the bronze that gold was built from, and release it."""
     claim.gold_at = datetime.now(UTC).isoformat()
     before = run.states.read_gold().reached
     reached = {
@@ -198,6 +222,10 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
         )
     except FenceError:
         give_up_gold(run, claim)
+    except BaseException:
+        claim.keeper.give_back()
+        raise
+    claim.keeper.stop()
     claim.lags = {
         name: reach.lag
         for name, reach in reached.items()
@@ -216,6 +244,7 @@ def began_with(run: Run, source: str) -> Reach | None:
 
 def give_up_gold(run: Run, claim: GoldClaim) -> NoReturn:
     """End with FenceError a run that has lost gold's fence; the next one builds what it touched."""
+    claim.keeper.give_back()
     claim.keeper.stop()
     if claim.has_written:
         run.states.change_gold("gold.distrust", GoldState.distrust)
@@ -290,6 +319,7 @@ def describe_repair(run: Run) -> dict[str, Any]:
 
 def release_source(run: Run) -> None:
     """What the pipeline does for its own runs when they end."""
+    stop_keeping(run.source.name)
     last = LastRun(
         run_id=run.run_id,
         job="by_hand",
