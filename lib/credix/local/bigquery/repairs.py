@@ -7,6 +7,7 @@ from credix.local.bigquery import (
     repairs_analysis,
     repairs_catalog,
     repairs_definitions,
+    repairs_expressions,
     repairs_jobs,
     repairs_metadata,
     repairs_reads,
@@ -21,6 +22,7 @@ def apply(data: Path) -> None:
     """Repair the emulator in this process, before it starts; `data` is its folder."""
     repairs_storage.apply(data)
     repairs_types.apply()
+    repairs_expressions.apply()
     repairs_statements.apply()
     repairs_transactions.apply()
     repairs_catalog.apply()

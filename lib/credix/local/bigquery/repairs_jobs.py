@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from itertools import takewhile
 from typing import Any
 
@@ -13,6 +14,9 @@ from bqemulator.domain.errors import (
     DomainError,
     InternalError,
     InvalidQueryError,
+    NotFoundError,
+    OutOfRangeError,
+    PermissionDeniedError,
     UnsupportedFeatureError,
     ValidationError,
 )
@@ -20,12 +24,14 @@ from bqemulator.jobs import executor
 from bqemulator.observability.logging_ import get_logger
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from credix.local.bigquery.patching import replace
 
 RESULT_BYTES = 512 << 20
 MOST_RESULTS = 5_000
+FAILURES = (NotFoundError, AlreadyExistsError, PermissionDeniedError, OutOfRangeError)
 BOOKKEEPING = ("MetricsMiddleware", "AccessLogMiddleware", "CorrelationIdMiddleware")
 
 
@@ -34,6 +40,7 @@ def apply() -> None:
     refuse_repeated_ids("_handle_query_job")
     refuse_repeated_ids("_handle_load_job_with_async_envelope")
     fail_queries_for_good()
+    refuse_queries_at_once()
     answer_faults_for_good()
     leave_out_bookkeeping()
     # What google-cloud-bigquery declares for files that it uploads itself.
@@ -79,6 +86,25 @@ def fail_queries_for_good() -> None:
 
     sizes: dict[str, int] = {}
     original: Callable[..., Awaitable[Any]] = replace(jobs, "execute_query_job", execute)
+
+
+def refuse_queries_at_once() -> None:
+    """`jobs.query` answers a failed query with an HTTP error; it was a result without rows."""
+
+    @wraps(jobs.query)
+    async def query(*args: Any, **options: Any) -> Any:
+        answer = await original(*args, **options)
+        errors = answer.get("errors") if isinstance(answer, dict) else None
+        if errors:
+            first = errors[0]
+            kind = next((one for one in FAILURES if one.bq_reason == first["reason"]), None)
+            raise (kind or InvalidQueryError)(first["message"], location=first.get("location"))
+        return answer
+
+    original = jobs.query
+    routes = [one for one in jobs.router.routes if isinstance(one, APIRoute)]
+    (route,) = (one for one in routes if one.endpoint is original)
+    route.endpoint = query
 
 
 def answer_faults_for_good() -> None:

@@ -1,0 +1,71 @@
+"""Expressions have the same values and types on the local BigQuery as by Google's evaluator."""
+
+from typing import Any
+
+import pytest
+from google.api_core.exceptions import BadRequest
+from google.cloud import bigquery
+
+from credix.local.bigquery.googlesql.engine import StatementRefusedError
+from tests.googlesql.evaluator import Evaluator, shown
+from tests.googlesql.expressions import EXPRESSIONS, REFUSED
+from tests.googlesql.nasty import TABLES
+
+
+def select(expressions: tuple[str, ...], source: str) -> str:
+    """One query for many expressions: a request each would take longer than the answers."""
+    columns = ", ".join(f"({one}) AS e{number}" for number, one in enumerate(expressions))
+    return f"SELECT {columns}{source}"
+
+
+def run_locally(client: bigquery.Client, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Types of the columns, and the rows."""
+    found = client.query(sql, retry=None, job_retry=None).result(retry=None, job_retry=None)
+    types = [f"{field.field_type} {field.mode}" for field in found.schema]
+    return types, [row.values() for row in found]
+
+
+@pytest.mark.parametrize("table", EXPRESSIONS)
+def test_expressions_have_the_values_and_types_of_google(
+    table: str, evaluator: Evaluator, client: bigquery.Client, nasty: str
+) -> None:
+    expressions = EXPRESSIONS[table]
+    tables = {table: TABLES[table]} if table in TABLES else {}
+    google = evaluator.query(
+        select(expressions, f" FROM {table} ORDER BY id" if tables else ""), tables
+    )
+    source = f" FROM `{nasty}.{table}` ORDER BY id" if tables else ""
+    types, rows = run_locally(client, select(expressions, source))
+    differences = []
+    for place, expression in enumerate(expressions):
+        field = google.fields[place]
+        if f"{field.type} {field.mode}" != types[place]:
+            differences.append(f"{expression}: {field.type} locally {types[place]}")
+        for number, (one, other) in enumerate(zip(google.rows, rows, strict=True)):
+            wanted, found = shown(one[place]), shown(other[place])
+            if wanted != found:
+                given = tables[table].rows[number] if tables else ()
+                differences.append(f"{expression} of {given}: {wanted} locally {found}")
+                break
+    assert not differences, "\n".join(differences)
+
+
+def test_what_google_refuses_at_run_time_is_an_error_locally(
+    evaluator: Evaluator, client: bigquery.Client
+) -> None:
+    allowed = []
+    for expression in REFUSED:
+        with pytest.raises(StatementRefusedError):
+            evaluator.query(f"SELECT {expression} AS v")
+        try:
+            run_locally(client, f"SELECT {expression} AS v")
+            allowed.append(expression)
+        except BadRequest:
+            pass
+    assert allowed == []
+
+
+def test_a_failed_query_is_an_error_of_its_request(client: bigquery.Client) -> None:
+    with pytest.raises(BadRequest, match=r"(?i)division by zero") as caught:
+        client.query_and_wait("SELECT 1 / x FROM UNNEST([0]) AS x", retry=None, job_retry=None)
+    assert caught.value.errors[0]["reason"] == "invalidQuery"
