@@ -69,7 +69,8 @@ def commands() -> None:
     "--business-date",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="YYYY-MM-DD",
-    help="The day gold is for.",
+    help="The day gold is for: payments after it do not count, invoices issued after it are "
+    "left out. Corrections that the source has made since are included.",
 )
 @click.option(
     "-p",

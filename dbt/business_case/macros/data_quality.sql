@@ -10,7 +10,10 @@
     ]) -}}
 {%- endmacro -%}
 
-{#- A paid installment without its paid amount counts as MISSING_AMOUNT: its money is unknown. -#}
+{#-
+  A paid installment without its paid amount counts as MISSING_AMOUNT: its money is unknown. A payment
+  dated after today, not after the business day, cannot be: it is PAID_IN_FUTURE until that day has come.
+-#}
 {%- macro installment_faults() -%}
     {{- return([
         ('MISSING_KEY', 'buyer_tax_id is null'),
@@ -19,6 +22,7 @@
             'MISSING_AMOUNT',
             'expected_amount is null or (paid_date is not null and paid_amount is null)'
         ),
+        ('PAID_IN_FUTURE', "recorded_paid_date > date '" ~ today() ~ "'"),
         ('NEGATIVE_AMOUNT', 'expected_amount < 0 or paid_amount < 0'),
         (
             'AMOUNT_OUT_OF_RANGE',

@@ -22,11 +22,20 @@
     {{- return('') -}}
 {%- endmacro -%}
 
+{#- The day it is in the business's time zone, whatever day the run is for: YYYY-MM-DD. -#}
+{%- macro today() -%}
+    {%- set zone = modules.pytz.timezone(env_var('CREDIX_TIMEZONE', 'America/Sao_Paulo')) -%}
+    {{- return(run_started_at.astimezone(zone).strftime('%Y-%m-%d')) -}}
+{%- endmacro -%}
+
+{#- An invoice that was issued after the business day does not count; one without a day does. -#}
+{%- macro is_issued(column) -%}
+coalesce({{ column }} <= {{ business_date() }}, true)
+{%- endmacro -%}
+
 {#- The day of the run as a DATE literal. -#}
 {%- macro business_date() -%}
-    {%- set zone = modules.pytz.timezone(env_var('CREDIX_TIMEZONE', 'America/Sao_Paulo')) -%}
-    {%- set today = run_started_at.astimezone(zone).strftime('%Y-%m-%d') -%}
-    {%- set value = run_value('business_date') or today -%}
+    {%- set value = run_value('business_date') or today() -%}
     {%- if not modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}', value) -%}
         {%- do exceptions.raise_compiler_error(
             "CREDIX_DBT_BUSINESS_DATE is '" ~ value ~ "': write the business day as YYYY-MM-DD."

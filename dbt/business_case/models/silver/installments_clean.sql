@@ -8,6 +8,7 @@ bronze as (
     select * from {{ ref('installments') }}
     where
         not _is_deleted
+        and {{ is_issued('invoice_issue_date') }}
         {%- if builds_changes() %}
         and {{ is_changed('installments') }}
         {%- endif %}
@@ -25,9 +26,15 @@ renamed as (
         payment_method,
         invoice_issue_date,
         due_date,
-        paid_date,
+        paid_date as recorded_paid_date,
+        -- What was paid after the business day was not paid yet.
+        if(paid_date > {{ business_date() }}, null, paid_date) as paid_date,
         cast(cast(expected_amount_in_cents as numeric) * numeric '0.01' as numeric) as expected_amount,
-        cast(cast(paid_amount_in_cents as numeric) * numeric '0.01' as numeric) as paid_amount,
+        if(
+            paid_date > {{ business_date() }},
+            null,
+            cast(cast(paid_amount_in_cents as numeric) * numeric '0.01' as numeric)
+        ) as paid_amount,
         _seq,
         _changed_at,
         _loaded_at
@@ -45,6 +52,7 @@ select
     invoice_issue_date,
     due_date,
     paid_date,
+    recorded_paid_date,
     expected_amount,
     paid_amount,
     case
