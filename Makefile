@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$python && break; done)
 
-.PHONY: run test test-cloud test-docs docs bench cost oracle oracle-notebooks oracle-deaths oracle-crashes lint lint-terraform install lock clean
+.PHONY: run test test-cloud test-docs docs bench cost oracle oracle-notebooks oracle-deaths oracle-crashes lint lint-terraform install lock containers digests clean
 
 run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
 	./run_pipeline.py install-elementary --once
@@ -102,6 +102,10 @@ lock: ## Resolve the dependencies anew, for every supported Python and platform,
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
 		--output-file docker/workbook/requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.12 --extra local --extra judge --constraint requirements.lock \
+		--generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --quiet \
+		--output-file docker/workbook/stack.lock pyproject.toml
 	uv pip compile --universal --python-version 3.12 --constraint requirements.lock \
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
@@ -110,6 +114,12 @@ lock: ## Resolve the dependencies anew, for every supported Python and platform,
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
 		--output-file $(CHECKOV_LOCK) tests/infrastructure/checkov/requirements.in
+
+containers: ## Build the images and run the compose file end to end, in a copy of the clone; needs Docker with Compose
+	$(if $(PYTHON),$(PYTHON),python3) -m tests.containers
+
+digests: ## Pin the base images to the digests that their registries have now; dependabot keeps them from then on
+	sh docker/pin.sh
 
 clean: ## Remove the environment; ./run_pipeline.py reset removes data and runs
 	rm -rf $(VENV)

@@ -1,5 +1,8 @@
 """The loader: a file wholly or not at all, values exactly, errors without values."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,6 +16,7 @@ from sqlalchemy import Engine, text
 
 from credix import loader
 from credix.errors import DataError, SettingsError, SourceError, TransientError
+from credix.local.process import wait_until
 from credix.schema import arrow_schema
 from credix.settings import Settings
 from credix.source_files import find_files
@@ -248,6 +252,46 @@ def test_errors_never_quote_values_or_the_password(
     assert caught.value.__suppress_context__
 
 
+def test_a_session_that_the_server_ends_within_a_copy_shows_no_row(
+    engine: Engine, schema: str, settings: Settings, tmp_path: Path
+) -> None:
+    """More than the sockets hold is on its way while the server works on the first row."""
+    files = companies(
+        tmp_path, *({"cnpj": f"{n}", "legal_name": SECRET * 500} for n in range(2000))
+    )
+    table = loader.create_table(schema, load_source("cnpj_ws"))
+    wait = (
+        f"CREATE FUNCTION {schema}.wait() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN PERFORM pg_sleep(600); RETURN NEW; END';"
+        f"CREATE TRIGGER wait BEFORE INSERT ON {schema}.{COMPANIES_TABLE} "
+        f"FOR EACH ROW EXECUTE FUNCTION {schema}.wait()"
+    )
+    end = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE wait_event = 'PgSleep' AND query LIKE 'COPY \"{schema}\"%'"
+    )
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+        connection.connection.cursor().execute(table)
+        connection.connection.cursor().execute(wait)
+    with subprocess.Popen(
+        [sys.executable, "-m", "credix.loader", str(files["cnpj_ws"])],
+        env={**os.environ, **settings.variables()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as command:
+
+        def is_ended() -> bool:
+            with engine.connect() as connection:
+                return connection.execute(text(end)).first() is not None
+
+        assert wait_until(is_ended, 60, pause=0.05)
+        said, _ = command.communicate(timeout=60)
+    assert "was not loaded into" in said
+    assert (command.returncode, SECRET in said) == (1, False)
+
+
 def test_a_damaged_file_is_named(engine: Engine, schema: str, tmp_path: Path) -> None:
     (tmp_path / "cnpj_ws.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(DataError, match=r"cnpj_ws\.parquet cannot be read as Parquet"):
@@ -282,6 +326,9 @@ def test_a_wrong_password_and_a_silent_server_are_told_apart(
     wrong = loader.engine_from({**settings.variables(), "POSTGRES_PASSWORD": SECRET})
     with pytest.raises(SourceError, match="login was refused"):
         loader.load_files(wrong, schema, files)
+    elsewhere = loader.engine_from({**settings.variables(), "POSTGRES_DB": "elsewhere"})
+    with pytest.raises(SourceError, match=r"no such database\. Correct POSTGRES_DB"):
+        loader.load_files(elsewhere, schema, files)
     nobody = loader.engine_from({**settings.variables(), "POSTGRES_PORT": "1"})
     with pytest.raises(TransientError, match="does not answer"):
         loader.load_files(nobody, schema, files)

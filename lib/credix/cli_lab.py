@@ -18,13 +18,19 @@ from credix.cli_help import ENV_OPTION, examples
 )
 @ENV_OPTION
 @click.option("--port", type=click.IntRange(1, 65535), help="By default the first free from 8888.")
+@click.option(
+    "--ip",
+    default="127.0.0.1",
+    show_default=True,
+    help="Where it listens: 0.0.0.0 in a container, whose port is published on 127.0.0.1 alone.",
+)
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
-def lab(env: str | None, port: int | None, *, no_browser: bool) -> None:
+def lab(env: str | None, port: int | None, ip: str, *, no_browser: bool) -> None:
     """Start JupyterLab with the servers it needs, at 00_start_here; Ctrl-C ends it."""
     settings = environment.enter(env, terminal.tell, writes=False)
     from credix.runs.lab import Lab
 
-    started = Lab.start(settings, port, os.environ)
+    started = Lab.start(settings, port, os.environ, ip)
     try:
         terminal.console.print(f"JupyterLab: {started.address}", markup=False)
         terminal.tell("Ctrl-C ends it with its kernels; the servers stay up until down.")

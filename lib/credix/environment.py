@@ -150,6 +150,11 @@ def stack_variables() -> dict[str, str]:
     from credix.local import stack
     from credix.local.cluster import find_program
 
+    if not needs_stack("local"):
+        raise SettingsError(
+            "POSTGRES_HOST, STORAGE_EMULATOR_HOST and the like name the servers: there are no "
+            "embedded ones to print."
+        )
     variables = stack.variables(local_folder("local"))
     names = {
         "HOST": "HOST",

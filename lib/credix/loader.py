@@ -6,10 +6,13 @@ nothing of Google.
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from traceback import format_tb
+from types import TracebackType
 from typing import Any
 
 import psycopg2
@@ -25,6 +28,9 @@ from credix.source_files import as_contract, check_columns, find_files, open_par
 from credix.sources import Source, load_source
 
 CONNECT_SECONDS = 10
+# A refused connection has no SQLSTATE: as libpq words it.
+REFUSED_LOGIN = ("authentication failed", "no pg_hba.conf entry")
+NO_DATABASE = re.compile(r'database ".*" does not exist')
 DEFAULT_SCHEMA = "oltp"
 COPY_BYTES = 1 << 20
 # Arrow's CSV leaves NULL bare and puts all strings into quotes, as PostgreSQL's format reads them.
@@ -223,15 +229,28 @@ def describe(error: BaseException | None, path: Path, table: str) -> CredixError
         return SourceError(f"{where}: the role may not create or write it. Grant it CREATE.")
     if code in ("42703", "42804"):
         return SourceError(f"{where}: the table has other columns than the contract. Drop it.")
-    if code[:2] in ("28", "3D") or "authentication failed" in str(error):
+    if code == "3D000" or NO_DATABASE.search(str(error)):
+        return SourceError(f"{where}: there is no such database. Correct POSTGRES_DB.")
+    if code[:2] == "28" or any(words in str(error) for words in REFUSED_LOGIN):
         return SourceError(f"{where}: the login was refused. Correct POSTGRES_USER and _PASSWORD.")
     if code:
         return SourceError(f"{where}: {type(error).__name__}, SQLSTATE {code}.")
     return TransientError(f"{where}: PostgreSQL does not answer. Check that it runs.")
 
 
+def show_without_message(
+    kind: type[BaseException], _error: BaseException, trace: TracebackType | None
+) -> None:
+    """An exception that nobody caught, by its place and type: its message may quote a row.
+
+    psycopg2 hands one over, without raising it, where the server ends the session within a COPY.
+    """
+    print(*format_tb(trace), f"{kind.__name__}, message left out.", sep="", file=sys.stderr)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Load what the command line names; 0 done, 1 refused, 2 wrong usage or settings."""
+    sys.excepthook = show_without_message
     parser = argparse.ArgumentParser("python -m credix.loader", description=main.__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="FOLDER_OR_FILE")
     parser.add_argument("--replace", action="store_true", help="empty tables that hold rows first")

@@ -34,18 +34,23 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
             yield parquet
     except FileNotFoundError as error:
         raise DataError(f"There is no file {path}.") from error
+    except PermissionError as error:
+        raise DataError(f"This user may not read {path}: chmod a+r it, or chown it.") from error
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name} cannot be read as Parquet; it may be damaged.") from error
 
 
 def find_files(paths: Iterable[Path]) -> dict[str, Path]:
-    """The file of each source, by its name `<source>.parquet`, in the order of `sources.toml`."""
+    """The file of each source, by its name `<source>.parquet`, in the order of `sources.toml`.
+
+    Raises DataError where a source has two files, or a folder may not be looked into.
+    """
     found: dict[str, Path] = {}
-    for path in paths:
-        if not path.exists():
-            raise DataError(f"There is no file or folder {path}.")
-        for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
-            found[file.stem.removeprefix("business_case_")] = file
+    for file in files_in(paths):
+        name = file.stem.removeprefix("business_case_")
+        other = found.setdefault(name, file)
+        if not file.samefile(other):
+            raise DataError(f"Source {name} has two files, {other} and {file}: leave one out.")
     unknown = sorted(set(found) - set(source_names()))
     if unknown:
         raise DataError(f"No source is called {', '.join(unknown)}: see sources.toml.")
@@ -53,9 +58,25 @@ def find_files(paths: Iterable[Path]) -> dict[str, Path]:
         names = ", ".join(f"{name}.parquet" for name in source_names())
         raise DataError(
             f"There is nothing to load: expected {names}. "
-            "Make demo data with: python -m credix.local.demo FOLDER"
+            "Make demo data with: python -m credix.local.demo FOLDER (in containers: "
+            "docker compose run --rm demo)"
         )
     return {name: found[name] for name in source_names() if name in found}
+
+
+def files_in(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files that the paths name, and the Parquet files of their folders."""
+    for path in paths:
+        try:
+            if not path.exists():
+                raise DataError(f"There is no file or folder {path}.")
+            # Path.glob passes over a folder that it may not read.
+            files = sorted(path.iterdir()) if path.is_dir() else [path]
+            yield from (file for file in files if file == path or file.suffix == ".parquet")
+        except PermissionError as error:
+            raise DataError(
+                f"This user may not look into {error.filename}: chmod a+rx it, or chown it."
+            ) from error
 
 
 def check_columns(schema: pa.Schema, source: Source, path: Path) -> None:

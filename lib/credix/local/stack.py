@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from filelock import FileLock, Timeout
 
 from credix.errors import StackError
+from credix.folders import make_folder
 from credix.local import process
 from credix.local.bigquery.starter import BigQueryServer
 from credix.local.cluster import choose_home
@@ -247,7 +248,7 @@ def in_parallel(action: Callable[[Server], T], servers: Sequence[Server]) -> lis
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: starters, stoppers and resetters come one after another."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, "run as its owner, or name another folder in CREDIX_LOCAL_DIR")
         with FileLock(folder / "stack.lock", timeout=LOCK_SECONDS):
             yield
     except Timeout:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from credix.clients.elementary import INSTALLED, OBSERVABILITY, PACKAGES, find_packages
 from credix.errors import TransientError
+from credix.folders import make_folder
 from credix.settings import Settings
 
 SECONDS = 60
@@ -35,7 +36,7 @@ def install_elementary(
             tell(f"Elementary is installed in {found}")
         return
     if is_only_tried:
-        tried.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(tried.parent, "name another folder in CREDIX_LOCAL_DIR")
         tried.touch()
     try:
         download()
@@ -49,8 +50,10 @@ def install_elementary(
 
 def download() -> None:
     """`dbt deps` beside the place of the packages, which they get whole or not at all."""
-    OBSERVABILITY.joinpath("target").mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=OBSERVABILITY / "target") as folder:
+    beside = make_folder(
+        OBSERVABILITY / "target", f"in an image they are installed by its build. {HELP}"
+    )
+    with TemporaryDirectory(dir=beside) as folder:
         packages = Path(folder) / "packages"
         try:
             ended = subprocess.run(

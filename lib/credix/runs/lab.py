@@ -17,8 +17,10 @@ import psutil
 import requests
 
 from credix.errors import SettingsError, StackError
+from credix.folders import make_folder
 from credix.settings import PROJECT_DIR, Settings
 
+LOOPBACK = "127.0.0.1"
 FIRST_PORT, LAST_PORT = 8888, 8988
 START_HERE = "notebooks/00_start_here.ipynb"
 SECONDS_TO_START = 60.0
@@ -37,20 +39,22 @@ class Lab:
     log: Path
 
     @classmethod
-    def start(cls, settings: Settings, port: int | None, environ: Mapping[str, str]) -> Self:
-        """Start it on loopback and return when it answers; raises SettingsError, StackError.
+    def start(
+        cls, settings: Settings, port: int | None, environ: Mapping[str, str], ip: str = LOOPBACK
+    ) -> Self:
+        """Start it and return when it answers; raises SettingsError, StackError.
 
         Its kernels get the variables of the settings. The token travels in the environment: a
         command line can be read by others.
         """
         chosen, token = choose_port(port), secrets.token_hex(16)
         folder = settings.local_dir / "lab"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, "chown it to this user, or name another folder in CREDIX_LOCAL_DIR")
         log = folder / "jupyterlab.log"
         variables = {**environ, **settings.variables(), "JUPYTER_TOKEN": token}
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command(chosen, folder),
+                command(chosen, folder, ip),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -104,10 +108,10 @@ class Lab:
         return found.ok
 
 
-def command(port: int, folder: Path) -> list[str]:
-    """JupyterLab on loopback, without questions, news, or outputs in the project's notebooks."""
+def command(port: int, folder: Path, ip: str) -> list[str]:
+    """JupyterLab without questions, news, or outputs in the project's notebooks."""
     options = {
-        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.ip": ip,
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
         "ServerApp.root_dir": PROJECT_DIR,

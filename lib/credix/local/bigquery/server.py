@@ -3,18 +3,26 @@
 import argparse
 import gc
 import logging
+import sys
 from pathlib import Path
 
 from bqemulator.config import LogFormat, LogLevel, PersistenceMode, Settings
 from bqemulator.observability.logging_ import configure_logging
+
+from credix.errors import SettingsError
+from credix.folders import make_folder
 
 PROJECT = "credix-local"
 YOUNG_OBJECTS = 100_000
 
 
 def main() -> None:
-    """Repair the emulator, then serve until SIGTERM."""
+    """Repair the emulator, then serve until SIGTERM; ends in one sentence where it cannot write."""
     options = parse_options()
+    try:
+        make_folder(options.data, "chown it, and what is in it, to the user of this server")
+    except SettingsError as error:
+        sys.exit(str(error))
     settings = emulator_settings(options)
     # First of all: modules of the emulator log while they are imported.
     configure_logging(level=settings.log_level, fmt=settings.log_format)

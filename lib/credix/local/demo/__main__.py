@@ -6,11 +6,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from credix.errors import CredixError
+from credix.folders import make_folder
 from credix.local.demo.write import COMPANIES, INSTALLMENTS, SEED, write_demo_data
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write demo data; 0 done, 2 wrong usage."""
+    """Write demo data; 0 done, 2 wrong usage, or a folder that cannot be written."""
     parser = argparse.ArgumentParser("python -m credix.local.demo", description=main.__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--companies", type=int, default=COMPANIES)
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         paths = write_demo_data(
-            options.folder,
+            make_folder(options.folder, "chown it to this user, or name another one"),
             today=options.today,
             companies=options.companies,
             installments=options.installments,

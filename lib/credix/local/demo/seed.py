@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from filelock import FileLock
 from sqlalchemy import Engine, inspect
 
-from credix.loader import engine_from, load_files
+from credix.folders import make_folder
+from credix.loader import engine_from, load_files, translated
 from credix.local.demo.write import COMPANIES, INSTALLMENTS, SEED, write_demo_data
 from credix.progress import on_terminal
 from credix.settings import Settings
@@ -43,7 +44,7 @@ def seed(
     Two at the same time come one after the other; with `once` the second does nothing.
     """
     folder = settings.local_dir / "demo"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "chown it to this user, or name another folder in CREDIX_LOCAL_DIR")
     with FileLock(folder / "seed.lock"):
         if not (once and (folder / MARKER).exists()):
             fill(settings, folder, companies, installments, seed, tell, replace=replace)
@@ -66,7 +67,7 @@ def fill(
     engine = engine_from(settings.variables())
     wanted = {path.stem: path for path in files}
     if not replace:
-        wanted = {n: p for n, p in wanted.items() if not has_table(engine, settings, n)}
+        wanted = {n: p for n, p in wanted.items() if not has_table(engine, settings, p)}
     with on_terminal(sys.stderr) as show:
         rows = load_files(engine, settings.postgres_schema, wanted, replace=replace, show=show)
     engine.dispose()
@@ -77,9 +78,11 @@ def fill(
         tell(f"{table}: {loaded}")
 
 
-def has_table(engine: Engine, settings: Settings, source: str) -> bool:
-    table = load_source(source).table
-    return inspect(engine).has_table(table, schema=settings.postgres_schema)
+def has_table(engine: Engine, settings: Settings, path: Path) -> bool:
+    """Whether the table that a file is for exists; raises what loading the file would."""
+    table, schema = load_source(path.stem).table, settings.postgres_schema
+    with translated(path, f"{schema}.{table}"):
+        return inspect(engine).has_table(table, schema=schema)
 
 
 def remember(folder: Path, files: list[Path], facts: dict[str, int]) -> None:
