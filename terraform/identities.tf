@@ -80,6 +80,22 @@ resource "google_project_iam_member" "purpose" {
   member  = google_service_account.purpose[each.value.purpose].member
 }
 
+# To see and cancel the jobs that it has sent itself: a run cancels those of an earlier attempt that was killed. jobUser
+# sends jobs and may not list them; the predefined roles that may, may see everybody's or create datasets.
+resource "google_project_iam_custom_role" "own_jobs" {
+  role_id     = replace("${local.name}-own-jobs", "-", "_")
+  title       = "Credix ${var.environment}: lists its own jobs"
+  permissions = ["bigquery.jobs.list"]
+}
+
+resource "google_project_iam_member" "own_jobs" {
+  for_each = setintersection(["workbook", "dbt", "operator"], keys(local.purposes))
+
+  project = var.project
+  role    = google_project_iam_custom_role.own_jobs.name
+  member  = google_service_account.purpose[each.value].member
+}
+
 resource "google_storage_bucket_iam_member" "purpose" {
   for_each = { for name, grant in local.on_buckets : name => grant if contains(keys(local.purposes), grant.purpose) }
 

@@ -48,7 +48,7 @@ def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     A transaction that a test leaves open would hold back the runs of all tests on its server.
     """
     folder = tmp_path_factory.mktemp("stack")
-    stack.start(folder)
+    stack.start(folder, holds_jobs=True)
     settings = Settings.parse(stack.variables(folder))
     with closing(connected(settings)) as connection, connection.cursor() as cursor:
         connection.autocommit = True

@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from credix.clients import running_jobs
 from credix.leases import new_lease
 from credix.orders import Orders
 from credix.settings import Settings
 from credix.sources import CaptureMode, source_names
-from credix.state import GoldState, SourceState
+from credix.state import GoldState, Lease, SourceState
 from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import Run, build_run, new_run_id, write_text
@@ -22,17 +23,25 @@ from credix.steps.cycle import extract, land, load, open_behind
 BUSINESS_DATE = "2024-03-01"
 
 
-def begin(settings: Settings, source: str, capture: CaptureMode = "row_version") -> Run:
-    """A run that has just raised the fence of its source, whoever held it."""
+def begin(
+    settings: Settings,
+    source: str,
+    capture: CaptureMode = "row_version",
+    is_dead: Callable[[Lease], bool] = lambda _: True,
+) -> Run:
+    """A run that has just raised the fence of its source, by default whoever held it."""
     run_id = new_run_id("by_hand")
     folder = settings.run_dir / run_id
     run = build_run(settings, run_id, folder, source, 0, None, BUSINESS_DATE)
     lease = new_lease(run_id, timedelta(minutes=5))
-    state = run.states.change_source(
-        "state.raise_fence",
-        source,
-        lambda state: state.raise_fence(lease, datetime.now(UTC), lambda _: True),
-    )
+    before = []
+
+    def change(state: SourceState) -> SourceState:
+        before[:] = [state]
+        return state.raise_fence(lease, datetime.now(UTC), is_dead)
+
+    state = run.states.change_source("state.raise_fence", source, change)
+    running_jobs.cancel_earlier_jobs(settings, run.effects, before[0], state, source, print)
     run.attempt, run.watermark = state.attempt, state.watermark
     run.source = replace(run.source, capture=capture)
     write_text(run.source_folder / "state.json", state.to_json())

@@ -49,6 +49,13 @@ run "no_identity_has_a_right_on_the_whole_project_but_to_query" {
     error_message = "Rights on data are given on datasets and buckets."
   }
   assert {
+    condition = (
+      toset(google_project_iam_custom_role.own_jobs.permissions) == toset(["bigquery.jobs.list"])
+      && toset(keys(google_project_iam_member.own_jobs)) == toset(["workbook", "dbt", "operator"])
+    )
+    error_message = "Who sends a run's jobs lists its own, and nobody else's."
+  }
+  assert {
     condition     = !contains([for name, grant in google_project_iam_member.purpose : split(" ", name)[0]], "scheduler")
     error_message = "What starts jobs queries nothing."
   }

@@ -45,7 +45,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="credix-oracle-") as folder:
         servers = Path(folder) / "stack"
-        stack.start(servers)
+        stack.start(servers, holds_jobs=True)
         try:
             runs = {"CREDIX_RUN_DIR": f"{folder}/runs", "CREDIX_PREFIX": "oracle"}
             settings = Settings.parse({**stack.variables(servers), **runs})

@@ -10,10 +10,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from credix import leases
 from credix.capture import Snapshot
 from credix.clients import replication
 from credix.clients.dbt import Dbt
 from credix.clients.effects import Effects
+from credix.clients.job_labels import label_value
 from credix.clients.postgres import SourceConnection
 from credix.errors import CredixError
 from credix.orders import Orders
@@ -23,17 +25,23 @@ from credix.sources import CaptureMode
 from credix.steps import context, transform
 from credix.steps import extract as extracting
 from tests.conftest import connected
+from tests.holds import Holds
 from tests.oracle import defects
 from tests.runs_by_hand import begin, carry_run
 
 take_snapshot = extracting.take_snapshot
+# Moments at which not the run but its job at BigQuery is held, which outlives the run's process.
+IN_FLIGHT = ("snapshot", "commit")
 # Not a side effect, but a moment at which a run may be held: its snapshot is taken, nothing read.
 SNAPSHOT = "snapshot"
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Where a run dies or is held: before or after its first side effect of that name."""
+    """Where a run dies or is held: before or after its first side effect of that name.
+
+    Or in it, while BigQuery works: its job has taken its `snapshot`, or is about to `commit`.
+    """
 
     place: str
     moment: str
@@ -53,6 +61,9 @@ class Task:
     folder: Path
     stop: Stop | None = None
     replayed: tuple[str, int] | None = None
+    # A run that looks at leases, and the machine that it seems to run on.
+    respects_leases: bool = False
+    machine: str = ""
 
 
 @dataclass
@@ -74,6 +85,7 @@ class ProbedEffects(Effects):
 
     def perform(self, name: str, target: str, action: Callable[[], Any]) -> Any:
         self._meet(name, "before")
+        self._hold_job(name)
         result = super().perform(name, target, action)
         self._write_down(name)
         self._meet(name, "after")
@@ -88,6 +100,15 @@ class ProbedEffects(Effects):
         if stop.is_death:
             os.kill(os.getpid(), signal.SIGKILL)
         hold(type(self).line, f"{name}:{moment}")
+
+    def _hold_job(self, name: str) -> None:
+        stop, task = type(self).stop, type(self).task
+        if stop is None or task is None or stop.place != name or stop.moment not in IN_FLIGHT:
+            return
+        type(self).stop = None
+        self._write_down(f"{'died' if stop.is_death else 'held'} {name}:in flight, {stop.moment}")
+        labels = {"credix_source": task.source, "credix_step": label_value(name)}
+        Holds(task.variables["BIGQUERY_EMULATOR_HOST"]).next(stop.moment, **labels)
 
     def _write_down(self, what: str) -> None:
         path = type(self).log
@@ -147,7 +168,10 @@ def work(task: Task, line: Connection) -> Outcome:
 
 def carry(settings: Settings, task: Task) -> Outcome:
     """What the pipeline does for one source, with its decisions, then gold's state."""
-    run = begin(settings, task.source, task.capture)
+    if task.machine:
+        leases.boot_id = leases.machine_id = lambda: task.machine
+    is_dead = leases.is_abandoned if task.respects_leases else lambda _: True
+    run = begin(settings, task.source, task.capture, is_dead)
     run.source = replace(run.source, captures_deletes=task.captures_deletes)
     run.business_date, run.orders = task.business_date, task.orders
     ProbedEffects.log = task.folder / f"effects-{run.attempt}.txt"

@@ -1,12 +1,13 @@
 """Faults planted on purpose into a run, each of which the oracle has to find."""
 
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from credix import capture, state
-from credix.clients import dbt, postgres
+from credix import capture, leases, state
+from credix.clients import dbt, postgres, running_jobs
 from credix.paths import control_table
 from credix.steps import bronze, checkpoint, context, load
 
@@ -140,6 +141,22 @@ def merge_from_the_stable_table() -> None:
     load.require_fence = lambda _: None
 
 
+def leave_earlier_jobs_alone() -> None:
+    running_jobs.cancel_earlier_jobs = lambda *_: []
+
+
+def share_the_control_table() -> None:
+    with_project({CONTROL: [("'capture_control_' ~ bronze.identifier", "'capture_control'")]})()
+    bronze.control_table = lambda _: "capture_control"
+
+
+def judge_leases_by_the_name_of_the_host() -> None:
+    """The rule that Cloud Run breaks: there every machine is called localhost."""
+    leases.is_abandoned = lambda held: (
+        held.host == socket.gethostname() and held.boot_id != leases.boot_id()
+    )
+
+
 def with_project(changes: dict[str, list[tuple[str, str]]]) -> Plant:
     """Run dbt with a copy of its project in which these texts are replaced."""
 
@@ -169,6 +186,14 @@ INSERTED = "when not matched and delta._seq > delta._reconciled_seq then"
 CLAIMED = ("where guard.claimed_seq = {{ fencing_token('attempt') }}", "")
 OWN_TABLE = "{{- temp_relation(own[0] if own else this.identifier ~ '_schema') -}}"
 
+CONTROL = "macros/capture_control.sql"
+TRANSACTION = [
+    ("begin transaction;", ""),
+    ("{{ claim_sql(target) }};", ""),
+    ("commit transaction;", "select 1"),
+    CLAIMED,
+]
+
 DEFECTS: dict[str, Plant] = {
     "strict cursor": read_strictly_behind_the_cursor,
     "blind merge": with_project({MERGE: [(MATCHED, "when matched then")]}),
@@ -182,6 +207,10 @@ DEFECTS: dict[str, Plant] = {
     "no lock before the snapshot": take_the_snapshot_without_a_lock,
     "new partition not read in full": overlook_new_partitions,
     "quiet without looking at gold": be_quiet_without_looking_at_gold,
+    "no claim in the merge": with_project({MERGE: TRANSACTION}),
+    "jobs of earlier attempts left alone": leave_earlier_jobs_alone,
+    "one control table for all sources": share_the_control_table,
+    "leases judged by the host's name": judge_leases_by_the_name_of_the_host,
 }
 
 __all__ = ["DEFECTS", "before_merge", "plant"]

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
 )
 
 from credix.orders import Orders
-from tests.oracle.child import Stop
+from tests.oracle.child import IN_FLIGHT, Stop
 from tests.oracle.source import KEYS
 from tests.oracle.world import DELETES, FIRST_DAY, World
 
@@ -91,6 +91,14 @@ def change_and_stop(
     world.run(Stop(place, moment, is_death), orders=DELETES)
 
 
+def change_and_lose_sight(
+    world: World, key: str, text: str, moment: str, *, is_death: bool
+) -> None:
+    """A run whose merge goes on at BigQuery, while its process is killed or waits."""
+    world.write(world.table.upsert_sql(key, text))
+    world.run(Stop("bronze.merge", moment, is_death), orders=DELETES)
+
+
 KINDS = {
     "insert": Kind(6, (st.lists(KEY, min_size=1, max_size=5), TEXT, WRITER), insert),
     "update": Kind(4, (KEY, TEXT, WRITER), update),
@@ -142,6 +150,22 @@ KINDS = {
         STOP,
         lambda world, *drawn: change_and_stop(world, *drawn, is_death=False),
         goes_by_steps,
+    ),
+    "run and die in the merge": Kind(
+        4,
+        (KEY, TEXT, st.sampled_from(IN_FLIGHT)),
+        lambda world, *drawn: change_and_lose_sight(world, *drawn, is_death=True),
+        goes_by_steps,
+    ),
+    "run and wait in the merge": Kind(
+        2,
+        (KEY, TEXT, st.sampled_from(IN_FLIGHT)),
+        lambda world, *drawn: change_and_lose_sight(world, *drawn, is_death=False),
+        goes_by_steps,
+    ),
+    "job ends": Kind(4, (NUMBER,), World.let_a_job_end, lambda world: bool(world.jobs)),
+    "touch bronze": Kind(
+        1, (), World.touch_bronze, lambda world: goes_by_steps(world) and not world.has_claims
     ),
     "resume": Kind(3, (NUMBER,), World.resume, lambda world: bool(world.zombies)),
     "replay": Kind(2, (NUMBER,), World.replay, goes_by_steps),

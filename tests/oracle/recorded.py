@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle.child import SNAPSHOT, Stop
+from tests.oracle.child import SNAPSHOT, Outcome, Stop
 from tests.oracle.source import TODAY
+from tests.oracle.verdict import WrongError
 from tests.oracle.world import DELETES, World
 
 
@@ -115,6 +116,44 @@ def death_before_gold(world: World) -> None:
     world.run()
 
 
+def two_merges_at_once(world: World) -> None:
+    world.insert("k01")
+    world.run()
+    world.insert("k02")
+    world.run(Stop("bronze.merge", "before", is_death=False))
+    world.run(Stop("bronze.merge", "snapshot"))
+    world.resume(0)
+    world.let_a_job_end()
+
+
+def merge_that_outlives_its_process(world: World) -> None:
+    world.insert("k01")
+    world.run()
+    world.insert("k02")
+    world.run(Stop("bronze.merge", "commit"))
+    require(world.run(), "done", "a job of a dead process keeps the next run from its end")
+
+
+def merge_of_another_source(world: World) -> None:
+    world.insert("k01")
+    world.run()
+    world.lose_a_merge_of_another_source("installments")
+    world.insert("k02")
+    require(world.run(), "done", "a job of another source keeps a run from its end")
+
+
+def living_run_on_another_machine(world: World) -> None:
+    world.insert("k01")
+    world.run_on_another_machine(Stop("bronze.merge", "before", is_death=False))
+    require(world.run_beside(), "refused", "a run took the lease of one that lives")
+    require(world.resume(0), "done", "a run that lives was superseded")
+
+
+def require(outcome: Outcome, status: str, otherwise: str) -> None:
+    if outcome.status != status:
+        raise WrongError(f"{otherwise}: {outcome}")
+
+
 RECORDED = {
     "strict cursor": Recorded(
         later_update_of_the_same_day,
@@ -136,6 +175,12 @@ RECORDED = {
         partition_of_old_rows, "differ", {"is_partitioned": True, "captures_deletes": False}
     ),
     "quiet without looking at gold": Recorded(death_before_gold, "gold has seen"),
+    "no claim in the merge": Recorded(two_merges_at_once, "more than once"),
+    "jobs of earlier attempts left alone": Recorded(
+        merge_that_outlives_its_process, "dead process"
+    ),
+    "one control table for all sources": Recorded(merge_of_another_source, "another source"),
+    "leases judged by the host's name": Recorded(living_run_on_another_machine, "that lives"),
 }
 
 

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.oracle.child import Outcome, Stop, Task, prepare, serve
 FORKED = multiprocessing.get_context("forkserver")
 PRELOADED = ["tests.oracle.child", "dbt.cli.main", "dbt.adapters.bigquery"]
 PATIENCE_SECONDS = 300
+POLL_SECONDS = 0.05
 
 
 class Runner:
@@ -32,6 +34,14 @@ class Runner:
     def resume(self, stop: Stop | None = None) -> Outcome:
         """Let a held run go on, perhaps to another stop."""
         self.line.send(stop)
+        return self.wait()
+
+    def run_until(self, task: Task, is_held: Callable[[], bool]) -> Outcome | None:
+        """The outcome of a task; None as soon as its job is held at BigQuery."""
+        self.line.send(task)
+        while not self.line.poll(POLL_SECONDS):
+            if is_held():
+                return None
         return self.wait()
 
     def wait(self) -> Outcome:

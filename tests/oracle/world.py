@@ -6,6 +6,7 @@ Every method named like a rule does one thing that may happen; none of them may 
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,25 @@ from credix.settings import Settings
 from credix.sources import CaptureMode, load_source
 from credix.steps.provision import provision_warehouse
 from tests.conftest import connected
-from tests.oracle.child import Outcome, Stop, Task
+from tests.holds import Holds
+from tests.oracle.child import IN_FLIGHT, Outcome, Stop, Task
 from tests.oracle.notebooks import NotebookRunner, NotebookRunners
 from tests.oracle.runners import Runner, Runners
-from tests.oracle.source import SourceTable
+from tests.oracle.source import KEYS, SourceTable
 from tests.oracle.verdict import Verdict, WrongError
 
 LOCK_TIMEOUT = "300ms"
 FIRST_DAY = date(2024, 3, 1)
 DELETES = Orders(allow_deletes=True)
 HELD = "held"
+
+
+@dataclass(frozen=True)
+class Zombie:
+    """A run that is held, or whose job at BigQuery is."""
+
+    runner: Runner
+    job: str = ""
 
 
 class World:
@@ -56,7 +66,10 @@ class World:
             self.writers[0], settings.postgres_schema, load_source(source), is_partitioned
         )
         self.day = FIRST_DAY
-        self.zombies: list[Runner] = []
+        self.zombies: list[Zombie] = []
+        # Jobs at BigQuery whose processes are gone.
+        self.jobs: list[str] = []
+        self.holds = Holds(settings.bigquery_endpoint or "")
         self.verdict = Verdict(
             settings,
             self.table,
@@ -104,13 +117,55 @@ class World:
 
     def run(self, stop: Stop | None = None, *, orders: Orders | None = None) -> Outcome:
         """A run of the source from extract to gold's state, and what is to be true after it."""
-        outcome = self._give(self._task(stop=stop, orders=orders or Orders()))
-        return self._judge(outcome, stop)
+        return self._judge(self._give(self._task(stop=stop, orders=orders or Orders())), stop)
+
+    def run_on_another_machine(self, stop: Stop | None = None) -> Outcome:
+        """A run as `run`, which looks at leases, of a machine that is called like this one."""
+        task = self._task(stop=stop, respects_leases=True, machine="another")
+        return self._judge(self._give(task), stop)
+
+    def run_beside(self) -> Outcome:
+        """A run as `run`, which looks at leases."""
+        return self._judge(self._give(self._task(respects_leases=True)), None)
+
+    def lose_a_merge_of_another_source(self, name: str) -> None:
+        """A run of another source is killed in its merge, and its job goes on for a while."""
+        table = SourceTable(
+            self.writers[0], self.settings.postgres_schema, load_source(name), is_partitioned=False
+        )
+        self.write(table.in_place(table.insert_sql(KEYS[0], "Santos")))
+        stop = Stop("bronze.merge", "commit")
+        outcome = self._give(self._task(source=name, capture="row_version", stop=stop))
+        if outcome.status != "died":
+            raise LookupError(f"The run of {name} did not come to its merge: {outcome}")
+
+    def let_a_job_end(self, number: int = 0) -> None:
+        """A job at BigQuery goes on whose process is gone."""
+        self.holds.release(self.jobs.pop(number % len(self.jobs)))
+        self.counts["jobs that outlived their process"] += 1
+        self.verdict.check_bronze()
+
+    def touch_bronze(self) -> None:
+        """Somebody changes rows of bronze beside the pipeline, and no value of the source."""
+        warehouse, name = self.verdict.warehouse, self.table.source.name
+        if warehouse.columns("bronze", name) is not None:
+            table = warehouse.table_id("bronze", name)
+            warehouse.query(f"UPDATE `{table}` SET _loaded_at = current_timestamp() WHERE TRUE")
+
+    @property
+    def has_claims(self) -> bool:
+        """Whether a transaction at BigQuery is about to commit: others that change bronze wait."""
+        return bool(self.holds.claims())
 
     def resume(self, number: int = 0, stop: Stop | None = None) -> Outcome:
         """A held run wakes up and goes on as if nothing had happened, perhaps to another stop."""
-        runner = self.zombies.pop(number % len(self.zombies))
-        outcome = runner.resume(stop)
+        zombie = self.zombies.pop(number % len(self.zombies))
+        runner = zombie.runner
+        if zombie.job:
+            self.holds.release(zombie.job)
+            outcome = runner.wait()
+        else:
+            outcome = runner.resume(stop)
         self._keep(runner, outcome)
         self.counts["zombies"] += 1
         return self._judge(outcome, stop, is_late=True)
@@ -142,6 +197,8 @@ class World:
         self.table.drop_extra_column(self.write)
         while self.zombies:
             self.resume()
+        while self.jobs:
+            self.let_a_job_end()
         for _ in range(2):
             outcome = self.run(orders=DELETES)
             if outcome.status not in ("done", "quiet"):
@@ -158,7 +215,8 @@ class World:
         self.counts["steps"] = steps
         (self.folder / "counts.json").write_text(json.dumps(self.counts), "utf-8")
         for zombie in self.zombies:
-            zombie.kill()
+            zombie.runner.kill()
+        self.holds.clear()
         for writer in range(len(self.writers)):
             self.end(writer, "ROLLBACK")
         if self.capture == "log":
@@ -181,13 +239,37 @@ class World:
 
     def _give(self, task: Task) -> Outcome:
         runner = self.runners.take()
+        if task.stop and task.stop.moment in IN_FLIGHT and isinstance(runner, Runner):
+            return self._give_in_flight(runner, task, task.stop)
         outcome = runner.run(task)
         self._keep(runner, outcome)
         return outcome
 
+    def _give_in_flight(self, runner: Runner, task: Task, stop: Stop) -> Outcome:
+        """Let a run come to a job that BigQuery holds, and kill its process or let it wait."""
+        known = set(self.holds.under_way())
+        found: list[str] = []
+
+        def is_held() -> bool:
+            states = self.holds.under_way()
+            found[:] = [job for job in states if states[job] == "HELD" and job not in known]
+            return bool(found)
+
+        outcome = runner.run_until(task, is_held)
+        if outcome is not None:
+            self.holds.forget()
+            self._keep(runner, outcome)
+            return outcome
+        if stop.is_death:
+            runner.kill()
+            self.jobs.append(found[0])
+            return Outcome("died")
+        self.zombies.append(Zombie(runner, found[0]))
+        return Outcome(HELD, f"{stop.place}:{stop.moment}")
+
     def _keep(self, runner: Runner | NotebookRunner, outcome: Outcome) -> None:
         if outcome.status == HELD and isinstance(runner, Runner):
-            self.zombies.append(runner)
+            self.zombies.append(Zombie(runner))
         elif outcome.status != "died":
             self.runners.give_back(runner)
 

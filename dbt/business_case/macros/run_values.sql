@@ -7,6 +7,7 @@
   business_date   CREDIX_DBT_BUSINESS_DATE      YYYY-MM-DD the statuses are computed for; today in CREDIX_TIMEZONE
   attempt         CREDIX_DBT_ATTEMPT            fencing token of the run that merges; empty in a replay
   reconciled_seq  CREDIX_DBT_RECONCILED_SEQ     fencing token of a run that has captured the deletes; empty otherwise
+  –               CREDIX_DBT_LABELS             labels of the run's jobs as JSON (macros/job_labels.sql)
   changes         CREDIX_DBT_CHANGES            per source the _seq that gold has seen and the committed one, as
                                                 installments=40..42, blank separated; empty: build everything
 -#}

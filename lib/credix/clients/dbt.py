@@ -19,6 +19,7 @@ from credix.clients.dbt_faults import failed_build, is_given_up, prepare_dbt
 from credix.clients.dbt_nodes import DbtNode, Outcome, in_one_line, job_of, read_outcomes
 from credix.clients.dbt_results import add_lines
 from credix.clients.effects import Effects
+from credix.clients.job_labels import JobLabels
 from credix.clients.job_records import is_measured_by
 from credix.errors import SettingsError, StepError, TransientError
 from credix.settings import PROJECT_DIR, Settings
@@ -39,8 +40,9 @@ class Dbt:
         effects: Effects,
         folder: Path,
         project: Path | None = None,
+        labels: JobLabels | None = None,
     ) -> None:
-        self.settings, self.effects = settings, effects
+        self.settings, self.effects, self.labels = settings, effects, labels
         self.folder, self.project = folder, project or PROJECT
         self.target = folder / "dbt"
         caches = settings.run_dir.parent / "dbt" / settings.prefix
@@ -56,6 +58,7 @@ class Dbt:
         """
         command = ["build", "--exclude-resource-type", "unit_test"]
         target = f"dbt {' '.join(selectors)}"
+        values = self._with_labels(effect, values)
         attempts = BuildAttempts(lambda chosen: self._start([*command, *chosen], values), selectors)
         try:
             self.effects.perform(effect, target, attempts.run)
@@ -76,8 +79,13 @@ class Dbt:
     ) -> list[DbtNode]:
         """Run a command of dbt, such as `test`; a node that fails is told by its status."""
         arguments, target = [command, "--select", *selectors], f"dbt {' '.join(selectors)}"
+        values = self._with_labels(effect, values)
         outcomes = self.effects.perform(effect, target, lambda: self._start(arguments, values))
         return [outcome.node for outcome in outcomes]
+
+    def _with_labels(self, effect: str, values: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the values with what the jobs of this effect say of the run."""
+        return {**values, "CREDIX_DBT_LABELS": self.labels.as_json(effect)} if self.labels else values
 
     def _start(self, arguments: Sequence[str], values: Mapping[str, str]) -> list[Outcome]:
         """Call dbt once.

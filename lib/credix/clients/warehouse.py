@@ -13,6 +13,7 @@ from credix.clients.bigquery_reasons import Fault, fault_of
 from credix.clients.credentials import google_credentials, open_session
 from credix.clients.effects import Effects
 from credix.clients.job_attempts import LoadAttempts, QueryAttempts
+from credix.clients.job_labels import JobLabels
 from credix.clients.job_records import (
     is_measured_by,
     is_over_limit,
@@ -31,8 +32,13 @@ Parameter = str | int | Sequence[int] | Sequence[str]
 class Warehouse:
     """The datasets of one environment. Every write is an effect with a name."""
 
-    def __init__(self, settings: Settings, effects: Effects) -> None:
-        self.settings, self.effects = settings, effects
+    def __init__(
+        self,
+        settings: Settings,
+        effects: Effects,
+        labels: Callable[[], JobLabels] | None = None,
+    ) -> None:
+        self.settings, self.effects, self.labels = settings, effects, labels
         with translated("BigQuery"):
             credentials = google_credentials(settings)
             self._client = bigquery.Client(
@@ -92,7 +98,7 @@ class Warehouse:
 
     def execute(self, effect: str, target: str, sql: str) -> None:
         """Run a statement that changes a table."""
-        attempts = self._attempts(sql, {})
+        attempts = self._attempts(effect, sql, {})
         self._perform(effect, target, lambda: self._run(effect, target, attempts))
 
     def columns(self, layer: str, table: str) -> list[Column] | None:
@@ -146,6 +152,7 @@ class Warehouse:
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
             schema=schema_fields(columns),
             job_timeout_ms=self._job_timeout_ms,
+            labels=self._labels(effect),
         )
 
         attempts = LoadAttempts(self._client, list(uris), target, config, job_id, self._job_timeout)
@@ -181,7 +188,7 @@ class Warehouse:
 
     def query_arrow(self, sql: str, **parameters: Parameter) -> pa.Table:
         """The result as Arrow, over REST: some hundred thousand rows are the most."""
-        attempts = self._attempts(sql, parameters)
+        attempts = self._attempts("query", sql, parameters)
 
         def read() -> pa.Table:
             rows = self._run("query", "BigQuery", attempts)
@@ -189,12 +196,13 @@ class Warehouse:
 
         return self._read("BigQuery", read)
 
-    def _attempts(self, sql: str, parameters: Mapping[str, Parameter]) -> QueryAttempts:
+    def _attempts(self, step: str, sql: str, parameters: Mapping[str, Parameter]) -> QueryAttempts:
         """A statement under the bound of the settings."""
         config = bigquery.QueryJobConfig(
             query_parameters=[query_parameter(*named) for named in parameters.items()],
             maximum_bytes_billed=self.settings.maximum_bytes_billed,
             job_timeout_ms=self._job_timeout_ms,
+            labels=self._labels(step),
         )
         return QueryAttempts(self._client, sql, config, self._job_timeout)
 
@@ -215,6 +223,10 @@ class Warehouse:
         record = query_record(job, name, target, is_measured=is_measured_by(self.settings))
         self.effects.jobs.append(record)
         return rows
+
+    def _labels(self, step: str) -> dict[str, str]:
+        """What a job says of the run that sends it; nothing where no run does."""
+        return self.labels().at(step) if self.labels else {}
 
     @property
     def _job_timeout(self) -> float:

@@ -48,11 +48,12 @@ class Stack:
     messages: tuple[str, ...]
 
 
-def start(folder: Path, with_postgres: bool = True) -> Stack:
+def start(folder: Path, with_postgres: bool = True, *, holds_jobs: bool = False) -> Stack:
     """Start what is not up, write `stack.env` and return when all servers are healthy.
 
     A second starter of the same folder waits for the first. `with_postgres=False` leaves
-    PostgreSQL out, for settings that name a server of their own. Raises StackError.
+    PostgreSQL out, for settings that name a server of their own. `holds_jobs` lets tests hold jobs
+    of BigQuery. Raises StackError.
     """
     folder = folder.resolve()
     messages: list[str] = []
@@ -64,7 +65,7 @@ def start(folder: Path, with_postgres: bool = True) -> Stack:
             is_inside = home.is_relative_to(folder)
             record.postgres_home = str(home.relative_to(folder) if is_inside else home)
         record.save(folder)
-        servers = build_servers(folder, record)
+        servers = build_servers(folder, record, holds_jobs=holds_jobs)
         started = in_parallel(lambda server: bring_up(server, messages), servers)
         record.save(folder)
         write_private(folder / ENVIRONMENT_FILE, as_dotenv(describe(record)))
@@ -133,9 +134,10 @@ def variables(folder: Path) -> dict[str, str]:
     return {name: value or "" for name, value in dotenv_values(path).items()}
 
 
-def build_servers(folder: Path, record: Record) -> list[Server]:
+def build_servers(folder: Path, record: Record, *, holds_jobs: bool = False) -> list[Server]:
     """The servers of a stack on their remembered ports."""
-    servers: list[Server] = [BigQueryServer(folder, record.ports), GcsServer(folder, record.ports)]
+    bigquery = BigQueryServer(folder, record.ports, holds_jobs)
+    servers: list[Server] = [bigquery, GcsServer(folder, record.ports)]
     if record.with_postgres and record.postgres_home:
         home = folder / record.postgres_home
         servers.append(PostgresServer(folder, record.ports, record.password, home))

@@ -19,6 +19,7 @@ from credix.clients.effects import Effects
 from credix.clients.elementary import find_packages
 from credix.clients.lake import Lake
 from credix.clients.postgres import SourceConnection
+from credix.clients.running_jobs import RunningJobs, clients
 from credix.clients.warehouse import Warehouse
 from credix.errors import CredixError, SettingsError, SourceError, TransientError
 from credix.paths import reference_table
@@ -252,8 +253,25 @@ def check_warehouse(settings: Settings) -> Iterator[Finding]:
     if datasets.status == FAILS:
         yield from skipped("without datasets", *contracts)
         return
+    yield check("jobs", partial(check_jobs, settings))
     for name in source_names():
         yield check(f"contract {name}", partial(check_contract, warehouse, name))
+
+
+def check_jobs(settings: Settings) -> str:
+    """A run can find the jobs that a killed one has left at BigQuery."""
+    try:
+        running = [
+            job
+            for client in clients(settings)
+            for job in RunningJobs(client, settings, Effects(0)).find()
+        ]
+    except CredixError as error:
+        return (
+            f"!{error} Jobs of a killed run are not cancelled then, and may keep the next run from "
+            "its merge until they end. Grant bigquery.jobs.list (terraform/identities.tf)."
+        )
+    return f"{len(running)} of this identity run on BigQuery"
 
 
 def check_datasets(warehouse: Warehouse) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from credix.clients.running_jobs import cancel_earlier_jobs
 from credix.clients.state_store import StateStore
 from credix.errors import CredixError
 from credix.leases import is_abandoned, new_lease
@@ -53,7 +54,7 @@ def hold_sources(
     try:
         for source in sorted(sources):
             held[source] = wait_while_busy(
-                partial(raise_fence, states, source, manifest.run_id),
+                partial(raise_fence, states, source, manifest.run_id, warn),
                 settings.source_wait_seconds,
                 warn,
             )
@@ -70,20 +71,25 @@ def hold_sources(
                 warn(f"{source} could not be released: {error} Its lease ends by itself.")
 
 
-def raise_fence(states: StateStore, source: str, run_id: str) -> SourceState:
-    """Return the state with the next attempt, and delete the parts of every earlier one.
+def raise_fence(
+    states: StateStore, source: str, run_id: str, warn: Callable[[str], None] = say_nothing
+) -> SourceState:
+    """Return the state with the next attempt; delete the parts of earlier ones, cancel their jobs.
 
     Raises BusyError while another run may hold the source.
     """
-    term = timedelta(seconds=states.settings.lease_seconds)
-    raised = states.change_source(
-        "state.raise_fence",
-        source,
-        lambda state: state.raise_fence(
-            new_lease(run_id, term, states.settings.execution), datetime.now(UTC), is_abandoned
-        ),
-    )
-    clear_superseded(states.settings, source, raised.attempt)
+    settings = states.settings
+    term = timedelta(seconds=settings.lease_seconds)
+    before: list[SourceState] = []
+
+    def change(state: SourceState) -> SourceState:
+        before[:] = [state]
+        lease = new_lease(run_id, term, settings.execution)
+        return state.raise_fence(lease, datetime.now(UTC), is_abandoned)
+
+    raised = states.change_source("state.raise_fence", source, change)
+    clear_superseded(settings, source, raised.attempt)
+    cancel_earlier_jobs(settings, states.lake.effects, before[0], raised, source, warn)
     return raised
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from credix.clients.dbt import Dbt
 from credix.clients.dbt_nodes import DbtNode
+from credix.clients.job_labels import JobLabels
 from credix.errors import CredixError, DataError
 from credix.paths import control_table, hashed_table, paths_of
 from credix.state import Digest
@@ -223,5 +224,5 @@ def confirm_merge(run: Run) -> None:
     )
 
 
-def build_dbt(run: Run) -> Dbt:
-    return Dbt(run.settings, run.effects, run.source_folder)
+def build_dbt(run: Run, labels: JobLabels | None = None) -> Dbt:
+    return Dbt(run.settings, run.effects, run.source_folder, labels=labels or run.labels)

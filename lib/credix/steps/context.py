@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from credix.clients.effects import Effects
+from credix.clients.job_labels import JobLabels
 from credix.errors import SettingsError, StepError
 from credix.leases import is_abandoned, new_lease
 from credix.orders import Orders
 from credix.settings import Settings
 from credix.sources import Source, load_source
-from credix.state import Watermark
+from credix.state import SourceState, Watermark
 
 if TYPE_CHECKING:
     from credix.clients.lake import Lake
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SANDBOX_PREFIX = "sandbox"
 BY_HAND = "by_hand"
+GOLD = "gold"
 LATEST = "latest_by_hand.json"
 REREADS = "rereads.parquet"
 JOURNAL = "effects.jsonl"
@@ -69,7 +71,7 @@ class Run:
 
     @property
     def source_folder(self) -> Path:
-        return self.folder / (self.source_name or "gold")
+        return self.folder / (self.source_name or GOLD)
 
     @cached_property
     def lake(self) -> "Lake":
@@ -81,13 +83,19 @@ class Run:
     def warehouse(self) -> "Warehouse":
         from credix.clients.warehouse import Warehouse
 
-        return Warehouse(self.settings, self.effects)
+        return Warehouse(self.settings, self.effects, lambda: self.labels)
 
     @cached_property
     def states(self) -> "StateStore":
         from credix.clients.state_store import StateStore
 
         return StateStore(self.settings, self.lake)
+
+    @property
+    def labels(self) -> JobLabels:
+        """What the jobs of this run say of it."""
+        settings, source = self.settings, self.source_name or GOLD
+        return JobLabels(settings.env, settings.prefix, self.run_id, source, self.attempt)
 
     def read_result(self, step: str) -> dict[str, Any]:
         """The result of an earlier step of this run; raises StepError when it has none."""
@@ -146,6 +154,8 @@ def open_run(
 
 
 def open_own_run(settings: Settings, source: str, business_date: str, *, commit: bool) -> Run:
+    from credix.clients.running_jobs import cancel_earlier_jobs
+
     run_id = new_run_id(BY_HAND if commit else SANDBOX_PREFIX)
     if commit:
         settings.require_confirmation()
@@ -156,16 +166,19 @@ def open_own_run(settings: Settings, source: str, business_date: str, *, commit:
     if not commit:
         prepare_sandbox(run)
     lease = new_lease(run_id, timedelta(seconds=settings.lease_seconds), settings.execution)
-    state = run.states.change_source(
-        "state.raise_fence",
-        source,
-        lambda state: state.raise_fence(
+    before: list[SourceState] = []
+
+    def raise_fence(state: SourceState) -> SourceState:
+        before[:] = [state]
+        return state.raise_fence(
             lease, datetime.now(UTC), lambda held: run.is_sandbox or is_abandoned(held)
-        ),
-    )
+        )
+
+    state = run.states.change_source("state.raise_fence", source, raise_fence)
     run.attempt, run.watermark = state.attempt, state.watermark
     if commit:
         lease_of(run).begin()
+    cancel_earlier_jobs(settings, run.effects, before[0], state, source, print)
     write_text(run.source_folder / "state.json", state.to_json())
     write_json(settings.run_dir / LATEST, {"folder": str(run.folder), "source": source})
     return run
@@ -202,7 +215,7 @@ def find_run(source: str, run_folder: str) -> Run:
     """The run of that folder, or the latest one opened by hand; nothing is held."""
     settings = Settings.load()
     if run_folder:
-        path = Path(run_folder) / (source or "gold") / "run.json"
+        path = Path(run_folder) / (source or GOLD) / "run.json"
     else:
         latest = read_latest(settings)
         path = Path(latest["folder"]) / latest["source"] / "run.json"
@@ -244,7 +257,7 @@ def build_run(
         business_date=business_date or today(settings),
         is_sandbox=is_sandbox,
         effects=Effects(
-            settings.retry_seconds, settings.die_at, folder / (source or "gold") / JOURNAL
+            settings.retry_seconds, settings.die_at, folder / (source or GOLD) / JOURNAL
         ),
         orders=orders or Orders(),
     )

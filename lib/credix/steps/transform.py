@@ -1,7 +1,7 @@
 """04: bronze by a fenced merge, the proof, the watermark, then silver, gold and their tests."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -10,6 +10,7 @@ import pandas as pd
 
 from credix.clients.dbt import model_names, project_fingerprint
 from credix.clients.dbt_nodes import DbtNode
+from credix.clients.running_jobs import cancel_earlier_jobs
 from credix.errors import DataError, FenceError, StepError
 from credix.freshness import Lag, Reach, advance
 from credix.leases import is_abandoned, new_lease
@@ -24,7 +25,7 @@ from credix.steps.bronze import (
     merge_bronze,
     prove_bronze,
 )
-from credix.steps.context import Run, resume_run
+from credix.steps.context import GOLD, Run, resume_run
 from credix.steps.fenced import fenced
 from credix.steps.kernel_lease import KernelLease, stop_keeping
 from credix.steps.lease_keeper import wait_while_busy
@@ -127,16 +128,24 @@ def claim_gold(run: Run) -> GoldClaim:
 
 
 def raise_gold_fence(run: Run) -> GoldState:
-    """Return gold's state with the next attempt; raises BusyError while another run holds it."""
+    """Return gold's state with the next attempt, and cancel the jobs that an earlier one has left.
+
+    Raises BusyError while another run holds gold.
+    """
     term = timedelta(seconds=run.settings.lease_seconds)
-    return run.states.change_gold(
-        "gold.raise_fence",
-        lambda state: state.raise_fence(
+    before: list[GoldState] = []
+
+    def change(state: GoldState) -> GoldState:
+        before[:] = [state]
+        return state.raise_fence(
             new_lease(run.run_id, term, run.settings.execution),
             datetime.now(UTC),
             lambda held: run.is_sandbox or is_abandoned(held),
-        ),
-    )
+        )
+
+    raised = run.states.change_gold("gold.raise_fence", change)
+    cancel_earlier_jobs(run.settings, run.effects, before[0], raised, GOLD, print)
+    return raised
 
 
 def plan_gold(run: Run, state: GoldState, keeper: KernelLease) -> GoldClaim:
@@ -174,7 +183,8 @@ def build_layer(run: Run, layer: str, claim: GoldClaim) -> list[DbtNode]:
     claim.has_written = True
     values = {"CREDIX_DBT_BUSINESS_DATE": run.business_date, "CREDIX_DBT_CHANGES": claim.changes}
     try:
-        return build_dbt(run).build(f"{layer}.build", [layer], values)
+        labels = replace(run.labels, source=GOLD, attempt=claim.attempt)
+        return build_dbt(run, labels).build(f"{layer}.build", [layer], values)
     except BaseException as error:
         if isinstance(error, DataError):
             claim.has_failed = True

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from credix.local.bigquery import (
+    held_jobs,
     load_jobs,
     repairs_analysis,
     repairs_catalog,
@@ -18,8 +19,11 @@ from credix.local.bigquery import (
 )
 
 
-def apply(data: Path) -> None:
-    """Repair the emulator in this process, before it starts; `data` is its folder."""
+def apply(data: Path, *, holds_jobs: bool = False) -> None:
+    """Repair the emulator in this process, before it starts; `data` is its folder.
+
+    With `holds_jobs` tests may let a job go on while others run.
+    """
     repairs_storage.apply(data)
     repairs_types.apply()
     repairs_expressions.apply()
@@ -28,6 +32,8 @@ def apply(data: Path) -> None:
     repairs_catalog.apply()
     repairs_definitions.apply()
     repairs_metadata.apply()
+    if holds_jobs:
+        held_jobs.apply()
     repairs_jobs.apply()
     repairs_reads.apply()
     load_jobs.apply()

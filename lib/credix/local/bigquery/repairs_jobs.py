@@ -1,6 +1,7 @@
 """Repairs of jobs and requests: single-use ids, faults that no client repeats, bounded results."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from itertools import takewhile
@@ -9,6 +10,7 @@ from typing import Any
 from bqemulator.api import app as api
 from bqemulator.api.dependencies import AppContext
 from bqemulator.api.routes import jobs, upload
+from bqemulator.catalog.models import JobMeta
 from bqemulator.domain.errors import (
     AlreadyExistsError,
     DomainError,
@@ -32,6 +34,7 @@ from credix.local.bigquery.patching import replace
 RESULT_BYTES = 512 << 20
 MOST_RESULTS = 5_000
 FAILURES = (NotFoundError, AlreadyExistsError, PermissionDeniedError, OutOfRangeError)
+FIRST_COMMENT = re.compile(r"\A\s*/\*.*?\*/", re.DOTALL)
 BOOKKEEPING = ("MetricsMiddleware", "AccessLogMiddleware", "CorrelationIdMiddleware")
 
 
@@ -55,9 +58,18 @@ def refuse_repeated_ids(handler: str) -> None:
         ctx: AppContext = options["ctx"] if "ctx" in options else args[0]
         if not options.get("dry_run") and ctx.catalog.get_job(project, job_id) is not None:
             raise AlreadyExistsError(f"Already Exists: Job {project}:{job_id}")
-        return await original(project, job_id, config, *args, **options)
+        return with_configuration(await original(project, job_id, config, *args, **options), config)
 
     original = replace(jobs, handler, handle)
+
+
+def with_configuration(job: Any, sent: dict[str, Any]) -> Any:
+    """A job keeps what was asked for, labels too; the emulator keeps the SQL alone."""
+    if not isinstance(job, JobMeta):
+        return job
+    kind = "query" if "query" in sent else "load"
+    own = {**sent.get(kind, {}), **job.configuration.get(kind, {})}
+    return job.model_copy(update={"configuration": {**sent, kind: own}})
 
 
 def fail_queries_for_good() -> None:
@@ -66,9 +78,11 @@ def fail_queries_for_good() -> None:
     The emulator answers HTTP 500, and Google's client repeats the request for ten minutes.
     """
 
-    async def execute(*args: Any, **options: Any) -> Any:
+    async def execute(project: str, job_id: str, sql: str, *args: Any, **options: Any) -> Any:
+        # Comments of dbt name the run: without them the next one's statements are known already.
+        sql = FIRST_COMMENT.sub("", sql)
         try:
-            return await original(*args, **options)
+            return await original(project, job_id, sql, *args, **options)
         except UnsupportedFeatureError:
             raise
         except DomainError as error:

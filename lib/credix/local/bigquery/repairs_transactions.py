@@ -14,6 +14,7 @@ from bqemulator.jobs import executor
 from bqemulator.scripting.interpreter import ScriptInterpreter, ScriptResult
 from bqemulator.storage.engine import CATALOG_SCHEMA, DuckDBEngine
 
+from credix.local.bigquery.concurrency import Work
 from credix.local.bigquery.patching import replace
 
 # Reading a table of the file begins DuckDB's transaction: from then on it sees one snapshot.
@@ -22,17 +23,19 @@ TAKE_SNAPSHOT = f'SELECT 1 FROM "{CATALOG_SCHEMA}"."jobs" LIMIT 1'
 
 @dataclass
 class Script:
-    """A script that runs: the connection of its open transaction, and the tables it has changed."""
+    """A script that runs: the connection of its open transaction, and the tables it has changed.
+
+    `work` is what the transaction is to others, where jobs are held (held_jobs.py).
+    """
 
     connection: duckdb.DuckDBPyConnection | None = None
+    work: Work | None = None
     changed: set[tuple[str, str, str]] = field(default_factory=set)
 
     def begin(self, engine: DuckDBEngine) -> None:
         """Open a transaction unless one is open."""
         if self.connection is None:
-            self.connection = engine.connection.cursor()
-            self.connection.execute("BEGIN TRANSACTION")
-            self.connection.execute(TAKE_SNAPSHOT)
+            self.connection = open_snapshot(engine)
 
     def end(self, statement: str) -> None:
         """End the open transaction, if there is one."""
@@ -47,6 +50,14 @@ class Script:
                 raise
         finally:
             connection.close()
+
+
+def open_snapshot(engine: DuckDBEngine) -> duckdb.DuckDBPyConnection:
+    """Begin a transaction that sees the tables as they are now."""
+    connection = engine.connection.cursor()
+    connection.execute("BEGIN TRANSACTION")
+    connection.execute(TAKE_SNAPSHOT)
+    return connection
 
 
 running_script: ContextVar[Script | None] = ContextVar("running_script", default=None)

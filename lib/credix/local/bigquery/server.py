@@ -31,7 +31,7 @@ def main() -> None:
     # The repairs come before the emulator's server is imported, which binds what they replace.
     from credix.local.bigquery import repairs
 
-    repairs.apply(options.data)
+    repairs.apply(options.data, holds_jobs=options.holds)
     from bqemulator.server import run_forever
 
     collect_seldom()
@@ -53,6 +53,7 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, required=True, help="REST")
     parser.add_argument("--grpc-port", type=int, required=True, help="Storage API")
+    parser.add_argument("--holds", action="store_true", help="let tests hold jobs, at /holds")
     return parser.parse_args(arguments)
 
 

@@ -23,6 +23,7 @@ class BigQueryServer:
 
     folder: Path
     ports: dict[str, int]
+    holds_jobs: bool = False
     name: str = "BigQuery (bqemulator)"
     port_names: tuple[str, ...] = ("bigquery", "bigquery_grpc")
 
@@ -52,6 +53,7 @@ class BigQueryServer:
             *(sys.executable, "-m", MODULE, "--data", str(self.data)),
             *("--objects", str(self.folder / "gcs")),
             *("--port", str(self.port), "--grpc-port", str(self.grpc_port)),
+            *(["--holds"] if self.holds_jobs else []),
         ]
 
     def find(self) -> psutil.Process | None:
