@@ -187,12 +187,7 @@ CLAIMED = ("where guard.claimed_seq = {{ fencing_token('attempt') }}", "")
 OWN_TABLE = "{{- temp_relation(own[0] if own else this.identifier ~ '_schema') -}}"
 
 CONTROL = "macros/capture_control.sql"
-TRANSACTION = [
-    ("begin transaction;", ""),
-    ("{{ claim_sql(target) }};", ""),
-    ("commit transaction;", "select 1"),
-    CLAIMED,
-]
+ALONE = ("{{- claimed_merge_sql(", "{{- fenced_merge_sql(")
 
 DEFECTS: dict[str, Plant] = {
     "strict cursor": read_strictly_behind_the_cursor,
@@ -207,7 +202,7 @@ DEFECTS: dict[str, Plant] = {
     "no lock before the snapshot": take_the_snapshot_without_a_lock,
     "new partition not read in full": overlook_new_partitions,
     "quiet without looking at gold": be_quiet_without_looking_at_gold,
-    "no claim in the merge": with_project({MERGE: TRANSACTION}),
+    "no claim in the merge": with_project({MERGE: [ALONE, CLAIMED]}),
     "jobs of earlier attempts left alone": leave_earlier_jobs_alone,
     "one control table for all sources": share_the_control_table,
     "leases judged by the host's name": judge_leases_by_the_name_of_the_host,

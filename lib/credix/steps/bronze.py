@@ -8,7 +8,7 @@ import pandas as pd
 from credix.clients.dbt import Dbt
 from credix.clients.dbt_nodes import DbtNode
 from credix.clients.job_labels import JobLabels
-from credix.errors import CredixError, DataError
+from credix.errors import DataError
 from credix.paths import control_table, hashed_table, paths_of
 from credix.state import Digest
 from credix.steps import cycle
@@ -35,6 +35,7 @@ def merge_bronze(run: Run) -> list[DbtNode]:
     return claim_and_merge(run, "bronze.merge", table, raises_guard=captures_deletes)
 
 
+@fenced
 def claim_and_merge(run: Run, effect: str, table: str, *, raises_guard: bool) -> list[DbtNode]:
     """Claim the source for this attempt and merge the table, both in one transaction.
 
@@ -46,11 +47,7 @@ def claim_and_merge(run: Run, effect: str, table: str, *, raises_guard: bool) ->
         "CREDIX_DBT_ATTEMPT": str(run.attempt),
         "CREDIX_DBT_RECONCILED_SEQ": str(run.attempt) if raises_guard else "",
     }
-    try:
-        return build_dbt(run).build(effect, [f"bronze.{run.source.name}"], values)
-    except CredixError:
-        run.states.read_source(run.source.name).require(run.attempt)
-        raise
+    return build_dbt(run).build(effect, [f"bronze.{run.source.name}"], values)
 
 
 def delete_duplicates(run: Run) -> None:
