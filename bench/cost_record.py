@@ -17,7 +17,7 @@ from credix.settings import Settings
 
 RECORD = Path(__file__).parent / "cost_statements.json"
 LAYERS = ("temp", "bronze", "silver", "gold")
-NODE = re.compile(r'"node_id": "([^"]+)"')
+NODE = re.compile(r'"dbt_node": "([^"]+)"')
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 HASHED = re.compile(r"_[0-9a-f]{12}\b")
 # BigQuery, "Data type sizes": logical bytes of a value that is not NULL; a NULL has none.
@@ -67,7 +67,7 @@ def statements_of(
         if job.created is None or not start <= job.created <= end:
             continue
         node = NODE.search(job.query)
-        name = node[1] if node else ("dbt" if '"app": "dbt"' in job.query else "step")
+        name = node[1] if node else "step"
         step = owners.get(job.job_id) or step_of(name)
         sql = COMMENT.sub("", job.query).strip()
         sql = HASHED.sub("_dbt", sql.replace(f"{settings.prefix}_", ""))

@@ -4,6 +4,6 @@
 -#}
 {%- macro job_labels(node) -%}
     {%- set labels = fromjson(env_var('CREDIX_DBT_LABELS', '{}')) -%}
-    {%- do labels.update({'dbt_node': node.unique_id if node else 'none'}) -%}
+    {%- do labels.update({'dbt_node': node.unique_id if node else 'dbt'}) -%}
     {{- return(tojson(labels)) -}}
 {%- endmacro -%}

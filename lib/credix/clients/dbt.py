@@ -85,7 +85,9 @@ class Dbt:
 
     def _with_labels(self, effect: str, values: Mapping[str, str]) -> Mapping[str, str]:
         """Return the values with what the jobs of this effect say of the run."""
-        return {**values, "CREDIX_DBT_LABELS": self.labels.as_json(effect)} if self.labels else values
+        return (
+            {**values, "CREDIX_DBT_LABELS": self.labels.as_json(effect)} if self.labels else values
+        )
 
     def _start(self, arguments: Sequence[str], values: Mapping[str, str]) -> list[Outcome]:
         """Call dbt once.
