@@ -17,7 +17,14 @@ from credix.sources import CaptureMode, source_names
 from credix.state import GoldState, Lease, SourceState
 from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark
-from credix.steps.context import Run, build_run, new_run_id, write_text
+from credix.steps.context import (
+    Run,
+    build_run,
+    describe,
+    new_run_id,
+    write_json,
+    write_text,
+)
 from credix.steps.cycle import extract, land, load, open_behind
 
 BUSINESS_DATE = "2024-03-01"
@@ -45,6 +52,7 @@ def begin(
     run.attempt, run.watermark = state.attempt, state.watermark
     run.source = replace(run.source, capture=capture)
     write_text(run.source_folder / "state.json", state.to_json())
+    write_json(run.source_folder / "run.json", describe(run))
     return run
 
 

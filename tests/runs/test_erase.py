@@ -17,7 +17,7 @@ from credix.clients.erasure_store import ErasureStore
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
 from credix.erasure import Erasure, parse_keys
-from credix.errors import DataError, SettingsError
+from credix.errors import FenceError, SettingsError
 from credix.runs.erase import carry_out, unfinished
 from credix.runs.erase import erase as erase_keys
 from credix.runs.reconcile import compare_source
@@ -113,7 +113,7 @@ def test_nothing_is_left_of_an_erased_key_and_the_rest_is_as_it_was(
     assert (record.status, record.bronze_rows, record.unreadable) == ("done", 1, ())
     [saved] = ErasureStore(lake).records(SOURCE)
     assert (saved, saved.requested_by) == (record, "somebody@desk")
-    with pytest.raises(DataError, match="rows landed"):
+    with pytest.raises(FenceError):
         load(in_flight)
 
     assert bronze_rows(warehouse, table) == table.rows()
