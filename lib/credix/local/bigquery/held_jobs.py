@@ -15,6 +15,7 @@ differs.
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -446,8 +447,6 @@ def answer_while_jobs_run() -> None:
 
 def replace_route(endpoint: Callable[..., Any], wrapper: Callable[..., Awaitable[Any]]) -> Any:
     """Serve a route by a function that is given the request beside the route's own arguments."""
-    import inspect
-
     route = next(
         one for one in jobs.router.routes if isinstance(one, APIRoute) and one.endpoint is endpoint
     )
@@ -456,7 +455,8 @@ def replace_route(endpoint: Callable[..., Any], wrapper: Callable[..., Awaitable
     parameters = [
         one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in signature.parameters.values()
     ]
-    wrapper.__signature__ = signature.replace(parameters=[*parameters, request])  # type: ignore[attr-defined]
+    own = signature.replace(parameters=[*parameters, request])
+    vars(wrapper)["__signature__"] = own
     route.endpoint = wrapper
     return endpoint
 
