@@ -10,7 +10,7 @@ from google.cloud import bigquery
 
 from credix.clients.effects import Effects
 from credix.clients.job_labels import JobLabels
-from credix.clients.running_jobs import RunningJobs, cancel_earlier_jobs, clients
+from credix.clients.running_jobs import cancel_earlier_jobs, clients
 from credix.clients.warehouse import Warehouse
 from credix.leases import new_lease
 from credix.settings import Settings
@@ -95,20 +95,10 @@ def test_an_identity_that_may_not_list_its_jobs_is_warned_of(
     assert "bigquery.jobs.list" in told[0]
 
 
-def test_dbts_own_identity_lists_its_jobs_itself(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str | None] = []
-    from credix.clients import running_jobs
+def test_dbts_own_identity_lists_its_jobs_itself(settings: Settings) -> None:
+    account = {"dbt_account": "dbt@project.iam.gserviceaccount.com"}
 
-    found = running_jobs.google_credentials
-
-    def credentials(of: Settings, account: str | None = None) -> object:
-        asked.append(account)
-        return found(of, account)
-
-    monkeypatch.setattr(running_jobs, "google_credentials", credentials)
-    own = settings.model_copy(update={"dbt_account": "dbt@project.iam.gserviceaccount.com"})
-
-    assert [RunningJobs(client, own, Effects()).find() for client in clients(own)] == [[], []]
-    assert set(asked) == {None, "dbt@project.iam.gserviceaccount.com"}
+    assert len(list(clients(settings))) == 1
+    assert len(list(clients(settings.model_copy(update=account)))) == 2
+    both = settings.model_copy(update={**account, "impersonated_account": account["dbt_account"]})
+    assert len(list(clients(both))) == 1

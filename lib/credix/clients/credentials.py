@@ -40,20 +40,16 @@ class BoundedAdapter(HTTPAdapter):
         return super().send(request, *args, **options)
 
 
-def google_credentials(settings: Settings, account: str | None = None) -> Credentials:
-    """Return those of `account`, or else of the account that everything runs as.
-
-    Raises DefaultCredentialsError where there are none.
-    """
+def google_credentials(settings: Settings) -> Credentials:
+    """Raises DefaultCredentialsError where there are none."""
     if settings.google_credentials == "anonymous":
         return AnonymousCredentials()
     found, _ = google.auth.default(scopes=CLOUD)
-    target = account or settings.impersonated_account
-    if not target:
+    if not settings.impersonated_account:
         return found
     return ImpersonatedCredentials(
         source_credentials=found,
-        target_principal=target,
+        target_principal=settings.impersonated_account,
         target_scopes=list(CLOUD),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 from google.cloud import bigquery
 
 from credix.clients.bigquery_errors import translated
-from credix.clients.credentials import google_credentials, open_session
+from credix.clients.credentials import dbt_credentials, google_credentials, open_session
 from credix.clients.effects import Effects
 from credix.clients.job_labels import is_of_earlier_attempt
 from credix.errors import CredixError
@@ -62,10 +62,10 @@ def may_have_left_jobs(before: FencedState) -> bool:
 
 def clients(settings: Settings) -> Iterator[bigquery.Client]:
     """Yield a client for each identity that sends jobs: the steps' and, where it differs, dbt's."""
-    accounts = {settings.impersonated_account, settings.dbt_account}
-    for account in sorted(accounts, key=str):
+    has_dbt_its_own = settings.dbt_account not in (None, settings.impersonated_account)
+    for make in (google_credentials, dbt_credentials)[: 1 + has_dbt_its_own]:
         with translated("BigQuery"):
-            credentials = google_credentials(settings, account)
+            credentials = make(settings)
             endpoint = settings.bigquery_endpoint
             yield bigquery.Client(
                 project=settings.gcp_project,
