@@ -26,6 +26,8 @@ COLUMNS = [
     "source read (UTC)",
     "lossless",
 ]
+# What a repair has no figure for of its own.
+BLANK = dict.fromkeys(COLUMNS, "")
 
 
 def source_facts(run: Run) -> list[SourceFacts]:
@@ -109,7 +111,7 @@ def run_figures(facts: list[SourceFacts]) -> pd.DataFrame:
             }
         )
         lines += [
-            {"source": f"{source.name}, repair", **in_words_of_steps(repair.rows)}
+            {**BLANK, "source": f"{source.name}, repair", **in_words_of_steps(repair.rows)}
             for repair in source.repairs
         ]
     return pd.DataFrame(lines, columns=COLUMNS)
