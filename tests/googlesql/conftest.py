@@ -10,6 +10,8 @@ import pytest
 from google.cloud import bigquery
 
 from credix.local.bigquery.googlesql.installation import is_installed
+from tests.dbt.conftest import dbt_target as dbt_target
+from tests.dbt.conftest import medallion as medallion
 from tests.local.servers import LOCATION, connect_bigquery
 
 if is_installed():
