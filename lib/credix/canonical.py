@@ -45,10 +45,7 @@ BIGQUERY_TEXTS: dict[str, Expression] = {
     "INTEGER": lambda name: f"cast({name} as string)",
     "BOOLEAN": lambda name: f"cast({name} as string)",
     "DATE": lambda name: f"cast({name} as string)",
-    # Google writes 10.5, the local BigQuery 10.500000000.
-    "NUMERIC": lambda name: (
-        rf"rtrim(regexp_replace(cast({name} as string), r'(\.[0-9]*?)0+$', r'\1'), '.')"
-    ),
+    "NUMERIC": lambda name: f"cast({name} as string)",
     "TIMESTAMP": lambda name: f"cast(unix_micros({name}) as string)",
     "FLOAT": lambda name: (
         f"case when {name} = 0 then '0' when is_nan({name}) then 'nan' "

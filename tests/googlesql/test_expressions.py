@@ -6,7 +6,9 @@ import pytest
 from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
+from credix.canonical import bigquery_digest, bigquery_text
 from credix.local.bigquery.googlesql.engine import StatementRefusedError
+from credix.schema import Column
 from tests.googlesql.evaluator import Evaluator, shown
 from tests.googlesql.expressions import EXPRESSIONS, REFUSED
 from tests.googlesql.nasty import TABLES
@@ -29,25 +31,43 @@ def run_locally(client: bigquery.Client, sql: str) -> tuple[list[str], list[tupl
 def test_expressions_have_the_values_and_types_of_google(
     table: str, evaluator: Evaluator, client: bigquery.Client, nasty: str
 ) -> None:
-    expressions = EXPRESSIONS[table]
+    assert differences(table, EXPRESSIONS[table], evaluator, client, nasty) == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_canonical_texts_and_digests_are_those_of_google(
+    table: str, evaluator: Evaluator, client: bigquery.Client, nasty: str
+) -> None:
+    columns = [Column(field.name, field.type) for field in TABLES[table].fields]
+    expressions = (*map(bigquery_text, columns), bigquery_digest(columns))
+    assert differences(table, expressions, evaluator, client, nasty) == []
+
+
+def differences(
+    table: str,
+    expressions: tuple[str, ...],
+    evaluator: Evaluator,
+    client: bigquery.Client,
+    dataset: str,
+) -> list[str]:
+    """One line for each expression that differs, with the first row that shows it."""
     tables = {table: TABLES[table]} if table in TABLES else {}
-    google = evaluator.query(
-        select(expressions, f" FROM {table} ORDER BY id" if tables else ""), tables
-    )
-    source = f" FROM `{nasty}.{table}` ORDER BY id" if tables else ""
+    source = f" FROM {table} ORDER BY id" if tables else ""
+    google = evaluator.query(select(expressions, source), tables)
+    source = f" FROM `{dataset}.{table}` ORDER BY id" if tables else ""
     types, rows = run_locally(client, select(expressions, source))
-    differences = []
+    found = []
     for place, expression in enumerate(expressions):
         field = google.fields[place]
         if f"{field.type} {field.mode}" != types[place]:
-            differences.append(f"{expression}: {field.type} locally {types[place]}")
+            found.append(f"{expression}: {field.type} locally {types[place]}")
         for number, (one, other) in enumerate(zip(google.rows, rows, strict=True)):
-            wanted, found = shown(one[place]), shown(other[place])
-            if wanted != found:
+            if shown(one[place]) != shown(other[place]):
                 given = tables[table].rows[number] if tables else ()
-                differences.append(f"{expression} of {given}: {wanted} locally {found}")
+                values = f"{shown(one[place])} locally {shown(other[place])}"
+                found.append(f"{expression} of {given}: {values}")
                 break
-    assert not differences, "\n".join(differences)
+    return found
 
 
 def test_what_google_refuses_at_run_time_is_an_error_locally(

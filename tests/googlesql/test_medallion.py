@@ -10,8 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
+from credix.canonical import bigquery_digest
 from credix.local.bigquery.googlesql.tables import Field
 from credix.sources import load_source
+from credix.steps import portfolio
 from tests.dbt.medallion import Medallion
 from tests.googlesql.conftest import load
 from tests.googlesql.evaluator import Evaluator, Rows, as_names, shown
@@ -21,6 +25,14 @@ from tests.googlesql.nasty import TEXTS
 DAY = date(2025, 3, 10)
 SILVER = ("cnpj_ws_clean", "installments_clean", "quarantine", "touched_companies")
 GOLD = ("company_payment_summary", "payment_analytics_detailed")
+FIGURES = (
+    portfolio.key_figures,
+    portfolio.tiers,
+    portfolio.ageing,
+    portfolio.overdue_by_uf,
+    portfolio.largest_exposures,
+    portfolio.quarantined,
+)
 # The time of the run, which differs in both engines.
 NOT_COMPARED = {"_loaded_at"}
 NOW = "timestamp '2025-03-10 00:00:00+00'"
@@ -100,6 +112,10 @@ def technical(number: int, seq: int, draw: random.Random) -> dict[str, Any]:
     }
 
 
+# The queries are taken before anybody asks the run.
+NO_RUN: Any = None
+
+
 class Oracle:
     """What the local tables hold, and what the evaluator makes of them."""
 
@@ -140,6 +156,13 @@ class Oracle:
         self.tables[source] = new
         return differences(source, wanted, new)
 
+    def ask(self, what: str, query: str) -> list[str]:
+        """The differences of one query."""
+        job = self.medallion.client.query(query, retry=None, job_retry=None)
+        found = job.result(retry=None, job_retry=None)
+        fields = tuple(Field(one.name, one.field_type) for one in found.schema)
+        return differences(what, self.compute(query), Rows(fields, [row.values() for row in found]))
+
     def refresh(self, **values: str) -> list[str]:
         """Run silver and gold; the differences to what their statements mean."""
         values["CREDIX_DBT_BUSINESS_DATE"] = DAY.isoformat()
@@ -170,15 +193,46 @@ def differences(name: str, wanted: Rows, found: Rows) -> list[str]:
         kept = [place for place, column in enumerate(names) if column not in NOT_COMPARED]
         sides.append(Counter(tuple((names[at], shown(row[at])) for at in kept) for row in one.rows))
     google, local = sides
-    return [
+    types = [{field.name: field.type for field in one.fields} for one in (wanted, found)]
+    wrong = [f"{name}: types {types}"] if types[0] != types[1] else []
+    return wrong + [
         f"{name}: {side} {sorted(row)}"
         for side, rows in (("Google", google - local), ("local", local - google))
         for row in list(rows)[:3]
     ]
 
 
+def report_queries(medallion: Medallion, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The queries of the report, by the functions that send them."""
+    sent: dict[str, str] = {}
+
+    class SentError(Exception):
+        pass
+
+    def send(_run: object, sql: str) -> None:
+        layers = {layer: medallion.table(layer, "").strip("`.") for layer in ("silver", "gold")}
+        sent[figure.__name__] = sql.format(**layers)
+        raise SentError
+
+    monkeypatch.setattr(portfolio, "query", send)
+    for figure in FIGURES:
+        with pytest.raises(SentError):
+            figure(NO_RUN)
+    return sent
+
+
+def digests(medallion: Medallion, name: str) -> str:
+    """The digests of a source's rows and keys, as a reconciliation asks for them."""
+    source = load_source(name)
+    keys = [column for column in source.columns if column.name in source.key]
+    return (
+        f"select {', '.join(source.key)}, {bigquery_digest(keys)} as key_digest, "
+        f"{bigquery_digest(source.columns)} as row_digest from {medallion.table('bronze', name)}"
+    )
+
+
 def test_merges_and_models_make_the_rows_that_they_mean(
-    medallion: Medallion, evaluator: Evaluator
+    medallion: Medallion, evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw = random.Random(11)
     oracle = Oracle(medallion, evaluator)
@@ -195,6 +249,10 @@ def test_merges_and_models_make_the_rows_that_they_mean(
         mixed = Rows(newer.fields, [*newer.rows, *older.rows[size // 3 :]])
         found += oracle.merge(source, mixed)
     found += oracle.refresh(CREDIX_DBT_CHANGES="cnpj_ws=2..3 installments=2..3")
+    for source in sizes:
+        found += oracle.ask(f"digests of {source}", digests(medallion, source))
+    for figure, query in report_queries(medallion, monkeypatch).items():
+        found += oracle.ask(figure, query)
     assert found == []
     # Nothing is compared where nothing is.
     assert min(rows[name] for name in (*SILVER, *GOLD) if name != "touched_companies") > 3
