@@ -28,6 +28,15 @@ from tests.runs_by_hand import begin, extract, land, load
 from tests.steps.test_land import places
 from tests.tables import Table
 
+NOT_OF_THE_FILES = {
+    "accessDenied": SettingsError,
+    "notFound": SettingsError,
+    "stopped": TransientError,
+    "backendError": TransientError,
+    "responseTooLarge": CostError,
+    "a reason of tomorrow": StepError,
+}
+
 
 @pytest.fixture
 def landed(settings: Settings, tables: dict[str, Table], warehouse: Warehouse) -> Run:
@@ -75,28 +84,17 @@ class TestLoad:
         assert rows(landed, first["temp_table"]) == before
         assert places(landed) == {"landing": [], "archive": [file_of(landed)], "failed": []}
 
-    @pytest.mark.parametrize(
-        ("reason", "error"),
-        [
-            ("accessDenied", SettingsError),
-            ("notFound", SettingsError),
-            ("stopped", TransientError),
-            ("backendError", TransientError),
-            ("responseTooLarge", CostError),
-            ("a reason of tomorrow", StepError),
-        ],
-    )
-    def test_what_is_not_the_files_fault_leaves_them_where_they_are(
-        self, landed: Run, reason: str, error: type[CredixError]
-    ) -> None:
+    def test_what_is_not_the_files_fault_leaves_them_where_they_are(self, landed: Run) -> None:
+        columns, told = step.read_reference(landed), {}
         with failing_jobs(landed.settings.bigquery_endpoint or "") as server:
-            server.fails = lambda *_: (reason, "It failed.")
             led = landed.settings.model_copy(update={"bigquery_endpoint": server.address})
-            columns = step.read_reference(landed)
             landed.__dict__["warehouse"] = Warehouse(led, Effects(0.3))
-            with pytest.raises(CredixError) as told:
-                step.load_hashed(landed, columns)
-            assert type(told.value) is error
+            for reason in NOT_OF_THE_FILES:
+                server.fails = lambda *_, reason=reason: (reason, "It failed.")
+                with pytest.raises(CredixError) as error:
+                    step.load_hashed(landed, columns)
+                told[reason] = type(error.value)
+            assert told == NOT_OF_THE_FILES
             assert places(landed) == {"landing": [file_of(landed)], "archive": [], "failed": []}
             server.fails = lambda *_: None
             assert step.load_hashed(landed, columns) == 2

@@ -12,6 +12,7 @@ from google.api_core import exceptions as google
 from credix.clients.bigquery_reasons import Fault
 from credix.clients.dbt_faults import is_given_up
 from credix.clients.dbt_nodes import HOOK, DbtNode, Outcome
+from credix.clients.effects import FailedAnew
 from credix.errors import StepError
 
 
@@ -42,7 +43,8 @@ class BuildAttempts:
         failed = [node for node in self.nodes if node.has_failed]
         if failed and all(can_be_repeated(node) for node in failed):
             told = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed)
-            raise google.ServiceUnavailable(told)
+            is_new = all(node.attempts == 1 for node in failed)
+            raise FailedAnew(told) if is_new else google.ServiceUnavailable(told)
 
     @property
     def nodes(self) -> list[DbtNode]:

@@ -130,10 +130,15 @@ class Effects:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class FailedAnew(google.ServiceUnavailable):
+    """A transient failure of another part of an action than the one that failed before."""
+
+
 class StopFailing:
     """Gives up when an action has failed for some seconds, counted from its first failure.
 
-    What an action takes that works for long before it fails is not counted: it is tried again.
+    What an action takes that works for long before it fails is not counted: it is tried again. Nor
+    is what one part has failed before another part fails.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -142,7 +147,8 @@ class StopFailing:
 
     def __call__(self, state: RetryCallState) -> bool:
         failed_at = state.outcome_timestamp or time.monotonic()
-        if self.failing_since is None:
+        error = state.outcome.exception() if state.outcome else None
+        if self.failing_since is None or isinstance(error, FailedAnew):
             self.failing_since = failed_at
         return failed_at - self.failing_since + state.upcoming_sleep >= self.seconds
 
