@@ -1,7 +1,7 @@
 """A build of dbt under retries: again what failed for now, and what was skipped because of it.
 
 dbt-bigquery makes the id of a job once, outside its retry, which so finds only the job that has
-failed. A new call of dbt makes new ids (docs/decisions/0025-retries-under-new-job-ids.md).
+failed. A new call of dbt makes new ids (docs/decisions/0031-retries-under-new-job-ids.md).
 """
 
 from collections.abc import Callable, Sequence
