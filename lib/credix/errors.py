@@ -31,6 +31,10 @@ class DataError(CredixError):
     """A value, row, file or statement breaks a rule: correct the data or the table it names."""
 
 
+class DiskError(CredixError):
+    """The disk of CREDIX_RUN_DIR is full or cannot be written to: free space, or name another."""
+
+
 class CostError(CredixError):
     """A job needs more bytes, time or quota than it may have: raise the bound, or read less."""
 

@@ -1,10 +1,8 @@
 """Parquet parts: a stream of Arrow batches becomes files of bounded size, never a whole table."""
 
-import errno
 import hashlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -17,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from credix.disk import disk_named
 from credix.errors import DataError
 from credix.paths import HASH_DIGITS
 from credix.schema import (
@@ -99,7 +98,7 @@ class PartWriter:
     def write(self, batches: Iterable[pa.RecordBatch]) -> list[Part]:
         """Write batches of one shape into parts of their own; all parts so far, by their names.
 
-        Raises DataError when a value does not fit or the disk is full.
+        Raises DataError when a value does not fit, DiskError when the disk is full.
         """
         groups = gather(batches, self.row_group_rows)
         group = next(groups, None)
@@ -112,7 +111,7 @@ class PartWriter:
         path = self.folder / f"{stem}.parquet"
         rows = 0
         group: pa.Table | None = first
-        with full_disk_named(self.folder):
+        with disk_named(self.folder):
             with path.open("wb") as sink, self._open_writer(sink) as writer:
                 while group is not None and (rows == 0 or sink.tell() < self.part_bytes):
                     writer.write_table(self._complete(group, stem), row_group_size=len(group))
@@ -260,22 +259,3 @@ def describe_part(path: Path, stem: str, rows: int) -> Part:
             crc32c.update(chunk)
     checksum = b64encode(crc32c.digest()).decode()
     return Part(path, stem, rows, path.stat().st_size, sha256.hexdigest(), checksum)
-
-
-@contextmanager
-def full_disk_named(folder: Path) -> Iterator[None]:
-    """A full disk as one sentence that says which folder and what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise full_disk_error(error, folder) or error from None
-
-
-def full_disk_error(error: BaseException, folder: Path) -> DataError | None:
-    """The error of this product when the disk is full, else None."""
-    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return None
-    return DataError(
-        f"The disk of {folder} is full: free some space, or set CREDIX_RUN_DIR to a folder "
-        "on a larger disk."
-    )

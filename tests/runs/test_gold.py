@@ -3,7 +3,7 @@
 import pytest
 
 from credix.clients.warehouse import Warehouse
-from credix.errors import DataError, FenceError
+from credix.errors import DataError, FenceError, StepError
 from credix.freshness import seconds_between
 from credix.settings import Settings
 from credix.steps import transform
@@ -93,7 +93,9 @@ def test_changes_that_fail_their_tests_are_followed_by_a_build_of_everything(
     claim = transform.claim_gold(run)
     with pytest.raises(DataError, match="every_live_row_of_bronze_is_in_silver"):
         transform.build_layer(run, "silver", claim)
-    claim.keeper.stop()
+    assert run.states.read_gold().lease is None
+    with pytest.raises(StepError, match="claims gold anew"):
+        transform.build_layer(run, "silver", claim)
 
     assert build_gold(run).seen == {"cnpj_ws": 1, "installments": 1}
 

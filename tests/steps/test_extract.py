@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from credix.errors import CredixError, DataError, SourceError, StepError, TransientError
+from credix.errors import CredixError, DataError, DiskError, SourceError, StepError, TransientError
 from credix.settings import Settings
 from credix.state import SourceState
 from credix.steps import land as land_step
@@ -684,5 +684,5 @@ def test_a_full_disk(settings: Settings, companies: Table, small_disk: Path) -> 
         "FROM {table}, generate_series(1, 20000) n"
     )
     full = settings.model_copy(update={"run_dir": small_disk})
-    text = refusal(full, "cnpj_ws", DataError, str(small_disk), "full", "CREDIX_RUN_DIR")
+    text = refusal(full, "cnpj_ws", DiskError, str(small_disk), "full", "CREDIX_RUN_DIR")
     assert "Errno" not in text

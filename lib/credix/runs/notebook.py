@@ -13,9 +13,9 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
+from credix.disk import disk_error, reported_error
 from credix.errors import CredixError, SettingsError, StepError, UnexpectedError, find_own_error
 from credix.foreign_text import traceback_without_values, without_values
-from credix.parts import full_disk_error
 from credix.progress import find_line
 from credix.runs.jobs import NOTEBOOKS
 from credix.runs.kernels import Kernels
@@ -136,11 +136,12 @@ def execute(
             kernels=kernels,
         )
     except PapermillExecutionError as error:
-        raise as_own_error(job.notebook, error.ename, redactor.text(error.evalue)) from None
+        own = reported_error(error.ename, error.evalue, job.output.parent)
+        raise own or as_own_error(job.notebook, error.ename, redactor.text(error.evalue)) from None
     except (RuntimeError, OSError, CellControlSignal) as error:  # a dead kernel, a timeout
-        full_disk = full_disk_error(error, job.output.parent)
-        if full_disk:
-            raise full_disk from None
+        of_disk = disk_error(error, job.output.parent)
+        if of_disk:
+            raise of_disk from None
         raise StepError(
             f"{job.notebook} did not finish. {redactor.text(describe_error(error))} "
             f"The executed part is in {job.output.name}."

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
+from credix.disk import disk_named, require_writable
 from credix.errors import CredixError, FenceError
 from credix.orders import Orders
-from credix.parts import full_disk_named
 from credix.paths import paths_of
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run, read_manifest
@@ -100,13 +100,14 @@ class Pipeline:
         keep no other run waiting. Raises BusyError before anything was started when another run
         holds a source for longer than this one waits.
         """
+        require_writable(self.folder)
         for bucket in (self.settings.lake_bucket, self.settings.archive_bucket):
             self.lake.require_bucket(bucket)
         sources, warn = self.request.job.sources, self.reporter.warned
         with self.pages, self.kernels, ExitStack() as hold:
             held = hold.enter_context(hold_sources(self.states, sources, self.manifest, warn))
             try:
-                with full_disk_named(self.folder):
+                with disk_named(self.folder):
                     self.reporter.run_started(self.run_id, self.request.job.name)
                     self.manifest.status = self._carry(held)
                     hold.close()

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from credix.clients.effects import Effects
 from credix.clients.job_labels import JobLabels
+from credix.disk import disk_named
 from credix.errors import SettingsError, StepError
 from credix.leases import is_abandoned, new_lease
 from credix.orders import Orders
@@ -329,8 +330,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Written beside and renamed, so that a reader never finds half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(text, "utf-8")
-    beside.replace(path)
+    """Written beside and renamed, so that a reader never finds half a file.
+
+    Raises DiskError when the disk is full or cannot be written to.
+    """
+    with disk_named(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".part")
+        beside.write_text(text, "utf-8")
+        beside.replace(path)

@@ -17,10 +17,11 @@ from credix.clients.download import download
 from credix.clients.lake import Lake
 from credix.clients.parquet_objects import open_object
 from credix.clients.rewrite import overwrite, retained_until
+from credix.disk import disk_named
 from credix.erasure import Erasure, Matcher, Retained
 from credix.errors import DataError, StateError
 from credix.external import WRITTEN_AT
-from credix.parts import describe_part, full_disk_named
+from credix.parts import describe_part
 from credix.paths import paths_of
 from credix.steps.context import Run
 
@@ -121,7 +122,7 @@ def rewrite_files(run: Run, matcher: Matcher, files: list[HoldingFile]) -> list[
     folder.mkdir(parents=True, exist_ok=True)
     retained = []
     try:
-        with full_disk_named(folder):
+        with disk_named(folder):
             for file in files:
                 if not (file.until is None and rewrite(run, matcher, file, folder)):
                     path = file.blob.name

@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from credix.clients.download import download
+from credix.disk import disk_named
 from credix.errors import DataError
 from credix.external import written_at
 from credix.parts import describe_part as describe_file
-from credix.parts import full_disk_named
 from credix.paths import paths_of
 from credix.progress import meter
 from credix.steps.context import Run
@@ -117,7 +117,7 @@ def check_files(run: Run, files: list[ExternalFile]) -> Arrivals:
     arrivals.folder.mkdir(parents=True)
     known: dict[str, str] = {}
     fetched, is_over, bound = 0, False, run.settings.slice_bytes
-    with full_disk_named(arrivals.folder), meter(f"Fetching {run.source.name}") as progress:
+    with disk_named(arrivals.folder), meter(f"Fetching {run.source.name}") as progress:
         for file in files:
             is_over = is_over or fetched + file.blob.size > bound >= file.blob.size
             if is_over:

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credix.parts import VERSION_TYPE, full_disk_named
+from credix.disk import disk_named
+from credix.parts import VERSION_TYPE
 from credix.state import Slices, SourceState
 from credix.steps.context import Run
 
@@ -35,7 +36,7 @@ def add_versions(run: Run, slices: Slices | None, own: np.ndarray) -> np.ndarray
 
 def write_versions(path: Path, versions: np.ndarray) -> None:
     columns = {name: pa.array(versions[name]) for name in VERSION_TYPE.names or ()}
-    with full_disk_named(path.parent):
+    with disk_named(path.parent):
         pq.write_table(pa.table(columns), path)
 
 

@@ -1,0 +1,67 @@
+"""A disk that is full or cannot be written to, as one sentence that says which and what to do."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from credix.errors import DiskError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+# A folder that is not ours, a disk that was mounted read only or went away.
+UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO}
+
+
+@contextmanager
+def disk_named(folder: Path) -> Iterator[None]:
+    """Raise DiskError in place of an operating system's error that this folder's disk caused."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, folder) or error from None
+
+
+def disk_error(error: BaseException, folder: Path) -> DiskError | None:
+    """Return the error of this product when the disk is at fault, else None."""
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in FULL:
+        return DiskError(
+            f"The disk of {folder} is full: free some space, or set CREDIX_RUN_DIR to a folder on "
+            "a larger disk."
+        )
+    if error.errno in UNWRITABLE and is_about(error.filename, folder):
+        return DiskError(
+            f"{folder} cannot be written to ({error.strerror}): make it writable for this user, or "
+            "set CREDIX_RUN_DIR to a folder that is."
+        )
+    return None
+
+
+def reported_error(kind: str, message: str, folder: Path) -> DiskError | None:
+    """Return the error of this product for an OSError of another process, of which words are left.
+
+    Paths in it may have been redacted: only a full disk is recognized.
+    """
+    number = re.match(r"\[Errno (\d+)\]", message)
+    if kind != "OSError" or number is None:
+        return None
+    return disk_error(OSError(int(number[1]), message), folder)
+
+
+def is_about(name: object, folder: Path) -> bool:
+    """Return True for the folder, what is in it and what it is in."""
+    if not isinstance(name, str | Path):
+        return False
+    path = Path(name)
+    return folder.is_relative_to(path) or path.is_relative_to(folder)
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder; raises DiskError where nothing can be written into it."""
+    with disk_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / "writable.part"
+        probe.write_text("x" * 4096, "utf-8")
+        probe.unlink()
