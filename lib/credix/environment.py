@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from credix.errors import SettingsError
+from credix.errors import SettingsError, StackError
 from credix.settings import Settings, collect_variables, own_variables, read_env_file, stack_folder
 
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT")
@@ -150,12 +150,15 @@ def stack_variables() -> dict[str, str]:
     from credix.local import stack
     from credix.local.cluster import find_program
 
-    if not needs_stack("local"):
+    try:
+        variables = stack.variables(local_folder("local"))
+    except StackError:
+        if needs_stack("local"):
+            raise
         raise SettingsError(
             "POSTGRES_HOST, STORAGE_EMULATOR_HOST and the like name the servers: there are no "
             "embedded ones to print."
-        )
-    variables = stack.variables(local_folder("local"))
+        ) from None
     names = {
         "HOST": "HOST",
         "PORT": "PORT",

@@ -92,6 +92,10 @@ def no_start_without_password(one: Compose) -> None:
 def images_are_built(one: Compose) -> None:
     """The images are built from a clone that is closed to other users."""
     one("--profile", "*", "build")
+    if os.environ.get("COMPOSE_ELEMENTARY", "yes") == "yes":
+        in_image = ("--no-deps", "--entrypoint", "ls", "workbook", "dbt/observability/dbt_packages")
+        said = one("run", "--rm", "-T", *in_image)
+        expect("elementary" in said and "dbt_utils" in said, said)
 
 
 def servers_are_up(one: Compose) -> None:

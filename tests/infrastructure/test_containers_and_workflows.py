@@ -96,6 +96,15 @@ def test_an_image_installs_what_the_lock_has(file: Path) -> None:
         assert "--require-hashes" in install
 
 
+def test_what_the_workbook_writes_in_a_read_only_image_lies_below_tmp() -> None:
+    text = (PROJECT_DIR / "docker" / "workbook" / "Dockerfile").read_text("utf-8")
+    folders = dict(re.findall(r"(HOME|CREDIX_(?:LOCAL|RUN)_DIR)=(\S+)", text))
+    assert set(folders) == {"HOME", "CREDIX_LOCAL_DIR", "CREDIX_RUN_DIR"}
+    assert {Path(folder).parts[1] for folder in folders.values()} == {"tmp"}
+    # doctor compares what is installed with it.
+    assert "COPY --from=libraries /tmp/requirements.lock requirements.lock" in text
+
+
 def test_no_image_has_what_only_developers_need() -> None:
     pyproject = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text("utf-8"))
     tools = {

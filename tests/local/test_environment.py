@@ -11,7 +11,7 @@ import pytest
 from credix import cli, environment
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
-from credix.errors import SettingsError
+from credix.errors import SettingsError, StackError
 from credix.local import stack
 from credix.settings import Settings
 
@@ -96,3 +96,18 @@ def test_where_there_is_no_psql_the_shell_gets_the_embedded_one(
     assert (ended.stdout, ended.stderr) == ("42\n", "")
     (tmp_path / "psql").touch(0o755)
     assert "PATH" not in environment.stack_variables()
+
+
+def test_where_the_settings_name_the_servers_there_are_no_embedded_ones_to_print(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a container: `up` would be no way out."""
+    monkeypatch.setenv("CREDIX_LOCAL_DIR", str(tmp_path))
+    for name in (*environment.POSTGRES, *environment.GOOGLE):
+        monkeypatch.setenv(name, "elsewhere")
+    with pytest.raises(SettingsError, match="no embedded ones"):
+        environment.stack_variables()
+    for name in (*environment.POSTGRES, *environment.GOOGLE):
+        monkeypatch.delenv(name)
+    with pytest.raises(StackError, match=r"run_pipeline\.py up"):
+        environment.stack_variables()

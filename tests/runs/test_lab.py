@@ -10,7 +10,7 @@ import pytest
 
 from credix.errors import SettingsError, StackError
 from credix.runs import lab as module
-from credix.runs.lab import Lab, choose_port
+from credix.runs.lab import LOOPBACK, Lab, choose_port, command
 from credix.runs.lab_files import OWN, forget_outputs
 from credix.settings import PROJECT_DIR, Settings
 
@@ -39,6 +39,11 @@ def test_a_lab_that_cannot_start_shows_the_end_of_its_log_and_no_secret(
     with pytest.raises(StackError, match=r"(?s)JupyterLab did not start.*the cause") as caught:
         Lab.start(elsewhere, None, broken)
     assert settings.postgres_password.get_secret_value() not in str(caught.value)
+
+
+@pytest.mark.parametrize("ip", [LOOPBACK, "0.0.0.0"])
+def test_it_listens_where_it_is_told_to(tmp_path: Path, ip: str) -> None:
+    assert f"--ServerApp.ip={ip}" in command(1, tmp_path, ip)
 
 
 def executed(name: str) -> dict[str, Any]:
