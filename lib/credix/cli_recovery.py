@@ -61,7 +61,10 @@ def replay(
     *,
     as_json: bool,
 ) -> None:
-    """Merge archived files again, in the order of their runs; never undoes a newer row."""
+    """Merge archived files again, in the order of their runs; never undoes a newer row.
+
+    The source is held meanwhile, as by a run.
+    """
     from credix.runs.replay import find_attempts
     from credix.runs.replay import replay as merge_again
 
@@ -76,7 +79,7 @@ def replay(
     answer = Answer(yes, as_json, facts)
     answer.show(f"Archived runs of {source}", columns, lines)
     if answer.may_act(f"{len(attempts)} runs would be merged into {into or 'bronze'} again"):
-        digest = merge_again(run, attempts, into)
+        digest = merge_again(settings, run.source, attempts, into)
         answer.tell_done(f"Merged. Bronze holds {digest.rows:,} live rows.", live_rows=digest.rows)
 
 
@@ -196,12 +199,16 @@ def evolve(source: str, env: str | None, yes: bool, *, as_json: bool) -> None:
 @YES_OPTION
 @JSON_OPTION
 def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bool) -> None:
-    """Compare every value of source and bronze; report the differences, with --yes repair them."""
+    """Compare every value of source and bronze; report the differences, with --yes repair them.
+
+    Without --yes nothing is written anywhere.
+    """
     from credix.orders import Orders
     from credix.runs.reconcile import compare_source
 
     settings = environment.enter(env, terminal.tell, writes=yes)
-    found = []
+    found, differing = [], []
+    answer = Answer(yes, as_json)
     for source in sources or source_names():
         comparison = compare_source(open_run(settings, source, "reconcile"))
         frame = comparison.table()
@@ -212,17 +219,19 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
             "differences": differences,
         }
         found.append(facts)
-        answer = Answer(yes, as_json)
         answer.show(
             f"{source}: bronze against the source", list(frame.columns), frame.values.tolist()
         )
-        if comparison.is_equal:
-            continue
-        if not as_json:
-            answer.may_act("A run would carry the rows above and take out the surplus")
-        if yes:
-            orders = Orders(reconcile=True)
-            facts["run_id"] = run_source(settings, source, "reconcile", orders, answer)
+        if not comparison.is_equal:
+            differing.append(facts)
+    if differing and not as_json:
+        answer.may_act("A run would carry the rows above and take out the surplus")
+    if differing and yes:
+        # One run for all of them: the tests of gold look at every source.
+        names = tuple(str(facts["source"]) for facts in differing)
+        run_id = run_sources(settings, names, "reconcile", Orders(reconcile=True), answer)
+        for facts in differing:
+            facts["run_id"] = run_id
     if as_json:
         terminal.print_json(found)
 
@@ -240,10 +249,17 @@ def run_source(
     settings: "Settings", source: str, job: str, orders: "Orders", answer: Answer
 ) -> str:
     """A whole run of one source to bronze, silver and gold, with these orders; its run id."""
+    return run_sources(settings, (source,), job, orders, answer)
+
+
+def run_sources(
+    settings: "Settings", sources: tuple[str, ...], job: str, orders: "Orders", answer: Answer
+) -> str:
+    """A whole run of these sources to bronze, silver and gold, with these orders; its run id."""
     from credix.runs.jobs import Job
     from credix.runs.pipeline import Pipeline, Request
 
-    request = Request(Job(job, (source,), has_report=False), None, {}, {}, orders)
+    request = Request(Job(job, sources, has_report=False), None, {}, {}, orders)
     reporter = (
         terminal.TerminalReporter(terminal.errors) if answer.as_json else reporter_for(settings)
     )

@@ -203,12 +203,13 @@ def build_gold(run: context.Run) -> None:
 def replay(settings: Settings, task: Task) -> Outcome:
     """Merge one file of the archive again under the `_seq` it was written with."""
     from credix.cli_recovery import open_run
-    from credix.runs.replay import ArchivedAttempt, merge_attempt
+    from credix.runs.replay import merge_batch
+    from credix.runs.replay_batches import ArchivedAttempt
 
     file, seq = task.replayed or ("", 0)
     run = open_run(settings, task.source, "replay")
     attempt = ArchivedAttempt(seq, run.run_id, (file,), 0, False, run.source.fingerprint, None)
-    merge_attempt(run, attempt, (), raises_guard=False)
+    merge_batch(run, [attempt], (), raises_guard=False)
     return Outcome("replayed")
 
 

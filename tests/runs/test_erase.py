@@ -144,7 +144,7 @@ def test_what_the_retention_keeps_is_pending_and_no_replay_brings_it_back(
     assert {file.path for file in record.pending} == set(holders(settings, lake, warehouse))
 
     into = f"{settings.prefix}_again"
-    replay(open_run(settings, SOURCE, "replay"), find_attempts(lake, table.source, *ALWAYS), into)
+    replay(settings, table.source, find_attempts(lake, table.source, *ALWAYS), into)
     again = settings.with_prefix(into)
     rebuilt = Warehouse(again, warehouse.effects)
     assert bronze_rows(rebuilt, table) == table.rows()

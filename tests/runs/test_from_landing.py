@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from credix.cli_recovery import open_run
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
@@ -141,7 +140,7 @@ def test_what_outside_writers_bring_reaches_bronze_and_the_source_has_the_last_w
     assert run.states.read_source(SOURCE).external is None
 
     into = f"{settings.prefix}_again"
-    replay(open_run(settings, SOURCE, "replay"), find_attempts(lake, filled.source, *ALWAYS), into)
+    replay(settings, filled.source, find_attempts(lake, filled.source, *ALWAYS), into)
     rebuilt = Warehouse(settings.with_prefix(into), warehouse.effects)
     assert bronze_rows(rebuilt, filled) == filled.rows()
 

@@ -1,17 +1,27 @@
 """A bronze that somebody edited by hand: reported key by key, then repaired by a run."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from credix import cli_recovery
+from credix.cli import commands
 from credix.cli_recovery import open_run
+from credix.clients.effects import Effects
+from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
 from credix.orders import Orders
+from credix.runs import reconcile as reconciling
 from credix.runs.reconcile import compare_source
 from credix.settings import Settings
-from credix.sources import CaptureMode
+from credix.sources import CaptureMode, load_source
+from credix.steps import extract as extract_step
 from credix.steps import transform
-from credix.steps.compare import Comparison
+from credix.steps.compare import Comparison, nothing
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze
 
@@ -78,3 +88,83 @@ def test_a_run_repairs_it(
     assert len(query_bronze(warehouse, edited, "SELECT 1 AS x FROM {table}")) == 31
     assert compare_as(settings, capture).is_equal
     assert extract(begin(settings, "cnpj_ws", capture))["status"] == "no_changes"
+
+
+def everything(settings: Settings, warehouse: Warehouse, table: Table) -> dict[str, Any]:
+    """What a look could change: objects, tables, local files, and what the source keeps for it."""
+    lake = Lake(settings, Effects())
+    buckets = (settings.lake_bucket, settings.archive_bucket, settings.report_bucket)
+    with table.connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pubname, oid::int FROM pg_publication UNION ALL "
+            "SELECT slot_name || restart_lsn::text, 0 FROM pg_replication_slots ORDER BY 1"
+        )
+        kept = cursor.fetchall()
+    return {
+        "objects": [
+            (b.name, b.generation, b.md5_hash) for bu in buckets for b in lake.blobs(bu, "")
+        ],
+        "tables": [warehouse.tables(layer, "") for layer in ("temp", "bronze", "silver", "gold")],
+        "files": sorted(settings.run_dir.rglob("*")),
+        "server": kept,
+    }
+
+
+def test_a_look_writes_nothing_anywhere(
+    settings: Settings, warehouse: Warehouse, tables: dict[str, Table], log_settings: Settings
+) -> None:
+    assert log_settings
+    tables["cnpj_ws"].insert()
+    carry(settings, "cnpj_ws")
+    before = everything(settings, warehouse, tables["cnpj_ws"])
+    modes: tuple[CaptureMode, ...] = ("row_version", "cursor", "log")
+    for mode in modes:
+        assert not compare_as(settings, mode).counts["missing"]
+        assert everything(settings, warehouse, tables["cnpj_ws"]) == before
+
+
+def test_what_a_run_merges_during_a_look_is_no_difference(
+    settings: Settings,
+    warehouse: Warehouse,
+    tables: dict[str, Table],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = tables["cnpj_ws"]
+    for key in ("deleted", "changed", "equal", "altered"):
+        table.insert(cnpj=key)
+    carry(settings, "cnpj_ws")
+    write_bronze(warehouse, table, "UPDATE {table} SET city = 'x' WHERE cnpj = 'altered'")
+    compare_values = extract_step.compare_values
+
+    def after_a_run(*arguments: Any) -> Comparison:
+        table.execute("DELETE FROM {table} WHERE cnpj = 'deleted'")
+        table.execute("UPDATE {table} SET city = 'Santos' WHERE cnpj = 'changed'")
+        table.insert(cnpj="new")
+        carry(settings, "cnpj_ws")
+        return compare_values(*arguments)
+
+    monkeypatch.setattr(extract_step, "compare_values", after_a_run)
+    found = compare_as(settings, "row_version")
+    assert (found.counts["altered"], found.counts["missing"], found.counts["surplus"]) == (1, 0, 0)
+    assert found.counts["pending"] == 2
+
+
+def test_one_run_repairs_all_sources_that_differ(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests of gold look at every source: repaired one by one, the first would fail."""
+    different = replace(nothing(load_source("cnpj_ws")), missing=np.array([1], np.int64))
+    found = {"cnpj_ws": different, "installments": different}
+    ran: list[tuple[tuple[str, ...], Orders]] = []
+
+    def remember(_: Settings, names: tuple[str, ...], job: str, orders: Orders, __: object) -> str:
+        assert job == "reconcile"
+        ran.append((names, orders))
+        return "the-run"
+
+    assert settings
+    monkeypatch.setattr(reconciling, "compare_source", lambda run: found[run.source_name])
+    monkeypatch.setattr(cli_recovery, "run_sources", remember)
+    ended = CliRunner().invoke(commands, ["reconcile", "--yes", "--json"], catch_exceptions=False)
+    assert ran == [(("cnpj_ws", "installments"), Orders(reconcile=True))]
+    assert [line["run_id"] for line in json.loads(ended.stdout)] == ["the-run", "the-run"]

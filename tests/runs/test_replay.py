@@ -1,16 +1,19 @@
 """The archive merged again: nothing newer is undone, and bronze can be rebuilt from it alone."""
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from credix.cli_recovery import open_run
 from credix.clients.lake import Lake
+from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import DataError
-from credix.runs.replay import ArchivedAttempt, find_attempts, replay, under_one_contract
+from credix.errors import BusyError, DataError
+from credix.runs.replay import find_attempts, replay, under_one_contract
+from credix.runs.replay_batches import ArchivedAttempt
 from credix.settings import Settings
 from credix.sources import load_source
+from credix.state import Lease
 from credix.steps import transform
 from credix.steps.context import Run
 from tests.runs_by_hand import begin, carry, extract, land, load
@@ -61,7 +64,7 @@ def test_the_archive_alone_rebuilds_bronze(
 ) -> None:
     prefix = f"{settings.prefix}_again"
     attempts = find_attempts(lake, companies.source, *ALWAYS)
-    replay(open_run(settings, "cnpj_ws", "replay"), attempts, prefix)
+    replay(settings, companies.source, attempts, prefix)
     rebuilt = Warehouse(settings.with_prefix(prefix), warehouse.effects)
     assert bronze_rows(rebuilt, companies) == companies.rows()
     assert whole_bronze(rebuilt, companies) == whole_bronze(warehouse, companies)
@@ -69,7 +72,7 @@ def test_the_archive_alone_rebuilds_bronze(
 
     without_one = [attempts[0], attempts[-1]]
     with pytest.raises(DataError, match=r"was proven with .*: files of the archive are missing"):
-        replay(open_run(settings, "cnpj_ws", "replay"), without_one, f"{settings.prefix}_b")
+        replay(settings, companies.source, without_one, f"{settings.prefix}_b")
 
 
 def test_a_replay_in_any_order_changes_no_row_and_fills_an_emptied_bronze_in_place(
@@ -79,17 +82,38 @@ def test_a_replay_in_any_order_changes_no_row_and_fills_an_emptied_bronze_in_pla
     attempts = find_attempts(lake, companies.source, *ALWAYS) * 2
     random.Random(7).shuffle(attempts)
     for attempt in attempts:
-        replay(open_run(settings, "cnpj_ws", "replay"), [attempt], None)
+        replay(settings, companies.source, [attempt], None)
     assert whole_bronze(warehouse, companies) == before
 
     table = warehouse.table_id("bronze", "cnpj_ws")
     warehouse.execute("test", table, f"DROP TABLE `{table}`")
     attempts = find_attempts(lake, companies.source, *ALWAYS)
-    replay(open_run(settings, "cnpj_ws", "replay"), attempts, None)
+    replay(settings, companies.source, attempts, None)
     assert bronze_rows(warehouse, companies) == companies.rows()
     companies.insert(cnpj="newer")
     carry(settings, "cnpj_ws")
     assert bronze_rows(warehouse, companies) == companies.rows()
+
+
+def test_a_replay_leaves_a_source_alone_that_a_run_holds(
+    settings: Settings, warehouse: Warehouse, lake: Lake
+) -> None:
+    assert warehouse
+    now = datetime.now(UTC)
+    lease = Lease(
+        run_id="the-run",
+        host="elsewhere",
+        boot_id="b",
+        pid=1,
+        process_started_at=1.0,
+        expires_at=now + timedelta(minutes=5),
+    )
+    StateStore(settings, lake).change_source(
+        "test", "cnpj_ws", lambda state: state.raise_fence(lease, now, lambda _: False)
+    )
+    hurried = settings.model_copy(update={"source_wait_seconds": 0})
+    with pytest.raises(BusyError, match="the-run"):
+        replay(hurried, load_source("cnpj_ws"), [], None)
 
 
 class TestContracts:

@@ -56,7 +56,7 @@ class Bronze:
             schema = self.settings.postgres_schema
             inspect_source.take_snapshot(connection, self.run.source, schema)
             pending = capture.changed_sql(self.run.source, watermark)
-            return step.compare(self.run, connection, pending)
+            return step.compare(self.run, connection, pending, self.run.attempt)
 
 
 def fill(table: Table) -> None:

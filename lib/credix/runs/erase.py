@@ -5,8 +5,7 @@ its history are all there is, and no digest changes. The fence is raised first, 
 merge with it, so that no run in flight brings a row back.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,13 +18,12 @@ from credix.errors import DataError, SettingsError
 from credix.paths import is_hashed_table, stable_table
 from credix.runs.clear_parts import clear_parts
 from credix.runs.find_traces import find_rows, prefixes_of, require_carried, require_gone
-from credix.runs.hold_sources import hold_sources
-from credix.runs.manifest import Manifest
+from credix.runs.held_run import held_alone
 from credix.settings import Settings
 from credix.state import GoldState
 from credix.steps import transform
 from credix.steps.bronze import claim_and_merge
-from credix.steps.context import Run, build_run, new_run_id, today
+from credix.steps.context import Run
 from credix.steps.deletes import query_keys
 from credix.steps.erase_files import delete_keys, find_files, rewrite_files
 from credix.steps.provision import LAYERS
@@ -40,7 +38,7 @@ def erase(
 
     Raises BusyError while a run holds the source, SettingsError while the keys are not deleted.
     """
-    with held_alone(settings, source) as run:
+    with held_alone(settings, source, JOB) as run:
         found = find_rows(run, keys, asks_source=asks_source)
         require_gone(run, found)
         require_carried(run, found)
@@ -53,21 +51,9 @@ def carry_out(settings: Settings, record: Erasure) -> Erasure:
 
     Raises BusyError while a run holds the source.
     """
-    with held_alone(settings, record.source) as run:
+    with held_alone(settings, record.source, JOB) as run:
         secret = ErasureStore(run.lake).secret()
         return finish(run, Matcher(run.source, secret, frozenset(record.keys)), record)
-
-
-@contextmanager
-def held_alone(settings: Settings, source: str) -> Iterator[Run]:
-    """A run that holds the source with its fence raised; raises BusyError while another does."""
-    run_id = new_run_id(JOB)
-    run = build_run(settings, run_id, settings.run_dir / run_id, source, 0, None, "")
-    manifest = Manifest(run_id, JOB, settings.trigger, settings.env, today(settings), {})
-    with hold_sources(run.states, (source,), manifest) as held:
-        run.attempt = held[source].attempt
-        yield run
-        manifest.status = "done"
 
 
 def begin(run: Run, matcher: Matcher, requested_by: str) -> Erasure:

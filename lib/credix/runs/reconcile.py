@@ -1,21 +1,33 @@
 """Every value of the source against bronze, as a person asks for it between runs."""
 
+from credix.capture import require_caught_up
 from credix.leases import require_idle
-from credix.steps import extract
+from credix.steps import extract, inspect_source
 from credix.steps.compare import Comparison
-from credix.steps.context import Run, write_text
+from credix.steps.context import Run
 
 
 def compare_source(run: Run) -> Comparison:
-    """What differs between the source now and bronze; rows not carried yet count as pending.
+    """Return what differs between the source now and bronze, and write nothing anywhere.
 
-    Raises BusyError while a run works on the source: bronze would change under the comparison.
+    Rows that no run has carried yet are pending, and so are those that a run has merged since this
+    one began to look: it holds no lease. Raises BusyError while a run works on the source.
     """
     state = run.states.read_source(run.source.name)
     require_idle(state.lease, run.source.name)
-    run.watermark = state.watermark
-    write_text(run.source_folder / "state.json", state.to_json())
+    newest_seq = max(state.attempt, newest_in_bronze(run))
     with extract.connect(run) as connection:
-        snapshot = extract.take_snapshot(run, connection)
+        snapshot = inspect_source.take_snapshot(
+            connection, run.source, run.settings.postgres_schema
+        )
+        require_caught_up(state, snapshot)
         extract.check_source(run, connection)
-        return extract.compare_values(run, connection, snapshot)
+        return extract.compare_values(run, connection, snapshot, state, newest_seq)
+
+
+def newest_in_bronze(run: Run) -> int:
+    """Return the newest attempt that has merged; the state may have been set back since."""
+    table = run.warehouse.table_id("bronze", run.source.name)
+    return int(
+        run.warehouse.query(f"SELECT coalesce(max(_seq), 0) AS seq FROM `{table}`")[0]["seq"]
+    )

@@ -1,12 +1,13 @@
 """Archived files merged again: onto bronze, where they change nothing, or into an empty dataset.
 
-Every file keeps the `_seq` of the attempt that wrote it, and attempts are merged in that order.
-Only attempts whose merge was proven and recorded count: files of others lie in the archive too.
+Every row keeps the `_seq` of the attempt that wrote it, and attempts are merged in that order, many
+at a time. The replay holds the source, as a run does. Only attempts whose merge was proven and
+recorded count: files of others lie in the archive too.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from credix.clients.erasure_store import ErasureStore
@@ -14,6 +15,9 @@ from credix.clients.lake import Lake
 from credix.erasure import Erasure, Matcher
 from credix.errors import DataError
 from credix.paths import SHARED_CONTROL, control_table, hashed_table, paths_of
+from credix.runs.held_run import held_alone
+from credix.runs.replay_batches import PASSES, ArchivedAttempt, pass_sql, split
+from credix.settings import Settings
 from credix.sources import Source
 from credix.state import Digest, GoldState
 from credix.steps.bronze import build_dbt
@@ -22,22 +26,7 @@ from credix.steps.deletes import bronze_digest
 from credix.steps.erase_files import delete_keys, erased_hashes
 from credix.steps.provision import provision_warehouse
 
-
-@dataclass(frozen=True)
-class ArchivedAttempt:
-    """One proven attempt: its files in the archive, by the day they landed."""
-
-    seq: int
-    run_id: str
-    files: tuple[str, ...]
-    rows: int
-    is_full: bool
-    fingerprint: str
-    digest: Digest | None
-
-    @property
-    def days(self) -> tuple[str, ...]:
-        return tuple(day_of(file) for file in self.files)
+JOB = "replay"
 
 
 def find_attempts(lake: Lake, source: Source, first: str, last: str) -> list[ArchivedAttempt]:
@@ -76,29 +65,45 @@ def under_one_contract(
     return rest
 
 
-def replay(run: Run, attempts: Sequence[ArchivedAttempt], into: str | None) -> Digest:
-    """Merge the attempts into bronze of the run's prefix, or of `into`; bronze's digest then.
+def replay(
+    settings: Settings, source: Source, attempts: Sequence[ArchivedAttempt], into: str | None
+) -> Digest:
+    """Merge the attempts into bronze of the settings' prefix, or of `into`; return bronze's digest.
 
-    Into an empty bronze the guard begins at nothing and follows each attempt. Raises DataError when
-    a bronze rebuilt from its beginning does not hold the keys of the last attempt.
+    The source is held meanwhile, under the prefix that is merged into. Into an empty bronze the
+    guard begins at nothing and follows the attempts.
+
+    Raises:
+        BusyError: Another run has held the source for longer than a run waits.
+        DataError: A bronze rebuilt from its beginning lacks keys of the last attempt.
     """
-    target = run if into is None else replace(run, settings=run.settings.with_prefix(into))
-    target.source = run.source
-    if into is not None:
-        provision_warehouse(target.warehouse)
-    store = ErasureStore(run.lake)
-    erased = [
+    target = settings if into is None else settings.with_prefix(into)
+    with held_alone(target, source.name, JOB) as run:
+        if into is not None:
+            provision_warehouse(run.warehouse)
+        return merge_attempts(run, attempts, erasures(settings, run))
+
+
+def erasures(settings: Settings, run: Run) -> list[tuple[Erasure, Matcher]]:
+    """Return what was erased from the source whose archive is replayed."""
+    store = ErasureStore(Lake(settings, run.effects))
+    return [
         (record, Matcher(run.source, store.secret(), frozenset(record.keys)))
         for record in store.records(run.source.name)
     ]
-    is_empty = bronze_digest(target).rows == 0
+
+
+def merge_attempts(
+    run: Run, attempts: Sequence[ArchivedAttempt], erased: Sequence[tuple[Erasure, Matcher]]
+) -> Digest:
+    is_empty = bronze_digest(run).rows == 0
     if is_empty:
-        forget_guard(target)
+        forget_guard(run)
         # Its rows come back below what gold has seen.
-        target.states.change_gold("gold.distrust", GoldState.distrust)
-    for attempt in attempts:
-        merge_attempt(target, attempt, erased, raises_guard=is_empty)
-    held = bronze_digest(target)
+        run.states.change_gold("gold.distrust", GoldState.distrust)
+    for batch in split(attempts):
+        merge_batch(run, batch, erased, raises_guard=is_empty)
+    held = bronze_digest(run)
     # Erased keys are no longer in files from a time at which the record's digest had them.
     is_whole = bool(attempts) and attempts[0].is_full
     is_whole = is_whole and not any(record.attempt > attempts[-1].seq for record, _ in erased)
@@ -110,29 +115,48 @@ def replay(run: Run, attempts: Sequence[ArchivedAttempt], into: str | None) -> D
     return held
 
 
-def merge_attempt(
+def merge_batch(
     run: Run,
-    attempt: ArchivedAttempt,
+    batch: Sequence[ArchivedAttempt],
     erased: Sequence[tuple[Erasure, Matcher]],
     *,
     raises_guard: bool,
 ) -> None:
-    """Load one attempt's files into a temp table and merge it under its own `_seq`.
+    """Load the files of the attempts into one temp table, and merge it in a few passes.
 
-    Rows that were erased, but that a file must keep until its retention is over, are left out.
+    Rows that were erased, but that a file must keep until its retention is over, are left out. Each
+    merge is a transaction that a run's merge cannot commit beside.
     """
-    table = hashed_table(run.source, run.run_id, attempt.seq)
-    uris = [f"gs://{run.settings.archive_bucket}/{file}" for file in attempt.files]
-    columns = run.source.landing_columns
-    job_id = f"credix-{run.run_id}-{attempt.seq}-{table}"
-    run.warehouse.load_parquet("warehouse.load_archived", uris, "temp", table, columns, job_id)
-    leave_out_erased(run, attempt, erased, table)
+    last, columns = batch[-1].seq, run.source.landing_columns
+    loaded = hashed_table(run.source, run.run_id, last)
+    uris = [f"gs://{run.settings.archive_bucket}/{file}" for a in batch for file in a.files]
+    job_id = f"credix-{run.run_id}-{last}-{loaded}"
+    run.warehouse.load_parquet("warehouse.load_archived", uris, "temp", loaded, columns, job_id)
+    for attempt in batch:
+        leave_out_erased(run, attempt, erased, loaded)
+    guard = str(last) if raises_guard else ""
+    if len(batch) == 1:
+        merge_table(run, loaded, guard)
+    else:
+        for number, chosen in zip(count(1), PASSES, strict=False):
+            table = hashed_table(run.source, f"{run.run_id}/{number}", last)
+            names = [column.name for column in columns]
+            target, whole = (run.warehouse.table_id("temp", name) for name in (table, loaded))
+            sql = pass_sql(whole, target, run.source.key, names, chosen)
+            run.warehouse.execute("replay.choose_rows", target, sql)
+            # Nothing may enter below the guard, so the last pass raises it.
+            merge_table(run, table, guard if number == len(PASSES) else "")
+            run.warehouse.drop("temp", table)
+    run.warehouse.drop("temp", loaded)
+
+
+def merge_table(run: Run, table: str, reconciled_seq: str) -> None:
     values = {
         "CREDIX_DBT_TEMP_TABLE": table,
-        "CREDIX_DBT_RECONCILED_SEQ": str(attempt.seq) if raises_guard else "",
+        "CREDIX_DBT_ATTEMPT": "",
+        "CREDIX_DBT_RECONCILED_SEQ": reconciled_seq,
     }
     build_dbt(run).build("bronze.merge", [f"bronze.{run.source.name}"], values)
-    run.warehouse.drop("temp", table)
 
 
 def leave_out_erased(
@@ -146,8 +170,8 @@ def leave_out_erased(
         for file in attempt.files:
             if is_meant and (file in held or record.status == "begun"):
                 hashes.update(erased_hashes(run, matcher, file))
-    target = run.warehouse.table_id("temp", table)
-    delete_keys(run, "replay.leave_out_erased", target, sorted(hashes))
+    target, own = run.warehouse.table_id("temp", table), f"_seq = {attempt.seq}"
+    delete_keys(run, "replay.leave_out_erased", target, sorted(hashes), own)
 
 
 def forget_guard(run: Run) -> None:
@@ -174,8 +198,3 @@ def read_record(text: str) -> ArchivedAttempt:
         fingerprint=record["fingerprint"],
         digest=Digest(**record["digest"]) if record["digest"] else None,
     )
-
-
-def day_of(file: str) -> str:
-    """`2026-03-31` of `…/archive/ingestion_dt=2026-03-31/…`."""
-    return file.rpartition("/")[0].rpartition("ingestion_dt=")[2]

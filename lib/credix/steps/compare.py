@@ -1,6 +1,6 @@
 """Bronze against its source, value by value: digests of buckets first, then the rows of the few.
 
-The caller holds the source's lease, so that nobody merges into bronze meanwhile.
+Runs may merge meanwhile: what a newer attempt has merged says nothing of the snapshot.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,8 +38,8 @@ class Comparison:
 
     `surplus` and `duplicates` hold the key columns and bronze's own `_key_hash`, one line per key.
     A duplicate key may be altered or surplus as well; `doubled` are the hashes of those that the
-    source has. `pending_rows` differ only because they were
-    written since the watermark: the next run carries them.
+    source has. `pending_rows` differ only because they were written since the watermark, so that
+    the next run carries them, or because a run has merged them since the snapshot.
     """
 
     missing: np.ndarray
@@ -78,11 +78,19 @@ class Comparison:
         )
 
 
-def compare(run: Run, connection: SourceConnection, pending_sql: str) -> Comparison:
+def compare(
+    run: Run, connection: SourceConnection, pending_sql: str, newest_seq: int
+) -> Comparison:
     """Compare the snapshot begun on `connection` with the live rows of bronze.
 
-    `pending_sql` is true for source rows written since the watermark. Two values are taken for
-    equal when 60 bits of their md5 are. Memory is bounded by CHUNK_ROWS and by what differs.
+    Two values are taken for equal when 60 bits of their md5 are. Memory is bounded by CHUNK_ROWS
+    and by what differs.
+
+    Args:
+        run: Where bronze is.
+        connection: The session that holds the snapshot.
+        pending_sql: True for source rows written since the watermark.
+        newest_seq: The newest attempt before the snapshot; what later ones have merged is pending.
     """
     source_rows, bronze_rows = count_rows(run, connection)
     buckets = bucket_count(max(source_rows, bronze_rows))
@@ -93,7 +101,8 @@ def compare(run: Run, connection: SourceConnection, pending_sql: str) -> Compari
     found = [nothing(run.source)]
     for chunk in split(differing, sizes):
         source = read_source_rows(run, connection, buckets, chunk, pending_sql)
-        found.append(classify(run.source, source, read_bronze_rows(run, buckets, chunk)))
+        bronze = read_bronze_rows(run, buckets, chunk, newest_seq)
+        found.append(classify(run.source, source, bronze))
     return combine(found, source_rows, bronze_rows)
 
 
@@ -112,7 +121,12 @@ def split(buckets: np.ndarray, sizes: np.ndarray) -> Iterator[list[int]]:
 
 def classify(source: Source, ours: pa.Table, theirs: pa.Table) -> Comparison:
     """The differences among the rows of some buckets."""
-    keys, their_keys = ours["_key_digest"].to_numpy(), theirs["_key_digest"].to_numpy()
+    keys = ours["_key_digest"].to_numpy()
+    is_newer = theirs["_is_newer"].to_numpy()
+    newer_keys = theirs["_key_digest"].to_numpy()[is_newer]
+    is_live = theirs["_copies"].to_numpy() > 0
+    theirs, is_newer = theirs.filter(pa.array(is_live)), is_newer[is_live]
+    their_keys = theirs["_key_digest"].to_numpy()
     order = np.argsort(their_keys)
     place = np.searchsorted(their_keys, keys, sorter=order)
     is_there = np.isin(keys, their_keys)
@@ -122,11 +136,11 @@ def classify(source: Source, ours: pa.Table, theirs: pa.Table) -> Comparison:
     for extreme in ("_least", "_greatest"):
         is_same[is_there] &= theirs[extreme].to_numpy()[match] == row
     is_doubled = theirs["_copies"].to_numpy() > 1
-    is_pending = ours["_is_pending"].to_numpy()
+    is_pending = ours["_is_pending"].to_numpy() | np.isin(keys, newer_keys)
     chosen = {
         "missing": ours.filter(pa.array(~is_there & ~is_pending)),
         "altered": ours.filter(pa.array(is_there & ~is_same & ~is_pending)),
-        "surplus": theirs.filter(pa.array(~np.isin(their_keys, keys))),
+        "surplus": theirs.filter(pa.array(~np.isin(their_keys, keys) & ~is_newer)),
         "duplicates": theirs.filter(pa.array(is_doubled)),
         "pending": ours.filter(pa.array(~is_same & is_pending)),
     }

@@ -1,5 +1,6 @@
 """01: the rows of a source that changed since the watermark, from one snapshot into Parquet."""
 
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -101,7 +102,8 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         predicate = capture.widened(predicate, period, f"all rows of {first} to {last}")
     comparison = None
     if run.orders.reconcile:
-        comparison = compare_values(run, connection, snapshot)
+        # This run holds the source: no other one merges meanwhile.
+        comparison = compare_values(run, connection, snapshot, state, sys.maxsize)
         differing = any_sql(key_hash_sql(run.source), comparison.wanted)
         predicate = capture.widened(predicate, differing, "all rows that differ from bronze")
     predicate = reread_external(run, state, predicate)
@@ -156,13 +158,21 @@ def choose_rows(
     return watermark, capture.choose_predicate(run.source, state, snapshot, watermark)
 
 
-def compare_values(run: Run, connection: SourceConnection, snapshot: Snapshot) -> Comparison:
-    """Every value of the snapshot against bronze; rows that no run has carried yet are pending."""
-    state = read_state(run)
+def compare_values(
+    run: Run,
+    connection: SourceConnection,
+    snapshot: Snapshot,
+    state: SourceState,
+    newest_seq: int,
+) -> Comparison:
+    """Compare every value of the snapshot with bronze.
+
+    Rows that no run has carried yet are pending, and what attempts above `newest_seq` have merged.
+    """
     predicate = capture.choose_predicate(
         run.source, state, snapshot, state.watermark or Watermark()
     )
-    return compare(run, connection, predicate.sql)
+    return compare(run, connection, predicate.sql, newest_seq)
 
 
 @fenced

@@ -78,26 +78,34 @@ def read_source_rows(
     return pa.Table.from_batches(batches, source_schema(source))
 
 
-def read_bronze_rows(run: Run, buckets: int, chunk: Sequence[int]) -> pa.Table:
-    """The live keys of some buckets; a key that is there twice is one line with both extremes."""
+def read_bronze_rows(run: Run, buckets: int, chunk: Sequence[int], newest_seq: int) -> pa.Table:
+    """Return one line per key of some buckets, with both extremes of its live rows.
+
+    `_copies` counts the live ones; a deleted key is there only where an attempt above `newest_seq`
+    has merged its tombstone. `_is_newer` marks what such an attempt has merged.
+    """
     keys = ", ".join(f"`{name}`" for name in run.source.key)
     return run.warehouse.query_arrow(
-        f"SELECT {keys}, min(_key_hash) AS _key_hash, _key_digest, count(*) AS _copies,\n"
-        "       min(_row_digest) AS _least, max(_row_digest) AS _greatest\n"
-        f"FROM ({bronze_digests_sql(run)})\n"
+        f"SELECT {keys}, min(_key_hash) AS _key_hash, _key_digest,\n"
+        "       countif(NOT _is_deleted) AS _copies, max(_seq) > @newest AS _is_newer,\n"
+        "       min(IF(_is_deleted, NULL, _row_digest)) AS _least,\n"
+        "       max(IF(_is_deleted, NULL, _row_digest)) AS _greatest\n"
+        f"FROM ({bronze_digests_sql(run, 'NOT _is_deleted OR _seq > @newest')})\n"
         f"WHERE (_key_digest & {buckets - 1}) IN UNNEST(@buckets)\n"
         f"GROUP BY {keys}, _key_digest",
         buckets=chunk,
+        newest=newest_seq,
     )
 
 
-def bronze_digests_sql(run: Run) -> str:
+def bronze_digests_sql(run: Run, condition: str = "NOT _is_deleted") -> str:
     keys = ", ".join(f"`{name}`" for name in run.source.key)
     return (
-        f"SELECT {keys}, _key_hash, {bigquery_digest(key_columns(run.source))} AS _key_digest,\n"
+        f"SELECT {keys}, _key_hash, _is_deleted, _seq,\n"
+        f"       {bigquery_digest(key_columns(run.source))} AS _key_digest,\n"
         f"       {bigquery_digest(run.source.columns)} AS _row_digest\n"
         f"FROM `{run.warehouse.table_id('bronze', run.source.name)}`\n"
-        "WHERE NOT _is_deleted"
+        f"WHERE {condition}"
     )
 
 
