@@ -9,6 +9,7 @@ import msgpack
 import pytest
 import yaml
 
+from credix.clients.dbt import sources_of_gold
 from credix.sources import load_source, source_names
 from tests.dbt.medallion import PROJECT, RUN_VALUES, Medallion
 from tests.dbt.rows import company, installment
@@ -86,6 +87,21 @@ def test_what_a_run_tells_dbt_leaves_its_parse_cache_alone(medallion: Medallion)
     known = msgpack.unpackb(cache, strict_map_key=False)["env_vars"]
     assert "CREDIX_PREFIX" in known
     assert not set(RUN_VALUES) & set(known)
+
+
+def test_gold_reads_the_sources_that_dbt_knows_it_reads(medallion: Medallion) -> None:
+    medallion.refresh("2025-03-10")
+    cache = (medallion.target / "partial_parse.msgpack").read_bytes()
+    nodes = msgpack.unpackb(cache, strict_map_key=False)["nodes"]
+    layers = {name: node["original_file_path"].split("/")[1] for name, node in nodes.items()}
+    read = {
+        parent.rpartition(".")[2]
+        for name, node in nodes.items()
+        if node["resource_type"] == "model" and layers[name] != "bronze"
+        for parent in node["depends_on"]["nodes"]
+        if layers.get(parent) == "bronze"
+    }
+    assert sources_of_gold() == sorted(read)
 
 
 def test_nothing_that_is_sent_needs_more_than_the_local_server_vouches_for(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
 
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
+# A model that another one reads, named as a literal.
+REFERENCE = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
 PARSE_CACHE = "partial_parse.msgpack"
 
 
@@ -195,6 +198,15 @@ def project_fingerprint() -> str:
 def model_names(layer: str) -> set[str]:
     """The tables of a layer."""
     return {model for model, of in layer_of_models().items() if of == layer}
+
+
+def sources_of_gold() -> list[str]:
+    """Return the sources whose bronze a model of silver or gold reads; others never touch gold."""
+    layers, read = layer_of_models(), set[str]()
+    for path in (PROJECT / "models").glob("*/*.sql"):
+        if layers[path.stem] != "bronze":
+            read.update(REFERENCE.findall(path.read_text("utf-8")))
+    return sorted(name for name in read if layers.get(name) == "bronze")
 
 
 def layer_of_models() -> dict[str, str]:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from credix.clients.dbt import sources_of_gold
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
@@ -27,7 +28,6 @@ from credix.runs.pages import Pages
 from credix.runs.redact import Redactor
 from credix.runs.results import describe_error, read_journal, read_result, summarize_error
 from credix.settings import Settings
-from credix.sources import source_names
 from credix.state import RunStatus, SourceState, Watermark
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import (
@@ -147,10 +147,10 @@ class Pipeline:
         """Carry every source to bronze, and what they have brought to gold."""
         write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
         has_changes = [self._carry_source(source, state) for source, state in states.items()]
-        is_current = "gold" not in self.layers or self._gold_is_current()
+        is_current = not self._feeds_gold(states) or self._gold_is_current()
         if states and not any(has_changes) and is_current:
             return "no_changes"
-        if "gold" in self.layers and states and not self.has_built_gold:
+        if states and not is_current and not self.has_built_gold:
             self._execute(GOLD_STEP, None, {"layers": LAYERS[1:]})
         return "done"
 
@@ -197,14 +197,20 @@ class Pipeline:
             return extracted
         for step in SOURCE_STEPS[1:3]:
             self._execute(step, run, {})
-        builds_gold = len(self.request.job.sources) == 1 and not extracted["slice"]
+        sources = self.request.job.sources
+        builds_gold = len(sources) == 1 and not extracted["slice"] and self._feeds_gold(sources)
         layers = self.layers if builds_gold else LAYERS[:1]
         self._execute(SOURCE_STEPS[3], run, {"layers": layers})
         self.has_built_gold = self.has_built_gold or "gold" in layers
         return extracted
 
+    def _feeds_gold(self, sources: Iterable[str]) -> bool:
+        """Whether this run builds gold at all, and a model of it reads one of the sources."""
+        return "gold" in self.layers and not set(sources).isdisjoint(sources_of_gold())
+
     def _gold_is_current(self) -> bool:
-        committed = {name: self.states.read_source(name).committed_seq for name in source_names()}
+        seen = sources_of_gold()
+        committed = {name: self.states.read_source(name).committed_seq for name in seen}
         return self.states.read_gold().is_current(self.manifest.business_date, committed)
 
     def _execute(self, step: str, run: Run | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -251,7 +257,8 @@ class Pipeline:
     def _foresee(self, step: str, source: str | None, parts: Path) -> tuple[str, ...]:
         """The notebooks whose kernels should start while this one runs."""
         has_rows = any(parts.glob("*.parquet"))
-        return self.request.job.following(step, source, has_rows, "gold" in self.layers)
+        has_gold = self._feeds_gold(self.request.job.sources)
+        return self.request.job.following(step, source, has_rows, has_gold)
 
     def _open(self, source: str | None, attempt: int, watermark: Watermark | None) -> Run:
         return build_run(

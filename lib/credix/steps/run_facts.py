@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from credix.attempts import STEPS, describe_difference
-from credix.clients.dbt import layer_of_models
+from credix.clients.dbt import layer_of_models, sources_of_gold
 from credix.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
 from credix.schedules import late_bound
 from credix.sources import load_source, source_names
@@ -50,6 +50,8 @@ def describe_source(
     """
     reach = gold.reached.get(name)
     read_at = complete_up_to(reach, state.reach if reach and gold.business_date else None)
+    if name not in sources_of_gold():
+        read_at = state.reach.snapshot_at
     facts = SourceFacts(
         name=name,
         late=late_bound(load_source(name), run.settings),

@@ -8,14 +8,14 @@ from typing import Any, NoReturn
 
 import pandas as pd
 
-from credix.clients.dbt import model_names, project_fingerprint
+from credix.clients.dbt import model_names, project_fingerprint, sources_of_gold
 from credix.clients.dbt_nodes import DbtNode
 from credix.clients.running_jobs import cancel_earlier_jobs
 from credix.errors import DataError, FenceError, StepError
 from credix.freshness import Lag, Reach, advance
 from credix.leases import is_abandoned, new_lease
 from credix.paths import hashed_table, is_hashed_table
-from credix.sources import load_source, source_names
+from credix.sources import load_source
 from credix.state import GoldState, LastRun, SourceState
 from credix.steps import checkpoint
 from credix.steps.bronze import (
@@ -151,7 +151,7 @@ def raise_gold_fence(run: Run) -> GoldState:
 def plan_gold(run: Run, state: GoldState, keeper: KernelLease) -> GoldClaim:
     """Decide what of gold is built: what bronze has gained, or everything."""
     fingerprint = project_fingerprint()
-    bronze = {name: run.states.read_source(name).reach for name in source_names()}
+    bronze = {name: run.states.read_source(name).reach for name in sources_of_gold()}
     seen = {name: reach.seq for name, reach in bronze.items()}
     attempt, changes = state.attempt, ""
     if state.can_follow(run.business_date, seen, fingerprint) and can_tell_changes(run):
@@ -168,7 +168,7 @@ def can_tell_changes(run: Run) -> bool:
 
     The guard that keeps late rows out is raised only for sources whose deletes are captured.
     """
-    return all(load_source(name).captures_deletes for name in source_names()) and all(
+    return all(load_source(name).captures_deletes for name in sources_of_gold()) and all(
         model_names(layer) <= set(run.warehouse.tables(layer, "")) for layer in GOLD_LAYERS
     )
 
