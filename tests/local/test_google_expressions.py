@@ -83,6 +83,7 @@ def test_numbered_escapes_are_written_out(literal: str, written: str) -> None:
         ("cast(i as numeric)", "cast(i as decimal)"),
         ("sum(n)", "sum(n)"),
         ("sum(i)", "cast(sum(i) as bigint)"),
+        ("safe_add(safe_multiply(2, abs(i)), i)", "safe_add(safe_multiply(2, abs(i)), i)"),
         ("div(i + 1, nullif(i, 0))", "((i + 1) // (nullif(i, 0)))"),
         ("n / 2", "google_divide_numeric(n, 2)"),
         # What they do not show, DuckDB finds out when it binds the call.
@@ -98,3 +99,18 @@ def test_a_call_is_made_where_the_types_ask_for_one(expression: str, written: st
 def test_a_name_with_two_meanings_has_no_type() -> None:
     source = "(select s as i from t) as u"
     assert translate("i * i", source) == "google_multiply(i, i)"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(select i from t union all select 1.5)",
+        "t, unnest([1.5]) as i",
+        "t, unnest([struct(1.5 as i)])",
+        "t, unnest(t.s)",
+        "t, elsewhere",
+    ],
+)
+def test_a_name_that_may_come_from_elsewhere_has_no_type(source: str) -> None:
+    tree = sqlglot.parse_one(f"select i * i from {source}", read="bigquery")
+    assert "GOOGLE_MULTIPLY(i, i)" in rewritten(tree, COLUMNS).sql("duckdb")

@@ -39,6 +39,10 @@ ALWAYS: dict[type, str] = {
     **dict.fromkeys((exp.Trim, exp.Lower, exp.Upper, exp.Substring, exp.Concat), STRING),
     exp.Null: NOTHING,
 }
+CALCULATIONS = (
+    exp.Add, exp.Div, exp.IntDiv, exp.Mod, exp.Mul, exp.SafeAdd, exp.SafeDivide, exp.SafeMultiply,
+    exp.SafeSubtract, exp.Sub,
+)  # fmt: skip
 KEY = "google_type"
 
 
@@ -51,6 +55,7 @@ class ExpressionTypes:
         self._open: set[str] = set()
         self._aliases: dict[str, list[exp.Expr]] = defaultdict(list)
         self._tables: list[Mapping[str, str]] = []
+        self._foreign: set[str] = set()
         self._is_certain = self._collect(tree)
 
     def _collect(self, tree: exp.Expr) -> bool:
@@ -68,10 +73,36 @@ class ExpressionTypes:
                 if name not in self._columns or places.setdefault(name, place) != place:
                     return False
                 self._tables.append(self._columns[name])
-            elif isinstance(node, exp.SetOperation | exp.Unnest | exp.Lambda | exp.Pivot) or (
-                isinstance(node, exp.TableAlias) and node.columns
-            ):
+            elif isinstance(node, exp.TableAlias) and node.columns:
+                # Those of UNNEST and of CTEs with a list of names.
+                self._foreign.update(column.name.lower() for column in node.columns)
+            elif isinstance(node, exp.PropertyEQ):
+                self._foreign.add(node.name.lower())
+            elif isinstance(node, exp.Unnest):
+                # What another array holds may be structs, whose fields are names here.
+                if not all(isinstance(one, exp.Array) for one in node.expressions):
+                    return False
+                offset = node.args.get("offset")
+                self._foreign.add(offset.name.lower() if isinstance(offset, exp.Expr) else "offset")
+            elif isinstance(node, exp.SetOperation):
+                if not self._collect_columns(node):
+                    return False
+            elif isinstance(node, exp.Lambda | exp.Pivot):
                 return False
+        return True
+
+    def _collect_columns(self, node: exp.SetOperation) -> bool:
+        """Give the columns of the first query's names the values of the second, by position."""
+        first, second = node.left.unnest(), node.right.unnest()
+        while isinstance(first, exp.SetOperation):
+            first = first.left.unnest()
+        if not isinstance(first, exp.Select) or isinstance(second, exp.SetOperation):
+            return False
+        if not isinstance(second, exp.Select) or first.is_star or second.is_star:
+            return False
+        for one, other in zip(first.selects, second.selects, strict=False):
+            value = other.this if isinstance(other, exp.Alias) else other
+            self._aliases[one.alias_or_name.lower()].append(value)
         return True
 
     def of(self, node: exp.Expr | None) -> str:
@@ -93,7 +124,9 @@ class ExpressionTypes:
             return INT64 if node.name.isdigit() else LITERAL
         if isinstance(node, exp.Cast):
             return CAST_TYPES.get(node.to.this, UNKNOWN)
-        if isinstance(node, exp.Binary):
+        if isinstance(node, exp.Predicate):
+            return BOOL
+        if isinstance(node, CALCULATIONS):
             return self._of_calculation(node)
         if isinstance(node, exp.Round | exp.Trunc | exp.Ceil | exp.Floor | exp.Avg):
             return {INT64: FLOAT64, LITERAL: FLOAT64}.get(found := self.of(node.this), found)
@@ -108,7 +141,7 @@ class ExpressionTypes:
         return UNKNOWN
 
     def _of_name(self, name: str) -> str:
-        if not self._is_certain:
+        if not self._is_certain or name in self._foreign:
             return UNKNOWN
         if name in self._known:
             return self._known[name]
@@ -131,12 +164,6 @@ class ExpressionTypes:
         return found
 
     def _of_calculation(self, node: exp.Expr) -> str:
-        if isinstance(node, exp.Predicate):
-            return BOOL
-        if not isinstance(
-            node, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.SafeDivide | exp.IntDiv | exp.Mod
-        ):
-            return UNKNOWN
         found = self.common([node.this, node.expression])
         if found not in (INT64, NUMERIC, FLOAT64, LITERAL):
             return UNKNOWN

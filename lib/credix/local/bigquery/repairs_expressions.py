@@ -311,6 +311,17 @@ def exact(name: str, *arguments: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=f"google_{name}_numeric", expressions=list(arguments))
 
 
+def safe_calculation(name: str) -> Rewrite:
+    """SAFE_ADD and its like: the emulator's own form is right for INT64."""
+
+    def rewrite(node: exp.Expr, types: ExpressionTypes) -> exp.Expr | None:
+        if {types.of(node.this), types.of(node.expression)} == {INT64}:
+            return None
+        return call(name, node.this, node.expression)
+
+    return rewrite
+
+
 def is_of_int64(node: exp.Binary, types: ExpressionTypes) -> bool:
     return {types.of(node.this), types.of(node.expression)} == {INT64}
 
@@ -577,10 +588,10 @@ REWRITES: dict[type, Rewrite] = {
     exp.RegexpExtract: rewrite_regexp_extract,
     exp.Reverse: renamed("reverse", "this"),
     exp.Round: with_digits("round"),
-    exp.SafeAdd: renamed("safe_add", "this", "expression"),
+    exp.SafeAdd: safe_calculation("safe_add"),
     exp.SafeDivide: renamed("safe_divide", "this", "expression"),
-    exp.SafeMultiply: renamed("safe_multiply", "this", "expression"),
-    exp.SafeSubtract: renamed("safe_subtract", "this", "expression"),
+    exp.SafeMultiply: safe_calculation("safe_multiply"),
+    exp.SafeSubtract: safe_calculation("safe_subtract"),
     exp.Sign: renamed("sign", "this"),
     exp.Sqrt: renamed("sqrt", "this"),
     exp.String: renamed("cast_string", "this"),
