@@ -1,10 +1,9 @@
 {#-
   numerator / denominator with two decimals, halves away from zero, as NUMERIC; NULL where the
   denominator is 0. Both are INT64 expressions and the denominator is not negative: the arithmetic
-  stays in integers, so that a value on a threshold does not depend on binary fractions. The first
-  argument of DIV is in parentheses of its own: the local BigQuery writes DIV as an operator and
-  would lose the order. What does not fit into INT64 is NULL instead of an error, which would stop
-  the whole table for one row: SAFE_MULTIPLY and SAFE_ADD.
+  stays in integers, so that a value on a threshold does not depend on binary fractions. What does
+  not fit into INT64 is NULL instead of an error, which would stop the whole table for one row:
+  SAFE_MULTIPLY and SAFE_ADD.
 -#}
 {%- macro exact_ratio(numerator, denominator) -%}
 {%- set hundredths -%}
