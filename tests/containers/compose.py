@@ -65,14 +65,17 @@ class Compose:
         return int(self.variables[f"COMPOSE_{name}_PORT"])
 
     def ask(self, name: str, path: str, token: str = "", put: Any = None) -> Any:
-        """The JSON that a published port answers with."""
+        """The JSON that a published port answers with; raises CheckError where it refuses."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port(name)}{path}")
         if token:
             request.add_header("Authorization", f"token {token}")
         if put is not None:
             request.method, request.data = "PUT", json.dumps(put).encode()
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except OSError as error:
+            raise CheckError(f"{request.method or 'GET'} {path}: {error}") from None
 
 
 def run(words: list[str], folder: Path, variables: Mapping[str, str]) -> Ended:
