@@ -33,17 +33,23 @@ cli.main()
 """
 
 
-def begin(path: Path, terminal: int | None = None, **options: object) -> subprocess.Popen[str]:
+def begin(
+    path: Path, terminal: int | None = None, hangup: signal.Handlers = signal.SIG_DFL
+) -> subprocess.Popen[str]:
     """The command, once it has begun to wait."""
     output = subprocess.PIPE if terminal is None else terminal
-    process = subprocess.Popen(
-        [sys.executable, "-c", PAUSE, "pause", str(path)],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        text=True,
-        **options,
-    )
+    # A child inherits what its parent ignores, as under nohup.
+    before = signal.signal(signal.SIGHUP, hangup)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PAUSE, "pause", str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
     deadline = time.monotonic() + 60
     while not path.exists() or not path.read_text():
         assert process.poll() is None, process.communicate()
@@ -76,11 +82,7 @@ def test_a_command_whose_terminal_is_closed_cleans_up_without_it(tmp_path: Path)
 
 
 def test_a_command_that_shall_outlive_its_terminal_goes_on(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        process = begin(tmp_path / "done")
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    process = begin(tmp_path / "done", hangup=signal.SIG_IGN)
     process.send_signal(signal.SIGHUP)
     time.sleep(0.3)
     assert process.poll() is None

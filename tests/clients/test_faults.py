@@ -294,6 +294,12 @@ CALLS = [
         before=lambda c: c.warehouse.create_table("temp", c.name, COLUMNS),
     ),
     Call(
+        "Warehouse.tables_created",
+        lambda c, _: list(c.warehouse.tables_created("temp", c.name)) == [c.name],
+        True,
+        before=lambda c: c.warehouse.create_table("temp", c.name, COLUMNS),
+    ),
+    Call(
         "Warehouse.load_parquet",
         loaded,
         1,
