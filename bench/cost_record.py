@@ -13,7 +13,7 @@ from typing import Any
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from credix.settings import Settings
+from credix.core.settings import Settings
 
 RECORD = Path(__file__).parent / "cost_statements.json"
 LAYERS = ("temp", "bronze", "silver", "gold")

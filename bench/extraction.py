@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bench.stage import INSTALLMENTS, WORK, Stage, clear_folder, connect_arguments
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 
 PEERS = ("dlt_connectorx", "dlt_pyarrow", "pandas")
 PATIENCE_SECONDS = 1800

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 from credix.steps.plots import new_axes
 
 FOLDER = PROJECT_DIR / "docs" / "benchmarks"

@@ -14,9 +14,9 @@ import psycopg2
 
 from bench.peers.read_peer import peak_mb
 from bench.stage import INSTALLMENTS, WORK, clear_folder, connect_arguments
-from credix.runs.jobs import IMPORTED_LATER
-from credix.settings import Settings
-from credix.source_sql import quote, table_sql
+from credix.core.jobs import IMPORTED_LATER
+from credix.core.settings import Settings
+from credix.core.source_sql import quote, table_sql
 from credix.state import SourceState
 from credix.steps import cycle
 from credix.steps.context import build_run, write_text

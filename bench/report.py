@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import plots
 from bench.stage import WORK
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 
 RESULTS = WORK / "results.json"
 DOCUMENT = PROJECT_DIR / "docs" / "benchmarks.md"

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 
 from bench.stage import WORK, Stage, clear_folder
-from credix.settings import PROJECT_DIR, Settings
+from credix.core.settings import PROJECT_DIR, Settings
 
 COMMAND = PROJECT_DIR / "run_pipeline.py"
 BRONZE = ("-p", "layers", '["bronze"]')

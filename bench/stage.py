@@ -11,10 +11,10 @@ from psycopg2.sql import Identifier
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
+from credix.core.contracts import Source, load_source, source_names
+from credix.core.settings import PROJECT_DIR, Settings
 from credix.loader import create_table, ensure_primary_key
 from credix.local import stack
-from credix.settings import PROJECT_DIR, Settings
-from credix.sources import Source, load_source, source_names
 from credix.steps.provision import provision_buckets, provision_warehouse
 
 WORK = PROJECT_DIR / "bench" / ".work"

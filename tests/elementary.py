@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from credix.clients.elementary import INSTALLED, PACKAGES
-from credix.settings import collect_variables
+from credix.core.settings import collect_variables
 
 NAMED = collect_variables(os.environ).get("CREDIX_ELEMENTARY_PACKAGES")
 FOLDER = Path(NAMED) if NAMED else INSTALLED

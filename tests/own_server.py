@@ -4,8 +4,8 @@ from contextlib import closing
 
 import psycopg2.extensions
 
-from credix.settings import Settings
-from credix.sources import load_source
+from credix.core.contracts import load_source
+from credix.core.settings import Settings
 from tests.conftest import connected
 from tests.tables import Table
 

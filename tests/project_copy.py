@@ -4,7 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from credix.settings import PROJECT_DIR, Settings
+from credix.core.settings import PROJECT_DIR, Settings
 
 
 def copy_project(folder: Path) -> Path:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
-from credix.settings import Settings
+from credix.core.settings import Settings
 from tests.tables import Table
 
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credix.clients import running_jobs
+from credix.core.contracts import CaptureMode, source_names
+from credix.core.run_options import Orders
+from credix.core.settings import Settings
 from credix.leases import new_lease
-from credix.orders import Orders
-from credix.settings import Settings
-from credix.sources import CaptureMode, source_names
 from credix.state import GoldState, Lease, SourceState
 from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark

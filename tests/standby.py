@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+from credix.core.settings import Settings
 from credix.local import process
 from credix.local.cluster import Cluster, open_cluster, own
 from credix.local.files import remove
 from credix.local.postgres import USER, PostgresServer
-from credix.settings import Settings
 from tests.conftest import connected
 
 REPLAY_SECONDS = 30

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg2.extensions
 
 from credix.clients.warehouse import Warehouse
-from credix.schema import TYPES
-from credix.sources import Source
+from credix.core.column_types import TYPES
+from credix.core.contracts import Source
 
 COMPANY: dict[str, Any] = {
     "cnpj": "11222333000181",

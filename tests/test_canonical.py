@@ -19,11 +19,11 @@ from credix import canonical
 from credix.clients.lake import Lake
 from credix.clients.postgres import SourceConnection
 from credix.clients.warehouse import Warehouse
+from credix.core.column_types import TYPES, Column, arrow_schema
+from credix.core.contracts import load_source
+from credix.core.settings import Settings
+from credix.core.source_sql import read_sql
 from credix.parts import convert
-from credix.schema import TYPES, Column, arrow_schema
-from credix.settings import Settings
-from credix.source_sql import read_sql
-from credix.sources import load_source
 from tests.tables import Table
 
 COLUMNS = (Column("id", "INTEGER"), *(Column(f"a_{name.lower()}", name) for name in TYPES))

@@ -17,10 +17,10 @@ from credix.capture import (
     since_cursor,
     since_row_version,
 )
-from credix.errors import SettingsError, TransientError
-from credix.schema import Column
-from credix.source_sql import key_hash_sql, quote, quote_literal
-from credix.sources import Source, load_source
+from credix.core.column_types import Column
+from credix.core.contracts import Source, load_source
+from credix.core.errors import SettingsError, TransientError
+from credix.core.source_sql import key_hash_sql, quote, quote_literal
 from credix.state import Server, SourceState, Watermark
 
 TAKEN_AT = datetime(2026, 3, 31, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from credix.cli import commands
-from credix.errors import SettingsError
+from credix.core.errors import SettingsError
 
 PROD = {
     "CREDIX_ENV": "prod",

@@ -13,12 +13,13 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from credix import cli, errors, terminal
+from credix import cli, terminal
 from credix.cli import commands
 from credix.cli_shell import VARIABLE, next_command
 from credix.clients.warehouse import Warehouse
-from credix.runs.jobs import all_jobs
-from credix.settings import PROJECT_DIR, Settings
+from credix.core import errors
+from credix.core.jobs import all_jobs
+from credix.core.settings import PROJECT_DIR, Settings
 from tests.project_copy import copy_project, variables_for
 from tests.tables import Table
 

@@ -14,12 +14,12 @@ from docs.generator.dictionary_part import DBT, MEASURED, unit_of
 from docs.generator.markdown import fill
 from docs.generator.pages import DOCS, PARTS, find_stale
 
-from credix import errors
 from credix.cli import commands
 from credix.cli_help import EXIT_CODES
+from credix.core import errors
+from credix.core.jobs import all_jobs
+from credix.core.settings import PROJECT_DIR, Settings
 from credix.incidents import Kind
-from credix.runs.jobs import all_jobs
-from credix.settings import PROJECT_DIR, Settings
 from credix.state import FencedState, GoldState, SourceState
 
 README = PROJECT_DIR / "README.md"

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from credix.cli_erase import read_lines
+from credix.core.contracts import load_source
+from credix.core.errors import SettingsError
 from credix.erasure import match_keys, parse_keys
-from credix.errors import SettingsError
-from credix.sources import load_source
 
 COMPANIES = load_source("cnpj_ws")
 NUMBERED = replace(load_source("installments"), key=("asset_id", "installment_number"))

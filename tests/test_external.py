@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from credix.errors import DataError
+from credix.core.contracts import load_source
+from credix.core.errors import DataError
 from credix.external import as_changes, read_layout
-from credix.sources import load_source
 from tests.tables import COMPANY
 
 SOURCE = load_source("cnpj_ws")

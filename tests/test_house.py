@@ -13,8 +13,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from credix import errors
-from credix.settings import PROJECT_DIR
+from credix.core import errors
+from credix.core.settings import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "lib" / "credix"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -39,7 +39,7 @@ GROUND = {
     "leases",
 }
 # The loader is a command of its own: it runs in a container that has only POSTGRES_* set.
-READERS_OF_THE_ENVIRONMENT = {"credix.settings", "credix.loader"}
+READERS_OF_THE_ENVIRONMENT = {"credix.core.settings", "credix.loader"}
 # Spelt in two halves, so that this file does not hold what it looks for.
 MUTED = re.compile("no" + "qa|type: ?" + "ignore|pylint: ?" + "disable|fmt: ?" + "off")
 MACHINE_PATH = re.compile(r"(?<![\w.$}>/-])/(?:home|root|Users|work" + r"|mnt)/[\w.-]+")
@@ -167,7 +167,7 @@ class TestModules:
     def test_importing_the_ground_is_quick_and_has_no_effect(self) -> None:
         """Neither Google's libraries nor dbt nor the servers are needed to read settings."""
         code = (
-            "import sys, credix.settings, credix.sources, credix.state\n"
+            "import sys, credix.core.settings, credix.core.contracts, credix.state\n"
             "heavy = ('google.cloud.', 'dbt', 'bqemulator', 'psycopg2')\n"
             "print([name for name in sys.modules if name.startswith(heavy)])"
         )

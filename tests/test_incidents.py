@@ -2,7 +2,7 @@
 
 import pytest
 
-from credix.errors import StateError
+from credix.core.errors import StateError
 from credix.incidents import Findings, Incidents
 
 RUN = "run installments"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from credix.core.settings import Settings
 from credix.json_log import JsonReporter, reporter_for
-from credix.settings import Settings
 from credix.terminal import TerminalReporter
 
 GIVEN = {

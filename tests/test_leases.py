@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from credix.errors import BusyError
+from credix.core.errors import BusyError
 from credix.leases import MACHINE_IDS, boot_id, is_abandoned, new_lease, require_idle
 from credix.state import Lease
 

@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from credix import loader
-from credix.errors import DataError, SettingsError, SourceError, TransientError
+from credix.core.column_types import arrow_schema
+from credix.core.contracts import load_source, source_names
+from credix.core.errors import DataError, SettingsError, SourceError, TransientError
+from credix.core.settings import Settings
 from credix.local.process import wait_until
-from credix.schema import arrow_schema
-from credix.settings import Settings
 from credix.source_files import find_files
-from credix.sources import load_source, source_names
 from tests.tables import COMPANY, INSTALLMENT
 
 COMPANIES_TABLE = "business_case_cnpj_ws"

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from credix.addresses import history_address, page_address
 from credix.clients.lake import Lake
+from credix.core.addresses import history_address, page_address
+from credix.core.paths import paths_of
 from credix.page_server import build
-from credix.paths import paths_of
 from credix.runs.publish import publish_history
 from tests.browser import CHROMIUM, WHY, WIDTHS, browsing, shown
 from tests.runs.manifests import manifest

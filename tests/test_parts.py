@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from credix.errors import DataError
+from credix.core.column_types import Column
+from credix.core.contracts import load_source
+from credix.core.errors import DataError
 from credix.parts import VERSION_TYPE, Part, PartWriter, convert, drop_known, gather, versions_of
-from credix.schema import Column
-from credix.sources import load_source
 
 SOURCE = load_source("installments")
 EXTRACTED_AT = datetime(2026, 3, 31, 12, tzinfo=UTC)

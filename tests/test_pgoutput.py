@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from credix.errors import DataError
+from credix.core.errors import DataError
 from credix.pgoutput import (
     Begin,
     Commit,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from credix.errors import StepError
+from credix.core.errors import StepError
 from credix.report_page import seal, seal_catalog
 
 PAGE = """<script>window.elementaryData = 1;</script><!doctype html>

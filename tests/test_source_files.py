@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from credix.errors import DataError
+from credix.core.errors import DataError
 from credix.source_files import find_files, open_parquet
 from tests.other_user import as_another_user, folder_for_all
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from credix.errors import BusyError, FenceError, StateError
-from credix.freshness import Lag, Reach
+from credix.core.errors import BusyError, FenceError, StateError
+from credix.core.freshness import Lag, Reach
 from credix.state import (
     Digest,
     GoldState,

@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
+from credix.core.column_types import Column
+from credix.core.contracts import Source, load_source, source_names, technical_columns
+from credix.core.settings import PROJECT_DIR
 from credix.explore.masking import personal_columns
-from credix.schema import Column
-from credix.settings import PROJECT_DIR
-from credix.sources import Source, load_source, source_names, technical_columns
 from docs.generator.markdown import code, table
 
 DBT = PROJECT_DIR / "dbt" / "business_case"

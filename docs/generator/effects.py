@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "lib" / "credix"
 # Where effects are named; what these rooms call elsewhere reads, or works on values.

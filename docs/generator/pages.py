@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 from docs.generator.commands_part import commands_part
 from docs.generator.dictionary_part import contracts_part, models_part
 from docs.generator.markdown import fill

@@ -5,7 +5,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
-from credix.runs.jobs import GOLD_STEP, NOTEBOOKS, REPORT_STEP, SOURCE_STEPS, all_jobs
+from credix.core.jobs import GOLD_STEP, NOTEBOOKS, REPORT_STEP, SOURCE_STEPS, all_jobs
 from docs.generator.effects import effects_in, effects_of
 from docs.generator.markdown import code, table
 

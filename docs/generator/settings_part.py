@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from credix.settings import Settings
+from credix.core.settings import Settings
 from docs.generator.markdown import code, table
 
 UNITS = {"TiB": 1 << 40, "GiB": 1 << 30, "MiB": 1 << 20}

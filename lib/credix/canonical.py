@@ -15,7 +15,7 @@ PostgreSQL's expressions expect DateStyle ISO, as `clients.postgres` sets it.
 from collections.abc import Callable, Sequence
 
 from credix.capture import quote
-from credix.schema import Column
+from credix.core.column_types import Column
 
 # No text but that of a STRING can hold the separator or be the mark, and STRING is hashed.
 SEPARATOR, NULL_MARK = "|", "-"

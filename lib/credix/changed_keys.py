@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from credix.core.contracts import Source
+from credix.core.source_sql import quote, quote_literal
 from credix.pgoutput import (
     Begin,
     Delete,
@@ -14,8 +16,6 @@ from credix.pgoutput import (
     Truncate,
     Update,
 )
-from credix.source_sql import quote, quote_literal
-from credix.sources import Source
 
 XIDS = 1 << 32
 

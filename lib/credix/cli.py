@@ -27,12 +27,12 @@ from credix import (
 )
 from credix.cli_help import COMMAND, ENV_OPTION, JSON_OPTION, examples
 from credix.cli_shell import VARIABLE, Commands, complete_job, next_command
-from credix.errors import CredixError, UnexpectedError
-from credix.foreign_text import traceback_without_values
-from credix.interrupts import TerminatedError, end_by_signals
+from credix.core.errors import CredixError, UnexpectedError
+from credix.core.interrupts import TerminatedError, end_by_signals
+from credix.core.jobs import find_job
+from credix.core.quick_imports import skip_schema_formats
+from credix.core.redaction import traceback_without_values
 from credix.json_log import reporter_for
-from credix.quick_imports import skip_schema_formats
-from credix.runs.jobs import find_job
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -104,7 +104,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
-    from credix.orders import Orders
+    from credix.core.run_options import Orders
     from credix.runs.parse_watermark import parse_watermarks
 
     if from_landing and watermarks:
@@ -268,7 +268,7 @@ def show_unexpected(kind: type[BaseException], error: BaseException, trace: Any)
 
 
 def redacted(text: str) -> str:
-    from credix.runs.redact import Redactor
+    from credix.core.redaction import Redactor
 
     names = ("PASSWORD", "CREDIX_ALERT_URLS", "CREDIX_OPENLINEAGE_API_KEY", "WEBHOOK")
     secret = [value for key, value in os.environ.items() if any(name in key for name in names)]

@@ -13,16 +13,16 @@ from credix.cli_answer import Answer
 from credix.cli_help import ENV_OPTION, JSON_OPTION, YES_OPTION, examples
 from credix.cli_recovery import open_run, run_source
 from credix.cli_shell import complete_source
-from credix.errors import SettingsError
-from credix.orders import Orders
-from credix.sources import load_source, source_names
+from credix.core.contracts import load_source, source_names
+from credix.core.errors import SettingsError
+from credix.core.run_options import Orders
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from credix.core.settings import Settings
     from credix.erasure import Erasure, Matcher
     from credix.runs.find_traces import Traces
-    from credix.settings import Settings
     from credix.steps.context import Run
 
 PLACES = ("keys", "in the source", "live in bronze", "deleted in bronze", "files", "retained")

@@ -10,13 +10,13 @@ from credix import environment, terminal
 from credix.cli_answer import Answer
 from credix.cli_help import ENV_OPTION, JSON_OPTION, YES_OPTION, examples
 from credix.cli_shell import complete_source
-from credix.errors import SettingsError
+from credix.core.contracts import load_source, source_names
+from credix.core.errors import SettingsError
 from credix.json_log import reporter_for
-from credix.sources import load_source, source_names
 
 if TYPE_CHECKING:
-    from credix.orders import Orders
-    from credix.settings import Settings
+    from credix.core.run_options import Orders
+    from credix.core.settings import Settings
     from credix.steps.context import Run
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -100,7 +100,7 @@ def backfill(
 ) -> None:
     """Read a period of the source again, by its cursor columns, and carry it through a run."""
     from credix.capture import in_period
-    from credix.orders import Orders
+    from credix.core.run_options import Orders
     from credix.runs.rewind import count_rows
 
     settings = environment.enter(env, terminal.tell, writes=yes)
@@ -203,7 +203,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
 
     Without --yes nothing is written anywhere.
     """
-    from credix.orders import Orders
+    from credix.core.run_options import Orders
     from credix.runs.reconcile import compare_source
 
     settings = environment.enter(env, terminal.tell, writes=yes)
@@ -256,7 +256,7 @@ def run_sources(
     settings: "Settings", sources: tuple[str, ...], job: str, orders: "Orders", answer: Answer
 ) -> str:
     """A whole run of these sources to bronze, silver and gold, with these orders; its run id."""
-    from credix.runs.jobs import Job
+    from credix.core.jobs import Job
     from credix.runs.pipeline import Pipeline, Request
 
     request = Request(Job(job, sources, has_report=False), None, {}, {}, orders)

@@ -8,10 +8,10 @@ import click
 
 from credix import environment, terminal
 from credix.cli_help import ENV_OPTION, examples
-from credix.cron import write_lines
-from credix.errors import SettingsError
-from credix.runs.jobs import find_job
-from credix.schedules import lines_in_force
+from credix.core.cron import write_lines
+from credix.core.errors import SettingsError
+from credix.core.jobs import find_job
+from credix.core.schedules import lines_in_force
 
 NEVER = "never"
 

@@ -6,9 +6,9 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from credix.cli_help import COMMAND, EXIT_CODES, PROGRAM, examples, sections
-from credix.errors import BusyError, CredixError, SettingsError, StateError, StepError
-from credix.runs.jobs import all_jobs
-from credix.sources import source_names
+from credix.core.contracts import source_names
+from credix.core.errors import BusyError, CredixError, SettingsError, StateError, StepError
+from credix.core.jobs import all_jobs
 
 VARIABLE = "_RUN_PIPELINE_PY_COMPLETE"
 # The first class that fits tells what to type, unless the error does so itself.

@@ -4,7 +4,7 @@ import click
 
 from credix import environment, terminal
 from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 
 
 @click.command(

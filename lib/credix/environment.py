@@ -8,8 +8,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from credix.errors import SettingsError, StackError
-from credix.settings import Settings, collect_variables, own_variables, read_env_file, stack_folder
+from credix.core.errors import SettingsError, StackError
+from credix.core.settings import (
+    Settings,
+    collect_variables,
+    own_variables,
+    read_env_file,
+    stack_folder,
+)
 
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT")
 GOOGLE = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credix.errors import DataError
+from credix.core.column_types import NUMERIC_PRECISION, NUMERIC_SCALE, Column
+from credix.core.contracts import Source, technical_columns
+from credix.core.errors import DataError
+from credix.core.postgres_hash import key_hashes, row_hashes
 from credix.parts import READ_AT, convert
-from credix.pg_hash import key_hashes, row_hashes
-from credix.schema import NUMERIC_PRECISION, NUMERIC_SCALE, Column
-from credix.sources import Source, technical_columns
 
 # What each mark is called: our name first, then that of Airbyte's change data capture.
 MARKS = {

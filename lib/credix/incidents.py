@@ -11,7 +11,7 @@ from typing import Self
 
 from pydantic import Field, ValidationError
 
-from credix.errors import StateError
+from credix.core.errors import StateError
 from credix.state import Value
 
 

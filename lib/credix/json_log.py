@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from credix.settings import Settings
+from credix.core.settings import Settings
 from credix.terminal import TerminalReporter
 
 # Facts of a step result that a log service can count with.

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import psutil
 
-from credix.errors import BusyError
+from credix.core.errors import BusyError
 from credix.state import Lease
 
 MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))

@@ -21,11 +21,11 @@ import pyarrow.csv as csv
 from psycopg2 import sql
 from sqlalchemy import URL, Engine, create_engine, exc
 
-from credix.errors import CredixError, DataError, SettingsError, SourceError, TransientError
-from credix.progress import Meter, Show, hide, on_terminal
-from credix.schema import TYPES
+from credix.core.column_types import TYPES
+from credix.core.contracts import Source, load_source
+from credix.core.errors import CredixError, DataError, SettingsError, SourceError, TransientError
+from credix.core.progress import Meter, Show, hide, on_terminal
 from credix.source_files import as_contract, check_columns, find_files, open_parquet
-from credix.sources import Source, load_source
 
 CONNECT_SECONDS = 10
 # A refused connection has no SQLSTATE: as libpq words it.

@@ -15,17 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from credix.disk import disk_named
-from credix.errors import DataError
-from credix.paths import HASH_DIGITS
-from credix.schema import (
+from credix.core.column_types import (
     FIRST_DAY,
     FIRST_MICROSECOND,
     LAST_DAY,
     LAST_MICROSECOND,
     Column,
 )
-from credix.sources import Source, technical_columns
+from credix.core.contracts import Source, technical_columns
+from credix.core.disk import disk_named
+from credix.core.errors import DataError
+from credix.core.paths import HASH_DIGITS
 
 CHUNK_BYTES = 1 << 20
 TOMBSTONES_PER_BATCH = 100_000

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from enum import Enum
 
-from credix.errors import DataError
+from credix.core.errors import DataError
 
 
 class Marker(Enum):

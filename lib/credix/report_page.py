@@ -5,7 +5,7 @@ Elementary's page is laid out for a desk; a phone gets its parts one below the o
 
 import re
 
-from credix.errors import StepError
+from credix.core.errors import StepError
 
 # A browser would warn of every request that a policy forbids: the page must not try any. Its
 # requests for an account and for statistics get an empty answer from the page itself.

@@ -6,8 +6,8 @@ meanwhile; a row that nobody wrote to stays in its block as long as no relation 
 """
 
 from credix.capture import XID_HORIZON, Predicate, Snapshot, is_before
-from credix.orders import Orders
-from credix.sources import Source
+from credix.core.contracts import Source
+from credix.core.run_options import Orders
 from credix.state import Progress, Slices, SourceState
 
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
-from credix.errors import DataError
-from credix.schema import TYPES, Column
-from credix.sources import Source, source_names
+from credix.core.column_types import TYPES, Column
+from credix.core.contracts import Source, source_names
+from credix.core.errors import DataError
 
 BATCH_ROWS = 65_536
 # Arrow types of a file that hold a contract type; values that do not fit are refused later.

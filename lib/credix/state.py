@@ -11,8 +11,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from credix.errors import BusyError, FenceError, StateError
-from credix.freshness import Reach
+from credix.core.errors import BusyError, FenceError, StateError
+from credix.core.freshness import Reach
 
 RunStatus = Literal["done", "no_changes", "failed"]
 

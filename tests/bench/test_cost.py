@@ -4,7 +4,7 @@ import pytest
 from bench import cost
 from bench.cost_scan import scan
 
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 
 COLUMNS = {
     "bronze.installments": {"asset_id", "_seq", "_is_deleted", "due_date"},

@@ -4,7 +4,7 @@ import pytest
 from bench import cost_sources
 from bench.cost_sources import DOCUMENT, Load, exceeded, rewritten
 
-from credix.runs.jobs import all_jobs
+from credix.core.jobs import all_jobs
 
 
 def test_the_document_holds_the_tables() -> None:

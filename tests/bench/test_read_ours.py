@@ -6,7 +6,7 @@ import pytest
 from bench import read_ours
 from bench.extraction import run_child
 
-from credix.settings import Settings
+from credix.core.settings import Settings
 from tests.tables import Table
 
 

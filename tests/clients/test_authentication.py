@@ -29,9 +29,9 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.table_reader import TableReader
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError, SettingsError, TransientError
+from credix.core.errors import CredixError, SettingsError, TransientError
+from credix.core.settings import Settings
 from credix.runs.doctor import check_dbt_account
-from credix.settings import Settings
 from tests.faults import faulty_server
 
 OWN, TAKEN_ON = "token-of-the-key", "token-of-the-account"

@@ -17,8 +17,15 @@ from credix.clients.bigquery_reasons import (
 from credix.clients.dbt_faults import failed_build, fault_of_node, keep_reasons
 from credix.clients.dbt_nodes import DbtNode
 from credix.clients.effects import is_transient
-from credix.errors import CostError, DataError, SettingsError, StateError, StepError, TransientError
-from credix.settings import Settings
+from credix.core.errors import (
+    CostError,
+    DataError,
+    SettingsError,
+    StateError,
+    StepError,
+    TransientError,
+)
+from credix.core.settings import Settings
 
 RETRYING = "Error encountered during execution. Retrying may solve the problem."
 INTERNAL = (

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from credix.clients.channels import Channels
-from credix.errors import TransientError
-from credix.settings import Settings
+from credix.core.errors import TransientError
+from credix.core.settings import Settings
 from tests.faults import FAULTS, SLOW, faulty_server
 from tests.receiver import Receiver
 

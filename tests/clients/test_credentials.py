@@ -10,8 +10,8 @@ from google.auth.credentials import Credentials
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import SettingsError, TransientError
-from credix.settings import Settings
+from credix.core.errors import SettingsError, TransientError
+from credix.core.settings import Settings
 
 EXPIRED = "invalid_grant: Token has been expired or revoked."
 

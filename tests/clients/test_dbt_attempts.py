@@ -11,7 +11,7 @@ from credix.clients.bigquery_reasons import Fault
 from credix.clients.dbt_attempts import BuildAttempts
 from credix.clients.dbt_nodes import DbtNode, Outcome
 from credix.clients.effects import Effects
-from credix.errors import StepError, TransientError
+from credix.core.errors import StepError, TransientError
 
 WHOLE = ["--select", "silver"]
 ALONE = ["--indirect-selection", "empty", "--select"]

@@ -13,7 +13,7 @@ from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 
 from credix.clients.effects import Effects, is_transient
-from credix.errors import TransientError
+from credix.core.errors import TransientError
 from credix.runs.results import read_journal
 
 SCRIPT = """

@@ -14,8 +14,8 @@ import pytest
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import CostError, CredixError, DataError, SettingsError, TransientError
-from credix.schema import Column
+from credix.core.column_types import Column
+from credix.core.errors import CostError, CredixError, DataError, SettingsError, TransientError
 from tests.clients.test_bigquery_reasons import JOBS, Fault
 from tests.faults_jobs import FailingJobs, failing_jobs
 

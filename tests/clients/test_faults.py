@@ -27,10 +27,10 @@ from credix.clients.parquet_objects import open_dataset
 from credix.clients.state_store import StateStore
 from credix.clients.table_reader import TableReader
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError, TransientError
+from credix.core.column_types import Column
+from credix.core.errors import CredixError, TransientError
+from credix.core.settings import Settings
 from credix.incidents import Incident, Incidents
-from credix.schema import Column
-from credix.settings import Settings
 from tests.faults import FAULTS, REFUSALS, SLOW, FaultyServer, faulty_server
 from tests.faults_grpc import FaultyChannel, faulty_channel
 

@@ -3,7 +3,7 @@
 import re
 
 from credix.clients.job_labels import JobLabels, is_of_earlier_attempt, label_value
-from credix.settings import Settings
+from credix.core.settings import Settings
 
 SETTINGS = Settings.parse(
     {

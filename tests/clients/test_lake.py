@@ -12,8 +12,8 @@ import pytest
 
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
-from credix.errors import SettingsError, StateError, TransientError
-from credix.settings import Settings
+from credix.core.errors import SettingsError, StateError, TransientError
+from credix.core.settings import Settings
 
 CONTENT = b"PAR1 some rows PAR1"
 

@@ -4,9 +4,9 @@ import pytest
 from pydantic import SecretStr
 
 from credix.clients.lineage import send_events
-from credix.errors import TransientError
+from credix.core.errors import TransientError
+from credix.core.settings import Settings
 from credix.runs.lineage import describe_lineage
-from credix.settings import Settings
 from tests.faults import faulty_server
 from tests.receiver import Receiver
 from tests.runs.test_lineage import LAYERS, carried

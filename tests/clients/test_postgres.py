@@ -6,8 +6,8 @@ import pytest
 
 from credix.clients import postgres
 from credix.clients.postgres import SourceConnection, translate
-from credix.errors import SourceError, TransientError
-from credix.settings import Settings
+from credix.core.errors import SourceError, TransientError
+from credix.core.settings import Settings
 
 
 def test_a_server_that_does_not_encrypt_is_refused_where_it_has_to(settings: Settings) -> None:

@@ -9,12 +9,12 @@ import pytest
 from credix.changed_keys import VisibleTransactions
 from credix.clients.postgres import SourceConnection
 from credix.clients.replication import LONGEST_NAME, Replication, slot_name
-from credix.errors import SourceError, TransientError
+from credix.core.contracts import load_source
+from credix.core.errors import SourceError, TransientError
+from credix.core.settings import Settings
 from credix.local.postgres import PostgresServer
 from credix.local.process import wait_until
 from credix.pgoutput import Begin, Insert
-from credix.settings import Settings
-from credix.sources import load_source
 from credix.steps.inspect_log import key_types, require_log
 from tests.conftest import connected
 from tests.own_server import change, insert_and_wait, make_table

@@ -12,8 +12,8 @@ from credix.clients.effects import Effects
 from credix.clients.job_labels import JobLabels
 from credix.clients.running_jobs import cancel_earlier_jobs, clients
 from credix.clients.warehouse import Warehouse
+from credix.core.settings import Settings
 from credix.leases import new_lease
-from credix.settings import Settings
 from credix.state import SourceState
 from tests.holds import Holds
 

@@ -8,9 +8,9 @@ import pytest
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import ATTEMPTS, StateStore
-from credix.errors import BusyError, StateError
+from credix.core.errors import BusyError, StateError
+from credix.core.settings import Settings
 from credix.leases import new_lease
-from credix.settings import Settings
 from credix.state import SourceState
 
 SOURCE = "installments"

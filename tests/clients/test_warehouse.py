@@ -18,9 +18,9 @@ from google.cloud import bigquery
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import CostError, DataError, SettingsError, TransientError
-from credix.schema import Column
-from credix.settings import Settings
+from credix.core.column_types import Column
+from credix.core.errors import CostError, DataError, SettingsError, TransientError
+from credix.core.settings import Settings
 
 COLUMNS = [Column("id", "STRING", "REQUIRED", "The key"), Column("amount", "INTEGER")]
 ROWS = {"id": ["a", "b"], "amount": [1, None]}

@@ -17,8 +17,8 @@ from google.auth.exceptions import GoogleAuthError
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError
-from credix.settings import Settings, own_variables
+from credix.core.errors import CredixError
+from credix.core.settings import Settings, own_variables
 from credix.steps.provision import LAYERS, provision_warehouse
 from tests.cloud.target import IS_GOOGLE, SERVER_OF_NOBODY
 

@@ -19,9 +19,9 @@ from credix.clients.effects import Effects
 from credix.clients.elementary import Elementary, find_packages
 from credix.clients.table_reader import TableReader
 from credix.clients.warehouse import Warehouse
-from credix.errors import CostError, DataError
-from credix.schema import Column
-from credix.sources import load_source
+from credix.core.column_types import Column
+from credix.core.contracts import load_source
+from credix.core.errors import CostError, DataError
 from tests.cloud.target import only_google
 from tests.elementary import IS_HERE, WHY
 

@@ -89,7 +89,7 @@ def test_a_table_takes_two_changes_at_once_and_queues_twenty(
 @only_google
 def test_a_job_goes_on_when_its_process_is_killed(live_warehouse: Warehouse, target: str) -> None:
     code = (
-        "import sys, time; from credix.settings import Settings; "
+        "import sys, time; from credix.core.settings import Settings; "
         "from credix.clients.effects import Effects; "
         "from credix.clients.warehouse import Warehouse; "
         "job = Warehouse(Settings.load(), Effects())._client.query(sys.argv[1]); "

@@ -9,13 +9,13 @@ import pytest
 import requests
 from google.api_core import exceptions as google
 
-from credix.addresses import history_address
 from credix.clients.download import download
 from credix.clients.effects import Effects
 from credix.clients.lake import CHUNK_BYTES, Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError, SettingsError, StateError
-from credix.settings import Settings
+from credix.core.addresses import history_address
+from credix.core.errors import CredixError, SettingsError, StateError
+from credix.core.settings import Settings
 from tests.cloud.target import only_google
 
 # A service account with no right on datasets and buckets, which this identity may impersonate.

@@ -11,8 +11,8 @@ import pytest
 from google.cloud import bigquery
 
 from credix.clients.dbt_call import call_dbt
-from credix.settings import PROJECT_DIR
-from credix.sources import load_source, source_names
+from credix.core.contracts import load_source, source_names
+from credix.core.settings import PROJECT_DIR
 
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
 LAYERS = ("temp", "bronze", "silver", "gold")

@@ -9,7 +9,7 @@ import yaml
 
 from credix.clients.dbt import Dbt
 from credix.clients.effects import Effects
-from credix.settings import Settings
+from credix.core.settings import Settings
 
 ORDERS = (
     "with orders as (select 7 as id, '7' as code, true as is_paid, date '2026-03-31' as day, "

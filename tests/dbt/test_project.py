@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from credix.clients.dbt import sources_of_gold
-from credix.sources import load_source, source_names
+from credix.core.contracts import load_source, source_names
 from tests.dbt.medallion import PROJECT, RUN_VALUES, Medallion
 from tests.dbt.rows import company, installment
 from tests.dbt.sql_lint import find_unportable

@@ -5,9 +5,9 @@ import pytest
 
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import SettingsError
+from credix.core.errors import SettingsError
+from credix.core.settings import Settings
 from credix.explore import Explorer, open_explorer, show
-from credix.settings import Settings
 from tests.runs_by_hand import carry
 from tests.tables import COMPANY, Table
 

@@ -7,8 +7,8 @@ from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
 from credix.canonical import bigquery_digest, bigquery_text
+from credix.core.column_types import Column
 from credix.local.bigquery.googlesql.engine import StatementRefusedError
-from credix.schema import Column
 from tests.googlesql.evaluator import Evaluator, shown
 from tests.googlesql.expressions import EXPRESSIONS, REFUSED
 from tests.googlesql.nasty import TABLES

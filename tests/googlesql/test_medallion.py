@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from credix.canonical import bigquery_digest
+from credix.core.contracts import load_source
 from credix.local.bigquery.googlesql.tables import Field
-from credix.sources import load_source
 from credix.steps import portfolio
 from tests.dbt.medallion import Medallion
 from tests.googlesql.conftest import load

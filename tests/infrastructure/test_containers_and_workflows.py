@@ -21,9 +21,9 @@ from dbt.task.deps import _create_sha1_hash
 
 from credix.cli_lab import lab
 from credix.clients.elementary import PACKAGES
+from credix.core.settings import PROJECT_DIR, Settings
 from credix.local.gcs import MEMORY_LIMIT, find_binary
 from credix.local.process import choose_port, wait_until
-from credix.settings import PROJECT_DIR, Settings
 
 TOOLS = Path(sys.executable).parent
 DOCKERFILES = sorted(PROJECT_DIR.glob("docker/*/Dockerfile"))

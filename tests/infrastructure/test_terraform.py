@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from credix.schedules import FILE
-from credix.settings import PROJECT_DIR, Settings
+from credix.core.schedules import FILE
+from credix.core.settings import PROJECT_DIR, Settings
 from credix.steps.provision import LAYERS
 
 ROOT = PROJECT_DIR / "terraform"

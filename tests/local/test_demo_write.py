@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from credix.errors import SettingsError
+from credix.core.column_types import arrow_schema
+from credix.core.contracts import load_source
+from credix.core.errors import SettingsError
 from credix.local.demo import dirt
 from credix.local.demo.identifiers import ROOTS, company_roots, tax_numbers, uuids
 from credix.local.demo.installments import add_months
 from credix.local.demo.places import STATES
 from credix.local.demo.write import installment_chunks, write_demo_data
-from credix.schema import arrow_schema
-from credix.sources import load_source
 
 TODAY = date(2026, 3, 31)
 COMPANIES, INSTALLMENTS = 10_000, 200_000

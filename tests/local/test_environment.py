@@ -11,9 +11,9 @@ import pytest
 from credix import cli, environment
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
-from credix.errors import SettingsError, StackError
+from credix.core.errors import SettingsError, StackError
+from credix.core.settings import Settings
 from credix.local import stack
-from credix.settings import Settings
 
 
 @pytest.fixture

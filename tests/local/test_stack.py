@@ -9,9 +9,9 @@ import psutil
 import psycopg2
 import pytest
 
-from credix.errors import StackError
+from credix.core.errors import StackError
+from credix.core.settings import Settings, read_env_file
 from credix.local import process, stack
-from credix.settings import Settings, read_env_file
 from tests.local.servers import (
     connect_bigquery,
     connect_postgres,

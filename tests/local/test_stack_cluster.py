@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from credix.errors import StackError
+from credix.core.errors import StackError
 from credix.local import cluster
 from credix.local.cluster import Binaries
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from credix.errors import StackError
+from credix.core.errors import StackError
 from credix.local import process, stack
 from credix.local.record import Record
 from tests.local.servers import connect_bigquery, connect_postgres, servers_of, start_command

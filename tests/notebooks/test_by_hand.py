@@ -9,9 +9,9 @@ import pytest
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.paths import paths_of
-from credix.runs.jobs import NOTEBOOKS
-from credix.settings import PROJECT_DIR, Settings
+from credix.core.jobs import NOTEBOOKS
+from credix.core.paths import paths_of
+from credix.core.settings import PROJECT_DIR, Settings
 from credix.state import SourceState
 from credix.steps.context import sandbox_settings
 from tests.tables import Table

@@ -16,7 +16,7 @@ import pytest
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.settings import Settings
+from credix.core.settings import Settings
 from credix.state import SourceState
 from tests.browser import CHROMIUM, WHY, browsing
 from tests.project_copy import copy_project, variables_for

@@ -14,12 +14,12 @@ from pydantic import SecretStr
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
+from credix.core.settings import Settings
 from credix.local import stack
 from credix.local.cluster import choose_home
 from credix.local.files import remove
 from credix.local.postgres import PostgresServer
 from credix.local.process import choose_port
-from credix.settings import Settings
 from credix.steps.provision import provision_buckets, provision_warehouse
 from tests.oracle.crashes import tell_crashes
 from tests.oracle.deaths import LOG_PLACES, MOMENTS, PLACES, happens, survive

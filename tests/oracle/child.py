@@ -17,11 +17,11 @@ from credix.clients.dbt import Dbt
 from credix.clients.effects import Effects
 from credix.clients.job_labels import label_value
 from credix.clients.postgres import SourceConnection
-from credix.errors import CredixError
-from credix.orders import Orders
-from credix.settings import Settings
-from credix.source_sql import quote, table_sql
-from credix.sources import CaptureMode
+from credix.core.contracts import CaptureMode
+from credix.core.errors import CredixError
+from credix.core.run_options import Orders
+from credix.core.settings import Settings
+from credix.core.source_sql import quote, table_sql
 from credix.steps import context, transform
 from credix.steps import extract as extracting
 from tests.conftest import connected

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from credix.settings import Settings
+from credix.core.settings import Settings
 from tests.oracle.runners import Runners
 from tests.oracle.world import World
 from tests.oracle.worlds import world_in

@@ -21,11 +21,11 @@ from unittest.mock import patch
 import psutil
 import psycopg2
 
-from credix.errors import CredixError
+from credix.core.contracts import CaptureMode, load_source
+from credix.core.errors import CredixError
+from credix.core.settings import Settings
 from credix.local.postgres import PostgresServer
 from credix.local.process import wait_until
-from credix.settings import Settings
-from credix.sources import CaptureMode, load_source
 from credix.steps import inspect_source
 from tests.conftest import connected
 from tests.own_server import change

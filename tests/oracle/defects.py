@@ -8,7 +8,7 @@ from typing import Any
 
 from credix import capture, leases, state
 from credix.clients import dbt, postgres, running_jobs
-from credix.paths import control_table
+from credix.core.paths import control_table
 from credix.steps import bronze, checkpoint, context, load
 
 Plant = Callable[[], None]

@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from credix.orders import Orders
+from credix.core.run_options import Orders
 from tests.oracle.child import IN_FLIGHT, Stop
 from tests.oracle.source import KEYS
 from tests.oracle.world import DELETES, FIRST_DAY, World

@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from credix.runs.jobs import all_jobs
-from credix.settings import PROJECT_DIR
+from credix.core.jobs import all_jobs
+from credix.core.settings import PROJECT_DIR
 from tests.oracle.child import Outcome, Task
 
 COMMAND = PROJECT_DIR / "run_pipeline.py"

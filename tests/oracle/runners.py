@@ -12,7 +12,7 @@ from typing import Any
 
 from credix.clients.dbt import Dbt
 from credix.clients.effects import Effects
-from credix.settings import Settings
+from credix.core.settings import Settings
 from tests.oracle.child import Outcome, Stop, Task, prepare, serve
 
 FORKED = multiprocessing.get_context("forkserver")

@@ -5,8 +5,8 @@ from typing import Any
 
 import psycopg2.extensions
 
-from credix.schema import TYPES
-from credix.sources import Source
+from credix.core.column_types import TYPES
+from credix.core.contracts import Source
 from tests.tables import ROWS
 
 # Keys of a history: few, so that they meet again and again.

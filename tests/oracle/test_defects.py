@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from credix.settings import Settings
+from credix.core.settings import Settings
 from tests.oracle.conftest import MakeWorld
 from tests.oracle.defects import DEFECTS
 from tests.oracle.recorded import RECORDED, live

@@ -9,8 +9,8 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.paths import paths_of
-from credix.settings import Settings
+from credix.core.paths import paths_of
+from credix.core.settings import Settings
 from tests.oracle.source import SourceTable
 
 

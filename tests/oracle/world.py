@@ -17,9 +17,9 @@ import psycopg2.extensions
 from credix.clients.effects import Effects
 from credix.clients.replication import Replication
 from credix.clients.warehouse import Warehouse
-from credix.orders import Orders
-from credix.settings import Settings
-from credix.sources import CaptureMode, load_source
+from credix.core.contracts import CaptureMode, load_source
+from credix.core.run_options import Orders
+from credix.core.settings import Settings
 from credix.steps.provision import provision_warehouse
 from tests.conftest import connected
 from tests.holds import Holds

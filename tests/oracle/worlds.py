@@ -7,7 +7,7 @@ from uuid import uuid4
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.settings import Settings
+from credix.core.settings import Settings
 from credix.steps.provision import LAYERS
 from tests.oracle.notebooks import NotebookRunners
 from tests.oracle.runners import Runners

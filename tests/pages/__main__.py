@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 from tests.pages.blocks import Piece, pieces_of
 from tests.pages.reader import PageError, Reader
 

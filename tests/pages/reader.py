@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 from tests.pages.blocks import Piece
 
 # What the reader's own shell would bring along.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
 from tests.pages.__main__ import PAGES
 from tests.pages.blocks import Piece, pieces_of
 

@@ -14,10 +14,10 @@ import yaml
 
 from credix.cli import commands
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError, SettingsError, SourceError
+from credix.core.errors import CredixError, SettingsError, SourceError
+from credix.core.settings import PROJECT_DIR, Settings
 from credix.runs.add_source import TableColumn, Wish, build, contract_columns, draft_source
 from credix.runs.new_source import model_sql, model_yml, toml_text
-from credix.settings import PROJECT_DIR, Settings
 from tests.conftest import connected
 from tests.project_copy import copy_project, variables_for
 from tests.tables import Table
@@ -138,7 +138,7 @@ def test_a_key_of_several_columns_becomes_a_merge_key_with_its_test() -> None:
 
 def test_the_model_of_a_source_that_is_there_would_be_written_the_same() -> None:
     """The template keeps up with what people wrote by hand."""
-    from credix.sources import load_source
+    from credix.core.contracts import load_source
 
     folder = PROJECT_DIR / "dbt/business_case/models/bronze"
     for name in ("installments", "cnpj_ws"):

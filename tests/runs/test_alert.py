@@ -10,10 +10,10 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError, TransientError
+from credix.core.errors import CredixError, TransientError
+from credix.core.settings import Settings
 from credix.incidents import Findings
 from credix.runs.alert import alert, find, find_monitored, tell
-from credix.settings import Settings
 from credix.state import Watermark
 from tests.receiver import Receiver
 from tests.runs.manifests import manifest

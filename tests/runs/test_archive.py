@@ -8,12 +8,12 @@ import nbformat
 import pytest
 
 from credix.clients.lake import Lake
-from credix.errors import StateError
-from credix.paths import paths_of
+from credix.core.errors import StateError
+from credix.core.paths import paths_of
+from credix.core.settings import Settings
 from credix.runs.archive import archive_run, read_manifests
 from credix.runs.pages import Pages
 from credix.runs.render_page import clean_html, render_page
-from credix.settings import Settings
 
 RUN_ID = "20260331T101500Z-full-1f2e3d"
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from credix.core.settings import Settings
 from credix.runs.clear_parts import clear_parts, clear_superseded
-from credix.settings import Settings
 from credix.steps.context import build_run, describe, write_json
 
 

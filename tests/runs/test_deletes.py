@@ -8,9 +8,9 @@ import pytest
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import DataError, FenceError
-from credix.paths import paths_of
-from credix.settings import Settings
+from credix.core.errors import DataError, FenceError
+from credix.core.paths import paths_of
+from credix.core.settings import Settings
 from credix.steps import transform
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze

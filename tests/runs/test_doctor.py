@@ -13,8 +13,10 @@ from credix import environment
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
+from credix.core.contracts import load_source
+from credix.core.errors import SettingsError
+from credix.core.settings import Settings
 from credix.environment import provision
-from credix.errors import SettingsError
 from credix.runs import doctor
 from credix.runs.doctor import (
     FAILS,
@@ -31,8 +33,6 @@ from credix.runs.doctor import (
     examine,
 )
 from credix.runs.lock_file import pinned_versions
-from credix.settings import Settings
-from credix.sources import load_source
 from tests.tables import Table
 
 

@@ -16,14 +16,14 @@ from credix.clients.effects import Effects
 from credix.clients.erasure_store import ErasureStore
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
+from credix.core.contracts import load_source
+from credix.core.errors import FenceError, SettingsError
+from credix.core.settings import Settings
 from credix.erasure import Erasure, parse_keys
-from credix.errors import FenceError, SettingsError
 from credix.runs.erase import carry_out, unfinished
 from credix.runs.erase import erase as erase_keys
 from credix.runs.reconcile import compare_source
 from credix.runs.replay import find_attempts, replay
-from credix.settings import Settings
-from credix.sources import load_source
 from credix.steps import transform
 from credix.steps.context import build_run, sandbox_settings
 from credix.steps.provision import provision_warehouse

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from credix.clients.lake import Lake
-from credix.paths import paths_of
+from credix.core.paths import paths_of
+from credix.core.settings import Settings
 from credix.runs.history_page import decode_day, read_days
-from credix.settings import Settings
 from tests.project_copy import copy_project, variables_for
 from tests.receiver import Receiver
 from tests.tables import Table

@@ -12,13 +12,13 @@ import pytest
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import DataError, FenceError
-from credix.orders import Orders
-from credix.paths import paths_of
-from credix.runs.jobs import Job
+from credix.core.errors import DataError, FenceError
+from credix.core.jobs import Job
+from credix.core.paths import paths_of
+from credix.core.run_options import Orders
+from credix.core.settings import Settings
 from credix.runs.pipeline import Pipeline, Request
 from credix.runs.replay import find_attempts, replay
-from credix.settings import Settings
 from credix.steps import receive
 from credix.steps.context import Run
 from tests.runs.test_pipeline import Silent
@@ -387,7 +387,7 @@ def test_a_death_behind_any_effect_is_not_felt(
 def test_a_file_that_was_merged_before_is_found_by_the_hash_in_its_path(
     settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("credix.paths.HASH_DIGITS", 10)
+    monkeypatch.setattr("credix.core.paths.HASH_DIGITS", 10)
     run, sha256 = begin(settings, "installments"), "0123456789abcdef" * 4
     receive.refuse_twin(run, sha256, {})
     path = paths_of(settings).received("installments", sha256, "folder/name.parquet")

@@ -3,9 +3,9 @@
 import pytest
 
 from credix.clients.warehouse import Warehouse
-from credix.errors import DataError, FenceError, StepError
-from credix.freshness import seconds_between
-from credix.settings import Settings
+from credix.core.errors import DataError, FenceError, StepError
+from credix.core.freshness import seconds_between
+from credix.core.settings import Settings
 from credix.steps import transform
 from credix.steps.context import Run
 from credix.steps.transform import GoldClaim

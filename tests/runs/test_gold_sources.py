@@ -8,10 +8,10 @@ import pytest
 
 from credix.clients import dbt
 from credix.clients.dbt import sources_of_gold
+from credix.core.jobs import LAYERS, find_job
+from credix.core.settings import Settings
 from credix.runs import pipeline
-from credix.runs.jobs import LAYERS, find_job
 from credix.runs.pipeline import Pipeline, Request
-from credix.settings import Settings
 from credix.state import SourceState
 from credix.steps.context import Run
 from tests.runs.test_pipeline import Silent

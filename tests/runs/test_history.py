@@ -6,9 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from credix.clients.replication import Replication, SlotStatus
+from credix.core.contracts import load_source
+from credix.core.settings import Settings
 from credix.runs.history import describe_slot
-from credix.settings import Settings
-from credix.sources import load_source
 from tests.tables import Table
 
 SOURCE = replace(load_source("installments"), capture="log")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from credix.errors import StateError
+from credix.core.errors import StateError
 from credix.runs import history_page
 from credix.runs.history_page import Days, add_lines, decode_day, read_days, render_page
 from credix.runs.run_line import describe_run

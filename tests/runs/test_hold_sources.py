@@ -8,10 +8,10 @@ import pytest
 
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.errors import BusyError, StateError
+from credix.core.errors import BusyError, StateError
+from credix.core.settings import Settings
 from credix.runs.hold_sources import hold_sources
 from credix.runs.manifest import Manifest
-from credix.settings import Settings
 from credix.state import Lease, SourceState
 
 BOTH = ("cnpj_ws", "installments")

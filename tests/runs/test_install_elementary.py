@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from credix.clients.elementary import PACKAGES
-from credix.errors import TransientError
+from credix.core.errors import TransientError
+from credix.core.settings import Settings
 from credix.runs import install_elementary as module
 from credix.runs.install_elementary import install_elementary
-from credix.settings import Settings
 
 
 @pytest.fixture

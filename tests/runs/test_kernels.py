@@ -15,10 +15,10 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
 from credix.clients.warehouse import Warehouse
-from credix.errors import StepError
-from credix.runs.jobs import find_job, modules_of
+from credix.core.errors import StepError
+from credix.core.jobs import find_job, modules_of
+from credix.core.settings import Settings
 from credix.runs.kernels import Kernels
-from credix.settings import Settings
 from tests.runs.test_pipeline import Silent, run, run_with, start, wait_until, waits_for_lock
 from tests.tables import Table, bronze_rows
 

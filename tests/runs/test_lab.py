@@ -8,11 +8,11 @@ from typing import Any
 import nbformat
 import pytest
 
-from credix.errors import SettingsError, StackError
+from credix.core.errors import SettingsError, StackError
+from credix.core.settings import PROJECT_DIR, Settings
 from credix.runs import lab as module
 from credix.runs.lab import LOOPBACK, Lab, choose_port, command
 from credix.runs.lab_files import OWN, forget_outputs
-from credix.settings import PROJECT_DIR, Settings
 
 NOTEBOOKS = PROJECT_DIR / "notebooks"
 

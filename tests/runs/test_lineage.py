@@ -5,8 +5,8 @@ from typing import Any
 from openlineage.client.serde import Serde
 
 from credix.clients.dbt import layer_of_models
+from credix.core.settings import Settings
 from credix.runs.lineage import describe_lineage
-from credix.settings import Settings
 from tests.runs.manifests import manifest, source
 
 LAYERS = {"installments": "bronze", "cnpj_ws": "bronze", "quarantine": "silver", "details": "gold"}

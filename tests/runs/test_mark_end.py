@@ -8,7 +8,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.execute import ERROR_MARKER_TAG
 
-from credix.interrupts import TerminatedError
+from credix.core.interrupts import TerminatedError
 from credix.runs.mark_end import NOT_RUN, mark_end
 from credix.runs.render_page import find_failed_cell, render_page
 

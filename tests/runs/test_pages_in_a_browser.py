@@ -6,9 +6,9 @@ tests/steps/test_monitor.py: the runs that make them are there.
 
 import pytest
 
-from credix.addresses import run_address
-from credix.errors import SourceError
-from credix.settings import Settings
+from credix.core.addresses import run_address
+from credix.core.errors import SourceError
+from credix.core.settings import Settings
 from tests.browser import CHROMIUM, WHY, WIDTHS, browsing, shown
 from tests.runs.test_pipeline import run
 from tests.tables import Table

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from credix.errors import SettingsError
+from credix.core.contracts import load_source
+from credix.core.errors import SettingsError
 from credix.runs.parse_watermark import parse_watermark, parse_watermarks
-from credix.sources import load_source
 from credix.state import Watermark
 
 BOTH = ("cnpj_ws", "installments")

@@ -15,9 +15,9 @@ import pytest
 from credix import cli
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.paths import paths_of
-from credix.runs.jobs import NOTEBOOKS
-from credix.settings import Settings
+from credix.core.jobs import NOTEBOOKS
+from credix.core.paths import paths_of
+from credix.core.settings import Settings
 from tests.receiver import Receiver
 from tests.runs_by_hand import carry
 from tests.tables import Table
@@ -31,7 +31,7 @@ OF_ROWS = ".parquet"
 FAULTS = {
     "PostgreSQL's details": (
         "import psycopg2\n"
-        "from credix.settings import Settings\n"
+        "from credix.core.settings import Settings\n"
         "s = Settings.load()\n"
         "c = psycopg2.connect(host=s.postgres_host, port=s.postgres_port, dbname=s.postgres_db,\n"
         "    user=s.postgres_user, password=s.postgres_password.get_secret_value()).cursor()\n"
@@ -97,7 +97,7 @@ def plant(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = next(i for i, cell in enumerate(notebook.cells) if "open_run(" in cell.source)
     notebook.cells.insert(opened + 1, nbformat.v4.new_code_cell(code))
     nbformat.write(notebook, path)
-    monkeypatch.setattr("credix.runs.jobs.NOTEBOOKS", folder)
+    monkeypatch.setattr("credix.core.jobs.NOTEBOOKS", folder)
     monkeypatch.setattr("credix.runs.notebook.NOTEBOOKS", folder)
 
 

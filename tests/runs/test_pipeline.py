@@ -19,7 +19,7 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import (
+from credix.core.errors import (
     CredixError,
     FenceError,
     SettingsError,
@@ -28,11 +28,11 @@ from credix.errors import (
     StepError,
     TransientError,
 )
-from credix.paths import paths_of
+from credix.core.jobs import LAYERS, find_job
+from credix.core.paths import paths_of
+from credix.core.settings import PROJECT_DIR, Settings
 from credix.runs.archive import archive_run
-from credix.runs.jobs import LAYERS, find_job
 from credix.runs.pipeline import Pipeline, Request
-from credix.settings import PROJECT_DIR, Settings
 from tests.runs_by_hand import carry, carry_all
 from tests.tables import Table, bronze_rows
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from credix.addresses import history_address
 from credix.clients.lake import Lake
-from credix.errors import StateError
-from credix.paths import paths_of
+from credix.core.addresses import history_address
+from credix.core.errors import StateError
+from credix.core.paths import paths_of
 from credix.runs import history_page, publish
 from credix.runs.archive import archive_run
 from credix.runs.history_page import add_lines, decode_day, read_days, render_page

@@ -14,11 +14,11 @@ from credix.cli_recovery import open_run
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.orders import Orders
+from credix.core.contracts import CaptureMode, load_source
+from credix.core.run_options import Orders
+from credix.core.settings import Settings
 from credix.runs import reconcile as reconciling
 from credix.runs.reconcile import compare_source
-from credix.settings import Settings
-from credix.sources import CaptureMode, load_source
 from credix.steps import extract as extract_step
 from credix.steps import transform
 from credix.steps.compare import Comparison, nothing

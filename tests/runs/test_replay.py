@@ -8,11 +8,11 @@ import pytest
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import BusyError, DataError
+from credix.core.contracts import load_source
+from credix.core.errors import BusyError, DataError
+from credix.core.settings import Settings
 from credix.runs.replay import find_attempts, replay, under_one_contract
 from credix.runs.replay_batches import ArchivedAttempt
-from credix.settings import Settings
-from credix.sources import load_source
 from credix.state import Lease
 from credix.steps import transform
 from credix.steps.context import Run

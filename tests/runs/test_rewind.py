@@ -5,10 +5,10 @@ import pytest
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import BusyError, SettingsError
-from credix.orders import Orders
+from credix.core.errors import BusyError, SettingsError
+from credix.core.run_options import Orders
+from credix.core.settings import Settings
 from credix.runs.rewind import count_reread, rewind
-from credix.settings import Settings
 from credix.state import Watermark
 from credix.steps.cycle import extract
 from tests.runs_by_hand import begin, carry

@@ -15,11 +15,11 @@ import psutil
 import pytest
 
 from credix.cli_schedule import choose_lines
-from credix.errors import SettingsError
+from credix.core.errors import SettingsError
+from credix.core.jobs import all_jobs
+from credix.core.schedules import default_lines
 from credix.runs import schedule as module
-from credix.runs.jobs import all_jobs
 from credix.runs.schedule import Schedule, parse_cron
-from credix.schedules import default_lines
 
 ZONE = "America/Sao_Paulo"
 MONDAY = datetime(2026, 3, 30, 4, 58, tzinfo=ZoneInfo(ZONE))
@@ -102,7 +102,7 @@ def test_the_next_job_can_be_run_alone_and_says_how_it_ended(
 SCRIPT = """
 import signal, sys
 from pathlib import Path
-from credix.interrupts import TerminatedError, terminate
+from credix.core.interrupts import TerminatedError, terminate
 from credix.runs import schedule
 signal.signal(signal.SIGTERM, terminate)
 schedule.COMMAND = Path(sys.argv[1])

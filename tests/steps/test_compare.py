@@ -8,10 +8,11 @@ import psycopg2.extras
 import pyarrow as pa
 import pytest
 
-from credix import capture, source_sql
+from credix import capture
 from credix.clients.postgres import SourceConnection
 from credix.clients.warehouse import Warehouse
-from credix.settings import Settings
+from credix.core import source_sql
+from credix.core.settings import Settings
 from credix.steps import compare as step
 from credix.steps import inspect_source
 from credix.steps.compare import Comparison

@@ -9,9 +9,9 @@ import pytest
 
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.errors import BusyError, SettingsError, StepError
+from credix.core.errors import BusyError, SettingsError, StepError
+from credix.core.settings import Settings
 from credix.leases import new_lease
-from credix.settings import Settings
 from credix.steps.context import (
     JOURNAL,
     Run,

@@ -10,10 +10,10 @@ from contextlib import closing
 import psycopg2
 import pytest
 
+from credix.core.contracts import CaptureMode
+from credix.core.settings import Settings
 from credix.local.postgres import PostgresServer
 from credix.local.process import wait_until
-from credix.settings import Settings
-from credix.sources import CaptureMode
 from tests.conftest import connected
 from tests.own_server import SOURCE, change, make_table, open_autocommit
 from tests.runs_by_hand import read_changes, rows_of

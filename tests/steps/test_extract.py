@@ -15,8 +15,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from credix.errors import CredixError, DataError, DiskError, SourceError, StepError, TransientError
-from credix.settings import Settings
+from credix.core.errors import (
+    CredixError,
+    DataError,
+    DiskError,
+    SourceError,
+    StepError,
+    TransientError,
+)
+from credix.core.settings import Settings
 from credix.state import SourceState
 from credix.steps import land as land_step
 from tests.conftest import connected

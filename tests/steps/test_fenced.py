@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from credix.clients.warehouse import Warehouse
-from credix.errors import DataError, FenceError, StateError
-from credix.paths import hashed_table, stable_table
+from credix.core.errors import DataError, FenceError, StateError
+from credix.core.paths import hashed_table, stable_table
+from credix.core.settings import Settings
 from credix.runs.clear_parts import clear_parts, clear_superseded
-from credix.settings import Settings
 from credix.steps import load as loading
 from credix.steps import transform
 from credix.steps.context import Run, describe, write_json

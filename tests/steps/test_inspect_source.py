@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from credix.clients.postgres import SourceConnection, translate
-from credix.errors import DataError, SourceError, TransientError
-from credix.settings import Settings
+from credix.core.errors import DataError, SourceError, TransientError
+from credix.core.settings import Settings
 from credix.steps.inspect_source import check_columns, check_key, take_snapshot
 from tests.conftest import connected
 from tests.tables import Table

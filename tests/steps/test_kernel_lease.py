@@ -10,8 +10,8 @@ from jupyter_client.manager import KernelManager
 
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.runs.jobs import NOTEBOOKS
-from credix.settings import Settings
+from credix.core.jobs import NOTEBOOKS
+from credix.core.settings import Settings
 from tests.runs_by_hand import begin
 
 SECONDS = 60

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from credix.clients.lake import Lake
-from credix.errors import DataError, StepError, TransientError
+from credix.core.errors import DataError, StepError, TransientError
+from credix.core.paths import paths_of
+from credix.core.settings import Settings
 from credix.parts import Part
-from credix.paths import paths_of
-from credix.settings import Settings
 from credix.steps import land as step
 from credix.steps.context import Run
 from credix.steps.ship import Shipper

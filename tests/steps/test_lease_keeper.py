@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from credix.errors import BusyError, CredixError, FenceError, StateError, TransientError
+from credix.core.errors import BusyError, CredixError, FenceError, StateError, TransientError
 from credix.steps.lease_keeper import LeaseKeeper, wait_while_busy
 
 TERM = timedelta(milliseconds=30)

@@ -10,7 +10,8 @@ import pytest
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import (
+from credix.core.column_types import Column
+from credix.core.errors import (
     CostError,
     CredixError,
     DataError,
@@ -18,9 +19,8 @@ from credix.errors import (
     StepError,
     TransientError,
 )
-from credix.paths import hashed_table, paths_of
-from credix.schema import Column
-from credix.settings import Settings
+from credix.core.paths import hashed_table, paths_of
+from credix.core.settings import Settings
 from credix.steps import load as step
 from credix.steps.context import Run, write_json
 from tests.faults_jobs import failing_jobs

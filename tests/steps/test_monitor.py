@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from credix.addresses import page_address
 from credix.clients import dbt_results
 from credix.clients.elementary import find_packages
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import SettingsError
-from credix.paths import paths_of
+from credix.core.addresses import page_address
+from credix.core.errors import SettingsError
+from credix.core.paths import paths_of
+from credix.core.settings import Settings
 from credix.runs.alert import find_monitored
-from credix.settings import Settings
 from credix.steps.context import Run
 from credix.steps.monitor import first_day, result_files
 from tests.browser import CHROMIUM, WIDTHS, browsing, shown

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from credix.clients.warehouse import Warehouse
-from credix.settings import Settings
-from credix.sources import load_source, source_names
+from credix.core.contracts import load_source, source_names
+from credix.core.settings import Settings
 from credix.steps import portfolio
 from credix.steps.context import Run, build_run
 from tests.runs.test_pipeline import run

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credix.settings import Settings
-from credix.sources import load_source
+from credix.core.contracts import load_source
+from credix.core.settings import Settings
 from credix.steps.profile import MASK, summarize
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from credix.clients.replication import Replication
 from credix.clients.warehouse import Warehouse
-from credix.errors import SettingsError
+from credix.core.contracts import load_source
+from credix.core.errors import SettingsError
+from credix.core.settings import Settings
 from credix.local.process import wait_until
 from credix.pgoutput import lsn_number
 from credix.runs.parse_watermark import parse_watermark
-from credix.settings import Settings
-from credix.sources import load_source
 from credix.state import Watermark
 from credix.steps import context, read_log
 from credix.steps.context import Run, build_run

@@ -9,13 +9,13 @@ import nbformat
 import pandas as pd
 import pytest
 
-from credix.addresses import page_address
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.errors import SettingsError
-from credix.paths import paths_of
+from credix.core.addresses import page_address
+from credix.core.errors import SettingsError
+from credix.core.paths import paths_of
+from credix.core.settings import PROJECT_DIR, Settings
 from credix.runs.history import source_statuses
-from credix.settings import PROJECT_DIR, Settings
 from credix.state import SourceState
 from credix.steps.earlier import choose_earlier
 from credix.steps.portfolio import derive, mask

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from IPython.display import Image
 
-from credix.schedules import LateBound
+from credix.core.schedules import LateBound
 from credix.steps import plots, report_plots
 from credix.steps.facts import SourceFacts
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from credix.freshness import Reach
+from credix.core.freshness import Reach
+from credix.core.settings import Settings
 from credix.runs.manifest import Manifest
-from credix.settings import Settings
 from credix.state import GoldState, SourceState
 from credix.steps.context import Run, build_run, write_json
 from credix.steps.facts import SourceFacts

@@ -10,9 +10,9 @@ import pytest
 
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError, FenceError
-from credix.settings import Settings
-from credix.sources import CaptureMode
+from credix.core.contracts import CaptureMode
+from credix.core.errors import CredixError, FenceError
+from credix.core.settings import Settings
 from credix.steps import read_heap
 from credix.steps.context import Run
 from tests.runs_by_hand import (

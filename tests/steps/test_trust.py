@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from credix.schedules import LateBound
+from credix.core.schedules import LateBound
 from credix.steps.facts import Repair, SourceFacts
 from credix.steps.trust import CARE, NO, YES, Verdict, judge, show_verdict
 

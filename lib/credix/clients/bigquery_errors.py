@@ -1,6 +1,6 @@
 """BigQuery's errors as the product's, over REST and over the Storage API alike.
 
-The class of an error follows from what the caller can do (credix.errors): what the settings or the
+The class of an error follows from what the caller can do (credix.core.errors): what the settings or the
 grants decide is a SettingsError, what waiting decides is none of the data.
 """
 
@@ -13,7 +13,7 @@ from google.auth import exceptions as auth
 
 from credix.clients.bigquery_reasons import Fault, fault_of, fault_of_job
 from credix.clients.credentials import credentials_error
-from credix.errors import (
+from credix.core.errors import (
     CostError,
     CredixError,
     DataError,
@@ -22,7 +22,7 @@ from credix.errors import (
     StepError,
     TransientError,
 )
-from credix.foreign_text import without_values
+from credix.core.redaction import without_values
 
 CLASSES: dict[Fault, type[CredixError]] = {
     Fault.TRANSIENT: TransientError,

@@ -9,8 +9,8 @@ from typing import Any
 
 from credix.clients.credentials import google_credentials, open_session
 from credix.clients.effects import Effects
-from credix.errors import TransientError
-from credix.settings import Settings
+from credix.core.errors import TransientError
+from credix.core.settings import Settings
 
 PUBSUB = "https://pubsub.googleapis.com"
 # A run does not end later than that because nobody hears of it.

@@ -18,8 +18,8 @@ from google.auth.transport.requests import AuthorizedSession, Request
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
-from credix.errors import CredixError, SettingsError, TransientError
-from credix.settings import Settings
+from credix.core.errors import CredixError, SettingsError, TransientError
+from credix.core.settings import Settings
 
 CLOUD = ("https://www.googleapis.com/auth/cloud-platform",)
 TRY_LATER = {"429", "500", "502", "503", "504"}

@@ -22,8 +22,8 @@ from credix.clients.dbt_results import add_lines
 from credix.clients.effects import Effects
 from credix.clients.job_labels import JobLabels
 from credix.clients.job_records import is_measured_by
-from credix.errors import SettingsError, StepError, TransientError
-from credix.settings import PROJECT_DIR, Settings
+from credix.core.errors import SettingsError, StepError, TransientError
+from credix.core.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult

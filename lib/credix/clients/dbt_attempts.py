@@ -13,7 +13,7 @@ from credix.clients.bigquery_reasons import Fault
 from credix.clients.dbt_faults import is_given_up
 from credix.clients.dbt_nodes import HOOK, DbtNode, Outcome
 from credix.clients.effects import FailedAnew
-from credix.errors import StepError
+from credix.core.errors import StepError
 
 
 class BuildAttempts:

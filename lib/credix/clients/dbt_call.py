@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from credix.quick_imports import skip_schema_formats
+from credix.core.quick_imports import skip_schema_formats
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult

@@ -13,8 +13,8 @@ from credix.clients.bigquery_errors import own_error
 from credix.clients.bigquery_reasons import TRANSIENT_CODES, Fault, fault_of_text, reasons_of
 from credix.clients.credentials import BoundedAdapter
 from credix.clients.job_records import limit_error, names_limit
-from credix.errors import CredixError
-from credix.settings import Settings
+from credix.core.errors import CredixError
+from credix.core.settings import Settings
 
 if TYPE_CHECKING:
     from dbt.adapters.bigquery.credentials import BigQueryCredentials

@@ -11,7 +11,7 @@ from credix.clients.bigquery_reasons import Fault
 from credix.clients.dbt_faults import fault_of_node
 from credix.clients.dbt_results import describe_result
 from credix.clients.job_records import JobRecord, known
-from credix.foreign_text import without_values
+from credix.core.redaction import without_values
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult

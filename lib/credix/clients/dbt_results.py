@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from credix.schema import Column
+from credix.core.column_types import Column
 
 FILE = "dbt_results.jsonl"
 TYPES = {"STRING": pa.string(), "INTEGER": pa.int64(), "FLOAT": pa.float64()}

@@ -23,8 +23,8 @@ from tenacity import (
 from credix.clients.bigquery_reasons import Fault, fault_of
 from credix.clients.credentials import passes_by_itself
 from credix.clients.job_records import JobRecord, summarize
-from credix.errors import TransientError
-from credix.foreign_text import without_values
+from credix.core.errors import TransientError
+from credix.core.redaction import without_values
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ import yaml
 from credix.clients.dbt import PROJECT, Dbt
 from credix.clients.dbt_nodes import FAILED, DbtNode
 from credix.clients.effects import Effects
-from credix.errors import SettingsError, StepError
-from credix.foreign_text import without_values
-from credix.settings import PROJECT_DIR, Settings
+from credix.core.errors import SettingsError, StepError
+from credix.core.redaction import without_values
+from credix.core.settings import PROJECT_DIR, Settings
 
 OBSERVABILITY = PROJECT_DIR / "dbt" / "observability"
 # Where `dbt deps` puts packages by default.

@@ -3,9 +3,9 @@
 import secrets
 
 from credix.clients.lake import Lake
+from credix.core.errors import StateError
+from credix.core.paths import paths_of
 from credix.erasure import Erasure, read_erasure
-from credix.errors import StateError
-from credix.paths import paths_of
 
 SECRET_BYTES = 32
 

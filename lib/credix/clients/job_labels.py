@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import asdict, dataclass
 
-from credix.settings import Settings
+from credix.core.settings import Settings
 
 # BigQuery's rules for the value of a label.
 LONGEST = 63

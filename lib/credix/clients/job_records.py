@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions as google
 
-from credix.errors import CostError
-from credix.settings import Settings
+from credix.core.errors import CostError
+from credix.core.settings import Settings
 
 if TYPE_CHECKING:
     from google.cloud import bigquery

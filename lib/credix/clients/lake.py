@@ -11,8 +11,8 @@ from google.api_core import exceptions as google
 from credix.clients.credentials import google_credentials, open_session
 from credix.clients.effects import Effects
 from credix.clients.storage_errors import translated
-from credix.errors import StateError
-from credix.settings import MEBIBYTE, Settings
+from credix.core.errors import StateError
+from credix.core.settings import MEBIBYTE, Settings
 
 # A file travels in chunks of this size; Google's default holds 100 MiB of it in memory.
 CHUNK_BYTES = 8 * MEBIBYTE

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from credix.errors import TransientError
-from credix.settings import Settings
+from credix.core.errors import TransientError
+from credix.core.settings import Settings
 
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import RunEvent

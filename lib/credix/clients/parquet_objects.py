@@ -11,8 +11,8 @@ from google.api_core import exceptions as google
 
 from credix.clients.lake import Lake
 from credix.clients.storage_errors import translated
-from credix.errors import StateError
-from credix.settings import MEBIBYTE
+from credix.core.errors import StateError
+from credix.core.settings import MEBIBYTE
 
 # What is read at least at once: a footer and small column chunks come in one request.
 CHUNK_BYTES = MEBIBYTE

@@ -12,8 +12,8 @@ import psycopg2.errors
 import pyarrow as pa
 from psycopg2.extensions import make_dsn
 
-from credix.errors import CredixError, DataError, SourceError, TransientError
-from credix.settings import Settings
+from credix.core.errors import CredixError, DataError, SourceError, TransientError
+from credix.core.settings import Settings
 
 CONNECT_SECONDS = 10
 # An analyst who leaves a notebook half run must not hold back the server's vacuum for ever.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from credix.clients.postgres import Refusals, SourceConnection
-from credix.errors import SourceError, TransientError
+from credix.core.contracts import Source
+from credix.core.errors import SourceError, TransientError
+from credix.core.settings import Settings
+from credix.core.source_sql import quote, quote_literal, table_sql
 from credix.pgoutput import Message, decode, lsn_number, lsn_text
-from credix.settings import Settings
-from credix.source_sql import quote, quote_literal, table_sql
-from credix.sources import Source
 
 # PostgreSQL cuts longer names off, without a word.
 LONGEST_NAME = 63

@@ -8,7 +8,7 @@ import google.cloud.storage as storage
 from google.api_core import exceptions as google
 
 from credix.clients.lake import Lake
-from credix.errors import StateError
+from credix.core.errors import StateError
 
 
 def retained_until(blob: storage.Blob) -> datetime | None:

@@ -15,8 +15,8 @@ from credix.clients.bigquery_errors import translated
 from credix.clients.credentials import dbt_credentials, google_credentials, open_session
 from credix.clients.effects import Effects
 from credix.clients.job_labels import is_of_earlier_attempt
-from credix.errors import CredixError
-from credix.settings import Settings
+from credix.core.errors import CredixError
+from credix.core.settings import Settings
 from credix.state import FencedState
 
 Job = bigquery.QueryJob | bigquery.LoadJob

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from credix.clients.lake import Lake
-from credix.errors import StateError
+from credix.core.errors import StateError
+from credix.core.settings import Settings
 from credix.incidents import Incidents
-from credix.settings import Settings
 from credix.state import GoldState, SourceState
 
 S = TypeVar("S", SourceState, GoldState, Incidents)

@@ -7,8 +7,8 @@ from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 
 from credix.clients.credentials import credentials_error
-from credix.errors import SettingsError, StateError
-from credix.settings import Settings
+from credix.core.errors import SettingsError, StateError
+from credix.core.settings import Settings
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_read import BigQueryRea
 from credix.clients.bigquery_errors import translated
 from credix.clients.credentials import google_credentials, require_token
 from credix.clients.effects import Effects
-from credix.settings import Settings
+from credix.core.settings import Settings
 
 
 class TableReader:

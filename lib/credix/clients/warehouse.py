@@ -21,8 +21,8 @@ from credix.clients.job_records import (
     load_record,
     query_record,
 )
-from credix.schema import Column
-from credix.settings import Settings
+from credix.core.column_types import Column
+from credix.core.settings import Settings
 
 T = TypeVar("T")
 

@@ -12,13 +12,13 @@ from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.table_reader import TableReader
 from credix.clients.warehouse import Warehouse
-from credix.errors import SettingsError
+from credix.core.contracts import Source, load_source, source_names
+from credix.core.errors import SettingsError
+from credix.core.settings import Settings
 from credix.explore import overview, versions
 from credix.explore.listing import SourceFile, as_dataset, as_frame, list_files
 from credix.explore.masking import mask_frame, mask_table, masked_select, personal_columns
 from credix.runs.history import recent_runs
-from credix.settings import Settings
-from credix.sources import Source, load_source, source_names
 from credix.steps.context import sandbox_settings
 from credix.steps.profile import connect
 from credix.steps.provision import LAYERS

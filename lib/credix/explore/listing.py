@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow.dataset as ds
 
 from credix.clients.lake import Lake
-from credix.paths import paths_of
-from credix.sources import Source
+from credix.core.contracts import Source
+from credix.core.paths import paths_of
 
 SUFFIX = ".parquet"
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credix.sources import load_source, source_names
+from credix.core.contracts import load_source, source_names
 from credix.steps.profile import MASK
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 
 from credix.clients.lake import Lake
+from credix.core.settings import Settings
 from credix.runs.archive import read_manifests
 from credix.runs.history import source_statuses
-from credix.settings import Settings
 
 SOURCES = ["source", "table", "rows in bronze", "complete up to (UTC)", "last run", "status"]
 STEPS = ["notebook", "source", "result", "rows", "seconds"]

@@ -8,12 +8,12 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from credix.errors import SettingsError
+from credix.core.column_types import arrow_schema
+from credix.core.contracts import Source
+from credix.core.errors import SettingsError
+from credix.core.source_sql import quote
 from credix.explore.listing import SourceFile
 from credix.explore.masking import mask_value
-from credix.schema import arrow_schema
-from credix.source_sql import quote
-from credix.sources import Source
 from credix.steps.profile import MASK
 
 FACTS = ["version", "change", "run", "_seq", "read_at", "merged", "file"]

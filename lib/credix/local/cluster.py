@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from credix.errors import StackError
+from credix.core.errors import StackError
 from credix.local import process
 from credix.local.files import remove
 

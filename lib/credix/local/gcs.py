@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from credix.errors import StackError
+from credix.core.errors import StackError
 from credix.local import process
 from credix.local.daemon import await_health, find_own
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import psycopg2
 
-from credix.errors import StackError
+from credix.core.errors import StackError
 from credix.local import process
 from credix.local.cluster import Cluster, open_cluster
 

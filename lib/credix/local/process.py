@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from credix.errors import StackError
+from credix.core.errors import StackError
 from credix.local.files import write_private
 
 # Below every system's range for outgoing connections, which would take a remembered port away.

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-from credix.errors import StackError
+from credix.core.errors import StackError
 from credix.local import process
 from credix.local.files import remove, write_private
 

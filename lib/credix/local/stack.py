@@ -12,8 +12,8 @@ import psutil
 from dotenv import dotenv_values
 from filelock import FileLock, Timeout
 
-from credix.errors import StackError
-from credix.folders import make_folder
+from credix.core.disk import make_folder
+from credix.core.errors import StackError
 from credix.local import process
 from credix.local.bigquery.starter import BigQueryServer
 from credix.local.cluster import choose_home

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from credix.clients.postgres import SourceConnection
-from credix.errors import SettingsError, SourceError
-from credix.paths import SHARED_CONTROL, control_table
+from credix.core.column_types import TYPES, Column
+from credix.core.contracts import Source, build_source, source_names, technical_columns
+from credix.core.errors import SettingsError, SourceError
+from credix.core.jobs import all_jobs
+from credix.core.paths import SHARED_CONTROL, control_table
+from credix.core.settings import PROJECT_DIR, Settings
+from credix.core.source_sql import quote_literal, table_sql
 from credix.runs.evolve import write_contract
-from credix.runs.jobs import all_jobs
 from credix.runs.new_source import OF_BRONZE, model_sql, model_yml, toml_text
-from credix.schema import TYPES, Column
-from credix.settings import PROJECT_DIR, Settings
-from credix.source_sql import quote_literal, table_sql
-from credix.sources import Source, build_source, source_names, technical_columns
 from credix.steps.inspect_source import check_key, require_table
 
 MODELS = PROJECT_DIR / "dbt" / "business_case" / "models"

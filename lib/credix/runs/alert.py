@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from credix.addresses import run_address
 from credix.clients.channels import Channels
 from credix.clients.state_store import StateStore
-from credix.freshness import in_words, seconds_between
+from credix.core.addresses import run_address
+from credix.core.contracts import load_source
+from credix.core.freshness import in_words, seconds_between
+from credix.core.schedules import late_bound
+from credix.core.settings import Settings
 from credix.incidents import Findings, Incident, Incidents, Kind
-from credix.schedules import late_bound
-from credix.settings import Settings
-from credix.sources import load_source
 from credix.state import SourceState
 
 MONITOR_FAILED = {"error", "fail", "runtime error"}

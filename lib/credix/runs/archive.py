@@ -10,8 +10,8 @@ import google_crc32c
 
 from credix.clients import dbt_results
 from credix.clients.lake import Lake
-from credix.errors import StateError
-from credix.paths import paths_of
+from credix.core.errors import StateError
+from credix.core.paths import paths_of
 from credix.runs.pages import Pages
 
 MANIFEST = "manifest.json"

@@ -9,7 +9,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from credix.settings import Settings
+from credix.core.settings import Settings
 from credix.steps.context import REREADS, describe_state
 
 

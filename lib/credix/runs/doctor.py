@@ -21,11 +21,11 @@ from credix.clients.lake import Lake
 from credix.clients.postgres import SourceConnection
 from credix.clients.running_jobs import RunningJobs, clients
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError, SettingsError, SourceError, TransientError
-from credix.paths import reference_table
+from credix.core.contracts import load_source, source_names
+from credix.core.errors import CredixError, SettingsError, SourceError, TransientError
+from credix.core.paths import reference_table
+from credix.core.settings import MEBIBYTE, PROJECT_DIR, Settings
 from credix.runs.lock_file import pinned_versions
-from credix.settings import MEBIBYTE, PROJECT_DIR, Settings
-from credix.sources import load_source, source_names
 from credix.steps.inspect_source import check_columns, check_key, require_table
 from credix.steps.provision import LAYERS
 

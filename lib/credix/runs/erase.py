@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 
 from credix.clients.erasure_store import ErasureStore
+from credix.core.errors import DataError, SettingsError
+from credix.core.paths import is_hashed_table, stable_table
+from credix.core.settings import Settings
 from credix.erasure import REFERENCES, Erasure, Matcher, match_keys
-from credix.errors import DataError, SettingsError
-from credix.paths import is_hashed_table, stable_table
 from credix.runs.clear_parts import clear_parts
 from credix.runs.find_traces import find_rows, prefixes_of, require_carried, require_gone
 from credix.runs.held_run import held_alone
-from credix.settings import Settings
 from credix.state import GoldState
 from credix.steps import transform
 from credix.steps.bronze import claim_and_merge

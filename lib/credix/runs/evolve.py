@@ -5,9 +5,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from credix.clients.postgres import SourceConnection
-from credix.schema import Column
-from credix.settings import Settings
-from credix.sources import Source
+from credix.core.column_types import Column
+from credix.core.contracts import Source
+from credix.core.settings import Settings
 from credix.steps.drift import as_contract_columns, find_new
 from credix.steps.inspect_source import check_columns, require_table
 

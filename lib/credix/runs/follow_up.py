@@ -6,8 +6,8 @@ from typing import Any
 from credix.clients.dbt import layer_of_models
 from credix.clients.lineage import send_events
 from credix.clients.state_store import StateStore
-from credix.errors import CredixError
-from credix.interrupts import TerminatedError
+from credix.core.errors import CredixError
+from credix.core.interrupts import TerminatedError
 from credix.runs.alert import alert
 from credix.runs.lineage import describe_lineage
 from credix.runs.publish import publish_history

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from credix.core.settings import Settings
 from credix.runs.hold_sources import hold_sources
 from credix.runs.manifest import Manifest
-from credix.settings import Settings
 from credix.steps.context import Run, build_run, new_run_id, today
 
 

@@ -3,17 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from credix.addresses import run_address
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.replication import Replication
 from credix.clients.state_store import StateStore
 from credix.clients.warehouse import Warehouse
-from credix.errors import CredixError
-from credix.freshness import complete_up_to, seconds_between
+from credix.core.addresses import run_address
+from credix.core.contracts import Source, load_source, source_names
+from credix.core.errors import CredixError
+from credix.core.freshness import complete_up_to, seconds_between
+from credix.core.settings import MEBIBYTE, Settings
 from credix.runs.archive import read_manifests
-from credix.settings import MEBIBYTE, Settings
-from credix.sources import Source, load_source, source_names
 
 SLOT_WARNING = "WARNING:"
 

@@ -16,7 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from credix.errors import StateError
+from credix.core.errors import StateError
 
 TEMPLATE = Path(__file__).with_name("history.html")
 BLOCK = re.compile(r'<script type="application/gzip" data-day="([\d-]{10})">([^<]*)</script>')

@@ -12,11 +12,11 @@ from functools import partial
 
 from credix.clients.running_jobs import cancel_earlier_jobs
 from credix.clients.state_store import StateStore
-from credix.errors import CredixError
+from credix.core.contracts import load_source
+from credix.core.errors import CredixError
 from credix.leases import is_abandoned, new_lease
 from credix.runs.clear_parts import clear_superseded
 from credix.runs.manifest import Manifest
-from credix.sources import load_source
 from credix.state import SourceState
 from credix.steps.lease_keeper import LeaseKeeper, wait_while_busy
 

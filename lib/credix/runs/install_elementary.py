@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from credix.clients.elementary import INSTALLED, OBSERVABILITY, PACKAGES, find_packages
-from credix.errors import TransientError
-from credix.folders import make_folder
-from credix.settings import Settings
+from credix.core.disk import make_folder
+from credix.core.errors import TransientError
+from credix.core.settings import Settings
 
 SECONDS = 60
 HELP = (

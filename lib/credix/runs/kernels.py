@@ -11,7 +11,7 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from traitlets.config import Config
 
-from credix.runs.jobs import NOTEBOOKS, modules_of
+from credix.core.jobs import NOTEBOOKS, modules_of
 
 KERNEL = "python3"
 # Keys for each kernel: whoever shares the host can neither read nor send.

@@ -16,9 +16,9 @@ from typing import Self
 import psutil
 import requests
 
-from credix.errors import SettingsError, StackError
-from credix.folders import make_folder
-from credix.settings import PROJECT_DIR, Settings
+from credix.core.disk import make_folder
+from credix.core.errors import SettingsError, StackError
+from credix.core.settings import PROJECT_DIR, Settings
 
 LOOPBACK = "127.0.0.1"
 FIRST_PORT, LAST_PORT = 8888, 8988

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Any
 
-from credix.runs.jobs import REPORT_STEP, SOURCE_STEPS
+from credix.core.jobs import REPORT_STEP, SOURCE_STEPS
 
 FOLDER = "notebooks"
 OWN = {"00_start_here", *SOURCE_STEPS, REPORT_STEP, "explore"}

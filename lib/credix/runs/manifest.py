@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from credix.attempts import describe_difference
 from credix.clients.job_records import add_up
-from credix.settings import PROJECT_DIR
+from credix.core.settings import PROJECT_DIR
+from credix.core.step_rows import describe_difference
 from credix.state import LastRun, RunStatus
 
 VERSIONED = ("credix", "dbt-core", "dbt-bigquery", "duckdb", "papermill", "pyarrow")

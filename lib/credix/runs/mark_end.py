@@ -10,9 +10,9 @@ import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from credix.errors import find_own_error
-from credix.foreign_text import without_values
-from credix.interrupts import TerminatedError
+from credix.core.errors import find_own_error
+from credix.core.interrupts import TerminatedError
+from credix.core.redaction import without_values
 
 TAG = "did-not-finish"
 NOT_RUN = "Not run: the notebook ended before this cell.\n"

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable
 
-from credix.schema import Column
-from credix.sources import Source
+from credix.core.column_types import Column
+from credix.core.contracts import Source
 
 DDL_TYPES = {"INTEGER": "int64", "FLOAT": "float64"}
 # BigQuery clusters by four columns at most.

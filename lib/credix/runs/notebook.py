@@ -13,14 +13,19 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
-from credix.disk import disk_error, reported_error
-from credix.errors import CredixError, SettingsError, StepError, UnexpectedError, find_own_error
-from credix.foreign_text import traceback_without_values, without_values
-from credix.progress import find_line
-from credix.runs.jobs import NOTEBOOKS
+from credix.core.disk import disk_error, reported_error
+from credix.core.errors import (
+    CredixError,
+    SettingsError,
+    StepError,
+    UnexpectedError,
+    find_own_error,
+)
+from credix.core.jobs import NOTEBOOKS
+from credix.core.progress import find_line
+from credix.core.redaction import Redactor, traceback_without_values, without_values
 from credix.runs.kernels import Kernels
 from credix.runs.mark_end import describe_error, mark_end
-from credix.runs.redact import Redactor
 
 ENGINE = "credix"
 KERNEL_START_SECONDS = 120

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from credix.capture import cursor_type
-from credix.errors import SettingsError
-from credix.sources import Source, load_source
+from credix.core.contracts import Source, load_source
+from credix.core.errors import SettingsError
 from credix.state import Watermark
 
 FULL = "none"

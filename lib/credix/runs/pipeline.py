@@ -11,23 +11,23 @@ from credix.clients.dbt import sources_of_gold
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.disk import disk_named, require_writable
-from credix.errors import CredixError, FenceError
-from credix.orders import Orders
-from credix.paths import paths_of
+from credix.core.disk import disk_named, require_writable
+from credix.core.errors import CredixError, FenceError
+from credix.core.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
+from credix.core.paths import paths_of
+from credix.core.redaction import Redactor
+from credix.core.run_options import Orders
+from credix.core.settings import Settings
 from credix.runs import notebook as notebooks
 from credix.runs.archive import archive_run, read_manifest
 from credix.runs.clear_parts import clear_parts
 from credix.runs.follow_up import follow_up
 from credix.runs.hold_sources import correct_last_run, hold_sources
-from credix.runs.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
 from credix.runs.kernels import Kernels
 from credix.runs.manifest import Manifest
 from credix.runs.notebook import NotebookJob
 from credix.runs.pages import Pages
-from credix.runs.redact import Redactor
 from credix.runs.results import describe_error, read_journal, read_result, summarize_error
-from credix.settings import Settings
 from credix.state import RunStatus, SourceState, Watermark
 from credix.steps.checkpoint import commit_watermark
 from credix.steps.context import (

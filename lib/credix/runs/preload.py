@@ -5,7 +5,7 @@ import importlib
 import os
 from collections.abc import Iterable
 
-from credix.quick_imports import skip_schema_formats
+from credix.core.quick_imports import skip_schema_formats
 
 
 def preload(modules: Iterable[str], parent: int) -> None:

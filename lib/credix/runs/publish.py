@@ -7,15 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from credix.addresses import history_address, runs_folder_address, shows_pages
 from credix.clients.effects import Effects
 from credix.clients.lake import Lake
-from credix.errors import StateError
-from credix.paths import paths_of
+from credix.core.addresses import history_address, runs_folder_address, shows_pages
+from credix.core.errors import StateError
+from credix.core.paths import paths_of
+from credix.core.settings import Settings
 from credix.runs.archive import read_manifest
 from credix.runs.history_page import Days, add_lines, decode_day, read_days, render_page
 from credix.runs.run_line import describe_run
-from credix.settings import Settings
 
 # Runs that end at the same moment write the page one after another.
 ATTEMPTS = 10

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from credix.core.errors import SettingsError
+from credix.core.postgres_hash import key_hashes
 from credix.erasure import REFERENCES
-from credix.errors import SettingsError
-from credix.pg_hash import key_hashes
 from credix.steps.context import Run
 from credix.steps.deletes import has_bronze
 from credix.steps.erase_files import keys_naming

@@ -12,13 +12,13 @@ from typing import Any
 
 from credix.clients.erasure_store import ErasureStore
 from credix.clients.lake import Lake
+from credix.core.contracts import Source
+from credix.core.errors import DataError
+from credix.core.paths import SHARED_CONTROL, control_table, hashed_table, paths_of
+from credix.core.settings import Settings
 from credix.erasure import Erasure, Matcher
-from credix.errors import DataError
-from credix.paths import SHARED_CONTROL, control_table, hashed_table, paths_of
 from credix.runs.held_run import held_alone
 from credix.runs.replay_batches import PASSES, ArchivedAttempt, pass_sql, split
-from credix.settings import Settings
-from credix.sources import Source
 from credix.state import Digest, GoldState
 from credix.steps.bronze import build_dbt
 from credix.steps.context import Run

@@ -5,14 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from credix.errors import (
-    CredixError,
-    FenceError,
-    StepError,
-    UnexpectedError,
-)
-from credix.foreign_text import without_values
-from credix.interrupts import TerminatedError
+from credix.core.errors import CredixError, FenceError, StepError, UnexpectedError
+from credix.core.interrupts import TerminatedError
+from credix.core.redaction import without_values
 
 
 def read_result(path: Path, step: str) -> dict[str, Any]:

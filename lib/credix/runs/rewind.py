@@ -3,11 +3,11 @@
 from credix import capture
 from credix.clients.postgres import SourceConnection
 from credix.clients.state_store import StateStore
-from credix.errors import SettingsError
+from credix.core.contracts import Source
+from credix.core.errors import SettingsError
+from credix.core.settings import Settings
+from credix.core.source_sql import table_sql
 from credix.leases import require_idle
-from credix.settings import Settings
-from credix.source_sql import table_sql
-from credix.sources import Source
 from credix.state import SourceState, Watermark
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from credix.attempts import STEPS
-from credix.freshness import bounds_in_words
+from credix.core.freshness import bounds_in_words
+from credix.core.step_rows import STEPS
 
 # A message of an error is one sentence; a page of ten thousand runs has no room for a traceback.
 ERROR_LENGTH = 300

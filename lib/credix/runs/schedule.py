@@ -20,9 +20,9 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from credix import cron
-from credix.errors import SettingsError
-from credix.settings import PROJECT_DIR
+from credix.core import cron
+from credix.core.errors import SettingsError
+from credix.core.settings import PROJECT_DIR
 
 COMMAND = PROJECT_DIR / "run_pipeline.py"
 # A run ends within two seconds of SIGTERM.

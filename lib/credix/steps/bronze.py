@@ -8,8 +8,8 @@ import pandas as pd
 from credix.clients.dbt import Dbt
 from credix.clients.dbt_nodes import DbtNode
 from credix.clients.job_labels import JobLabels
-from credix.errors import DataError
-from credix.paths import control_table, hashed_table, paths_of
+from credix.core.errors import DataError
+from credix.core.paths import control_table, hashed_table, paths_of
 from credix.state import Digest
 from credix.steps import cycle
 from credix.steps.context import Run

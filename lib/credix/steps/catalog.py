@@ -4,11 +4,11 @@ from typing import Any
 
 import pandas as pd
 
-from credix.addresses import history_address, page_address
 from credix.clients.dbt import Dbt, project_fingerprint
-from credix.errors import CredixError
-from credix.foreign_text import without_values
-from credix.paths import paths_of
+from credix.core.addresses import history_address, page_address
+from credix.core.errors import CredixError
+from credix.core.paths import paths_of
+from credix.core.redaction import without_values
 from credix.report_page import seal_catalog
 from credix.steps.context import Run
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from credix.clients.replication import Replication
+from credix.core.paths import paths_of
 from credix.external_state import commit_external
-from credix.paths import paths_of
 from credix.pgoutput import lsn_number
 from credix.state import Progress, Slices, SourceState
 from credix.steps.context import REREADS, Run

@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from credix.clients.postgres import SourceConnection
-from credix.schema import arrow_schema
-from credix.sources import Source, technical_columns
+from credix.core.column_types import arrow_schema
+from credix.core.contracts import Source, technical_columns
 from credix.steps.context import Run
 from credix.steps.value_digests import (
     count_rows,

@@ -16,12 +16,12 @@ from zoneinfo import ZoneInfo
 
 from credix.clients.effects import Effects
 from credix.clients.job_labels import JobLabels
-from credix.disk import disk_named
-from credix.errors import SettingsError, StepError
+from credix.core.contracts import Source, load_source
+from credix.core.disk import disk_named
+from credix.core.errors import SettingsError, StepError
+from credix.core.run_options import Orders
+from credix.core.settings import Settings
 from credix.leases import is_abandoned, new_lease
-from credix.orders import Orders
-from credix.settings import Settings
-from credix.sources import Source, load_source
 from credix.state import SourceState, Watermark
 
 if TYPE_CHECKING:

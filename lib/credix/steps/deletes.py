@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credix.clients.postgres import SourceConnection
+from credix.core.errors import DataError
+from credix.core.source_sql import any_sql, key_hash_sql, table_sql
 from credix.digests import (
     Buckets,
     bucket_digest_sql,
@@ -21,9 +23,7 @@ from credix.digests import (
     is_explained,
     unexplained_buckets,
 )
-from credix.errors import DataError
 from credix.parts import Part
-from credix.source_sql import any_sql, key_hash_sql, table_sql
 from credix.state import Digest, SourceState
 from credix.steps.context import Run
 

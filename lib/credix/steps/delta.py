@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from credix.capture import Predicate, Snapshot
 from credix.clients.postgres import SourceConnection
+from credix.core.errors import DataError
+from credix.core.progress import meter
+from credix.core.source_sql import any_sql, key_hash_sql, select_sql, versions_sql
 from credix.digests import Buckets, choose_number
-from credix.errors import DataError
 from credix.heap import HeapRange
 from credix.parts import Part, PartWriter, drop_known, tombstones, versions_of
-from credix.progress import meter
-from credix.source_sql import any_sql, key_hash_sql, select_sql, versions_sql
 from credix.state import Digest, Slices, SourceState, Watermark
 from credix.steps import deletes, inspect_source
 from credix.steps.compare import Comparison

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from credix.errors import SourceError
-from credix.schema import TYPES, Column
-from credix.sources import Source
+from credix.core.column_types import TYPES, Column
+from credix.core.contracts import Source
+from credix.core.errors import SourceError
 from credix.steps.inspect_source import ColumnCheck
 
 

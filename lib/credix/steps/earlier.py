@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from credix.paths import paths_of
+from credix.core.paths import paths_of
 from credix.steps.context import Run
 
 ATTEMPTS = 5

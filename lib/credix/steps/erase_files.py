@@ -17,12 +17,12 @@ from credix.clients.download import download
 from credix.clients.lake import Lake
 from credix.clients.parquet_objects import open_object
 from credix.clients.rewrite import overwrite, retained_until
-from credix.disk import disk_named
+from credix.core.disk import disk_named
+from credix.core.errors import DataError, StateError
+from credix.core.paths import paths_of
 from credix.erasure import Erasure, Matcher, Retained
-from credix.errors import DataError, StateError
 from credix.external import WRITTEN_AT
 from credix.parts import describe_part
-from credix.paths import paths_of
 from credix.steps.context import Run
 
 READERS = 8

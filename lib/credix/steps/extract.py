@@ -10,9 +10,9 @@ import pandas as pd
 from credix import capture
 from credix.capture import Predicate, Snapshot
 from credix.clients.postgres import SourceConnection
-from credix.paths import paths_of
+from credix.core.paths import paths_of
+from credix.core.source_sql import any_sql, key_hash_sql, select_sql, table_sql
 from credix.slices import add_slice, find_slices
-from credix.source_sql import any_sql, key_hash_sql, select_sql, table_sql
 from credix.state import Progress, SourceState, Watermark
 from credix.steps import inspect_source, read_log
 from credix.steps.compare import Comparison, compare

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from credix.schedules import LateBound
+from credix.core.schedules import LateBound
 from credix.state import Watermark
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from credix.errors import CredixError, FenceError
+from credix.core.errors import CredixError, FenceError
 from credix.steps.context import Run
 
 P = ParamSpec("P")

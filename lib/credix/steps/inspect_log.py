@@ -5,9 +5,9 @@ and deletes fail, so this is asked before.
 """
 
 from credix.clients.postgres import SourceConnection
-from credix.errors import SourceError
-from credix.source_sql import quote, table_sql
-from credix.sources import Source
+from credix.core.contracts import Source
+from credix.core.errors import SourceError
+from credix.core.source_sql import quote, table_sql
 from credix.steps.inspect_source import relation_oids, require_table
 
 IDENTITIES = {"d": "DEFAULT", "i": "USING INDEX", "n": "NOTHING"}

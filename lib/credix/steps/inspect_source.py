@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from credix.capture import Snapshot
 from credix.clients.postgres import SourceConnection
-from credix.errors import SourceError, TransientError
+from credix.core.column_types import TYPES
+from credix.core.contracts import Source
+from credix.core.errors import SourceError, TransientError
+from credix.core.source_sql import quote, table_sql
 from credix.heap import HeapSize
 from credix.pgoutput import lsn_number
-from credix.schema import TYPES
-from credix.source_sql import quote, table_sql
-from credix.sources import Source
 from credix.state import Server
 
 # pg_class.relkind of tables and partitioned tables; xmin and locks mean nothing for the others.

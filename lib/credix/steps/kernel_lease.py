@@ -14,9 +14,9 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
-from credix.errors import CredixError, FenceError
+from credix.core.errors import CredixError, FenceError
+from credix.core.settings import Settings
 from credix.leases import new_lease
-from credix.settings import Settings
 from credix.state import FencedState, Lease
 from credix.steps.lease_keeper import LeaseKeeper
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from credix.errors import DataError
-from credix.paths import paths_of
-from credix.progress import meter
-from credix.sources import source_names
+from credix.core.contracts import source_names
+from credix.core.errors import DataError
+from credix.core.paths import paths_of
+from credix.core.progress import meter
 from credix.steps.context import Run, resume_run
 from credix.steps.fenced import fenced
 from credix.steps.ship import find_fault, landed_path, read_footer, upload_part

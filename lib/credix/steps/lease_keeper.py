@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from credix.errors import BusyError, CredixError, FenceError
+from credix.core.errors import BusyError, CredixError, FenceError
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from credix.errors import DataError, SettingsError
-from credix.paths import hashed_table, paths_of, reference_table, stable_table
-from credix.schema import Column
+from credix.core.column_types import Column
+from credix.core.errors import DataError, SettingsError
+from credix.core.paths import hashed_table, paths_of, reference_table, stable_table
 from credix.steps.context import Run, resume_run
 from credix.steps.fenced import fenced, require_fence
 

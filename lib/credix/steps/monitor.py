@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from credix.addresses import page_address
 from credix.clients import dbt_results
 from credix.clients.dbt_nodes import FAILED, DbtNode
 from credix.clients.elementary import PAGE_DAYS, Elementary, find_packages
-from credix.errors import CredixError
-from credix.foreign_text import without_values
-from credix.paths import paths_of, results_table
+from credix.core.addresses import page_address
+from credix.core.errors import CredixError
+from credix.core.paths import paths_of, results_table
+from credix.core.redaction import without_values
 from credix.report_page import seal
 from credix.steps.context import Run
 

@@ -3,8 +3,8 @@
 import duckdb
 import pandas as pd
 
-from credix.settings import Settings
-from credix.source_sql import quote
+from credix.core.settings import Settings
+from credix.core.source_sql import quote
 from credix.steps.context import Run
 from credix.steps.extract import Delta
 from credix.steps.fenced import fenced

@@ -2,8 +2,8 @@
 
 from credix.clients.lake import Lake
 from credix.clients.warehouse import Warehouse
-from credix.paths import reference_table
-from credix.sources import load_source, source_names
+from credix.core.contracts import load_source, source_names
+from credix.core.paths import reference_table
 
 LAYERS = ("temp", "bronze", "silver", "gold", "elementary", "elementary__tests")
 

@@ -9,12 +9,12 @@ from threading import Lock
 import pyarrow as pa
 
 from credix.clients.postgres import SourceConnection
+from credix.core.progress import Meter
+from credix.core.settings import MEBIBYTE
+from credix.core.source_sql import select_sql
 from credix.digests import Buckets
 from credix.heap import HeapRange, HeapSize, plan_ranges
 from credix.parts import PartWriter
-from credix.progress import Meter
-from credix.settings import MEBIBYTE
-from credix.source_sql import select_sql
 from credix.steps.context import Run
 
 # A range is large enough that asking for it costs nothing, small enough that all end together.

@@ -19,8 +19,8 @@ from credix.changed_keys import (
 )
 from credix.clients.postgres import SourceConnection
 from credix.clients.replication import Replication, SlotStatus
+from credix.core.contracts import Source
 from credix.pgoutput import lsn_number, lsn_text
-from credix.sources import Source
 from credix.state import SourceState, Watermark
 from credix.steps.context import Run
 from credix.steps.inspect_log import key_types, require_log

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from credix.errors import DataError
+from credix.core.errors import DataError
 from credix.external import Layout, as_changes, change_schema, read_layout, written_at
 from credix.state import SourceState
 from credix.steps.context import Run

@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 
 from credix.clients.download import download
-from credix.disk import disk_named
-from credix.errors import DataError
+from credix.core.disk import disk_named
+from credix.core.errors import DataError
+from credix.core.paths import paths_of
+from credix.core.progress import meter
 from credix.external import written_at
 from credix.parts import describe_part as describe_file
-from credix.paths import paths_of
-from credix.progress import meter
 from credix.steps.context import Run
 from credix.steps.fenced import fenced
 from credix.steps.read_received import refuse_ambiguous, write_changes

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credix.errors import DataError
+from credix.core.errors import DataError
 from credix.external import change_schema
 from credix.external_state import note_external
 from credix.parts import PartWriter

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from credix.errors import SettingsError
+from credix.core.errors import SettingsError
 from credix.steps import context, show
 from credix.steps.context import Run, today
 from credix.steps.earlier import remember, told_at

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from credix.freshness import DAY, HOUR, MINUTE, bounds_in_words
+from credix.core.freshness import DAY, HOUR, MINUTE, bounds_in_words
 from credix.steps import plots
 from credix.steps.earlier import told_at
 from credix.steps.facts import SourceFacts

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from credix.attempts import STEPS, describe_difference
 from credix.clients.dbt import layer_of_models, sources_of_gold
-from credix.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
-from credix.schedules import late_bound
-from credix.sources import load_source, source_names
+from credix.core.contracts import load_source, source_names
+from credix.core.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
+from credix.core.schedules import late_bound
+from credix.core.step_rows import STEPS, describe_difference
 from credix.state import GoldState, SourceState, Watermark
 from credix.steps.context import Run
 from credix.steps.facts import Repair, SourceFacts

@@ -15,9 +15,9 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credix.errors import CredixError, DataError
+from credix.core.errors import CredixError, DataError
+from credix.core.paths import paths_of
 from credix.parts import Part
-from credix.paths import paths_of
 from credix.steps.context import Run
 
 PARQUET = "application/vnd.apache.parquet"

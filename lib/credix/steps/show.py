@@ -12,8 +12,8 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
-from credix.foreign_text import without_values
-from credix.freshness import bounds_in_words
+from credix.core.freshness import bounds_in_words
+from credix.core.redaction import without_values
 from credix.steps.context import Run
 
 HIDDEN = {"effects", "monitoring", "nodes", "progress", "parts", "files", "jobs"}

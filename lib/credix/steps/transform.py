@@ -11,11 +11,11 @@ import pandas as pd
 from credix.clients.dbt import model_names, project_fingerprint, sources_of_gold
 from credix.clients.dbt_nodes import DbtNode
 from credix.clients.running_jobs import cancel_earlier_jobs
-from credix.errors import DataError, FenceError, StepError
-from credix.freshness import Lag, Reach, advance
+from credix.core.contracts import load_source
+from credix.core.errors import DataError, FenceError, StepError
+from credix.core.freshness import Lag, Reach, advance
+from credix.core.paths import hashed_table, is_hashed_table
 from credix.leases import is_abandoned, new_lease
-from credix.paths import hashed_table, is_hashed_table
-from credix.sources import load_source
 from credix.state import GoldState, LastRun, SourceState
 from credix.steps import checkpoint
 from credix.steps.bronze import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from IPython.display import HTML
 
-from credix.freshness import in_words
+from credix.core.freshness import in_words
 from credix.steps.facts import SourceFacts
 
 YES, CARE, NO = "Yes", "With care", "No"

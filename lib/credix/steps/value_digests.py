@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from credix.canonical import bigquery_digest, postgres_digest
 from credix.clients.postgres import SourceConnection
-from credix.schema import Column
-from credix.source_sql import any_sql, key_hash_sql, quote, table_sql
-from credix.sources import Source
+from credix.core.column_types import Column
+from credix.core.contracts import Source
+from credix.core.source_sql import any_sql, key_hash_sql, quote, table_sql
 from credix.steps.context import Run
 
 BUCKETS = pa.schema([(name, pa.int64()) for name in ("bucket", "n_rows", "key_xor", "row_xor")])

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credix.disk import disk_named
+from credix.core.disk import disk_named
 from credix.parts import VERSION_TYPE
 from credix.state import Slices, SourceState
 from credix.steps.context import Run

@@ -9,8 +9,8 @@ from pathlib import Path
 from bqemulator.config import LogFormat, LogLevel, PersistenceMode, Settings
 from bqemulator.observability.logging_ import configure_logging
 
-from credix.errors import SettingsError
-from credix.folders import make_folder
+from credix.core.disk import make_folder
+from credix.core.errors import SettingsError
 
 PROJECT = "credix-local"
 YOUNG_OBJECTS = 100_000

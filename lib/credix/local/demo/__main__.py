@@ -5,8 +5,8 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from credix.errors import CredixError
-from credix.folders import make_folder
+from credix.core.disk import make_folder
+from credix.core.errors import CredixError
 from credix.local.demo.write import COMPANIES, INSTALLMENTS, SEED, write_demo_data
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from credix.core.column_types import TYPES
+from credix.core.contracts import load_source
 from credix.local.demo.columns import digit_strings, join, pick
 from credix.local.demo.dirt import COMPANY_FAULTS, draw_faults
 from credix.local.demo.identifiers import tax_numbers
 from credix.local.demo.places import all_places
-from credix.schema import TYPES
-from credix.sources import load_source
 
 # Invoices reach this far back; companies were opened before, and their rows written since.
 HISTORY_DAYS = 913

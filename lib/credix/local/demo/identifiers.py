@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from credix.errors import SettingsError
+from credix.core.errors import SettingsError
 from credix.local.demo.columns import fixed_width_strings, split_digits
 
 # The federal register has not given out roots this high: no demo company has a real one's number.

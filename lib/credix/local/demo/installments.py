@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credix.errors import SettingsError
+from credix.core.contracts import load_source
+from credix.core.errors import SettingsError
 from credix.local.demo.columns import pick, positions
 from credix.local.demo.companies import HISTORY_DAYS
 from credix.local.demo.dirt import INSTALLMENT_FAULTS, draw_faults
 from credix.local.demo.identifiers import company_roots, tax_numbers, uuids
 from credix.local.demo.payers import NO_HISTORY, PAUSE_MULTIPLIER, payer_kinds, place, traits
-from credix.sources import load_source
 
 # How many installments an invoice has, and how often.
 TERMS = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])

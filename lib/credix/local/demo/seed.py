@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from filelock import FileLock
 from sqlalchemy import Engine, inspect
 
-from credix.folders import make_folder
+from credix.core.contracts import load_source
+from credix.core.disk import make_folder
+from credix.core.progress import on_terminal
+from credix.core.settings import Settings
 from credix.loader import engine_from, load_files, translated
 from credix.local.demo.write import COMPANIES, INSTALLMENTS, SEED, write_demo_data
-from credix.progress import on_terminal
-from credix.settings import Settings
-from credix.sources import load_source
 
 MARKER = "seeded.json"
 

@@ -18,7 +18,9 @@ import pyarrow as pa
 from psycopg2 import sql
 from sqlalchemy import Engine, exc
 
-from credix.errors import SettingsError, SourceError
+from credix.core.contracts import load_source
+from credix.core.errors import SettingsError, SourceError
+from credix.core.settings import Settings
 from credix.loader import COPY_BYTES, CsvStream, engine_from
 from credix.local.demo.changes import CHANGES, DELETES, FEWEST_ROWS, Change
 from credix.local.demo.companies import build_companies
@@ -31,8 +33,6 @@ from credix.local.demo.installments import (
     fit,
 )
 from credix.local.demo.payers import NO_HISTORY, payer_kinds
-from credix.settings import Settings
-from credix.sources import load_source
 
 NEW_COMPANIES_SHARE = 0.0005
 NEW_INSTALLMENTS_SHARE = 0.003

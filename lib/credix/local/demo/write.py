@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credix.errors import SettingsError
+from credix.core.contracts import load_source
+from credix.core.errors import SettingsError
 from credix.local.demo.companies import build_companies
 from credix.local.demo.identifiers import company_roots
 from credix.local.demo.installments import build_installments, demo_buyers, draw_history, fit
-from credix.sources import load_source
 
 COMPANIES, INSTALLMENTS, SEED = 10_000, 200_000, 42
 COMPANIES_PER_CHUNK = 50_000

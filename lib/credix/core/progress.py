@@ -12,7 +12,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from credix.freshness import in_words
+from credix.core.freshness import in_words
 
 # Short work is over before its line is read.
 QUIET_SECONDS = 2.0

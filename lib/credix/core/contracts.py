@@ -9,14 +9,14 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-from credix.errors import SettingsError
-from credix.schema import TYPES, Column, arrow_schema, fingerprint
+from credix.core.column_types import TYPES, Column, arrow_schema, fingerprint
+from credix.core.errors import SettingsError
 
 CaptureMode = Literal["row_version", "cursor", "log"]
 
 DriftRule = Literal["fail", "evolve"]
 
-FOLDER = Path(__file__).with_name("sources")
+FOLDER = Path(__file__).parents[1] / "sources"
 DECLARATIONS = FOLDER / "sources.toml"
 FIELDS = {"table", "key", "capture", "cursor", "deletes", "drift", "ignored", "personal_data"}
 OPTIONAL = {"schema", "late_minutes"}

@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 
-from credix.foreign_text import traceback_without_values, without_values
+from credix.core.redaction import traceback_without_values, without_values
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_traceback_keeps_its_frames_and_loses_the_values() -> None:
 
 
 def test_our_own_errors_say_what_they_say() -> None:
-    text = "credix.errors.SettingsError: 'a' is no date\n\nDuring handling: …\n"
+    text = "credix.core.errors.SettingsError: 'a' is no date\n\nDuring handling: …\n"
     assert traceback_without_values(text) == text
 
 

@@ -1,12 +1,13 @@
-"""Messages of other software without the values they quote.
+"""Remove secrets and quoted values from everything that is saved or shown."""
 
-PostgreSQL, BigQuery, DuckDB and Arrow quote the value that they could not use, and it may be a
-person's. Names of tables and columns stay: they are what a message is read for.
-"""
-
+import json
 import re
+from collections.abc import Iterable, Iterator
+from html import escape
+from typing import Any
+from urllib.parse import quote, quote_plus
 
-from credix.errors import find_own_error
+from credix.core.errors import find_own_error
 
 MASK = "…"
 # What PostgreSQL adds below the message: whole rows and keys.
@@ -32,9 +33,9 @@ SIGN = re.compile(r"[^\w\s]{1,3}")
 UNQUOTED = re.compile(r"(\bvalue(?: was)?: )(?!['\"…])\S.*?(?=$|\n| at \[)", re.IGNORECASE)
 LONGEST_NOUN = 16
 # `ValueError: message`, in colours or without, up to the next exception of a chain.
-COLOUR = r"(?:\x1b\[[\d;]*m)*"
+ANSI_COLOUR = r"(?:\x1b\[[\d;]*m)*"
 MESSAGE = re.compile(
-    rf"^(?P<kind>{COLOUR}(?P<name>[A-Za-z_][\w.]*){COLOUR}: )(?P<message>.*?)"
+    rf"^(?P<kind>{ANSI_COLOUR}(?P<name>[A-Za-z_][\w.]*){ANSI_COLOUR}: )(?P<message>.*?)"
     r"(?=\n\n(?:The above|During) |\Z)",
     re.MULTILINE | re.DOTALL,
 )
@@ -77,3 +78,51 @@ def mask_quoted(found: re.Match[str]) -> str:
 
 def keep_moment(number: str) -> str:
     return number if MOMENT.fullmatch(number) else MASK
+
+
+REDACTED = "[REDACTED]"
+# Shorter secrets would redact ordinary words.
+SHORTEST_SECRET = 4
+COLOUR = "(?:\x1b\\[[0-9;]*m)*"
+# A password may hold an "@" itself: up to the last one of the word.
+URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)(\S+)(@)")
+
+
+class Redactor:
+    """Replaces the given secrets, as they are, quoted or escaped, wherever they stand.
+
+    Colour codes that a traceback puts inside a secret do not hide it.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        long_enough = (secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+        forms = {form for secret in long_enough for form in written_forms(secret)}
+        longest_first = sorted(forms, key=len, reverse=True)
+        patterns = (COLOUR.join(map(re.escape, form)) for form in longest_first)
+        self._pattern = re.compile("|".join(patterns)) if forms else None
+
+    def text(self, text: str) -> str:
+        if self._pattern:
+            text = self._pattern.sub(REDACTED, text)
+        return URL_PASSWORD.sub(rf"\1{REDACTED}\3", text)
+
+    def value(self, value: Any) -> Any:
+        """A JSON-like value with every string in it redacted, keys included."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if isinstance(value, dict):
+            return {self.text(str(key)): self.value(item) for key, item in value.items()}
+        return value
+
+
+def written_forms(secret: str) -> Iterator[str]:
+    """The secret as it is, in a URL, in Python's repr, in JSON and in HTML."""
+    yield secret
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield repr(secret)[1:-1]
+    yield json.dumps(secret)[1:-1]
+    yield escape(secret)
+    yield escape(secret, quote=False)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from credix.disk import disk_error, disk_named, reported_error, require_writable
-from credix.errors import DiskError
-from credix.runs.jobs import find_job
+from credix.core.disk import disk_error, disk_named, reported_error, require_writable
+from credix.core.errors import DiskError
+from credix.core.jobs import find_job
+from credix.core.settings import Settings
 from credix.runs.pipeline import Pipeline, Request
-from credix.settings import Settings
 from credix.steps.context import write_text
 from tests.runs.test_pipeline import Silent
 

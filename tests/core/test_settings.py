@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from credix import settings as module
-from credix.errors import SettingsError
-from credix.settings import PROJECT_DIR, Settings, collect_variables
+from credix.core import settings as module
+from credix.core.errors import SettingsError
+from credix.core.settings import PROJECT_DIR, Settings, collect_variables
 
 PASSWORD = "s3cr3t-p@ss/word"
 COMPLETE = {

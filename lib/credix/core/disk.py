@@ -1,12 +1,13 @@
-"""A disk that is full or cannot be written to, as one sentence that says which and what to do."""
+"""Folders and disks that a process writes to: created, checked, and named in one sentence when they fail."""
 
 import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from credix.errors import DiskError
+from credix.core.errors import DiskError, SettingsError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 # A folder that is not ours, a disk that was mounted read only or went away.
@@ -65,3 +66,18 @@ def require_writable(folder: Path) -> None:
         probe = folder / "writable.part"
         probe.write_text("x" * 4096, "utf-8")
         probe.unlink()
+
+
+def make_folder(folder: Path, way_out: str) -> Path:
+    """Create a folder, or make sure that it can be written; raises SettingsError with the way out.
+
+    A read-only file system, another user's folder and a file in its place are told alike.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be written ({error.strerror}): {way_out}.") from error
+    by_effective_user = os.access in os.supports_effective_ids
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=by_effective_user):
+        raise SettingsError(f"{folder} cannot be written by this user: {way_out}.")
+    return folder

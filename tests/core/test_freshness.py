@@ -2,7 +2,7 @@
 
 import pytest
 
-from credix.freshness import (
+from credix.core.freshness import (
     Lag,
     Reach,
     advance,

@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from credix.errors import SettingsError
-from credix.pg_hash import key_hashes, row_hashes
-from credix.schema import Column, arrow_schema
-from credix.settings import Settings
-from credix.source_sql import key_hash_sql, quote, row_hash_sql
-from credix.sources import Source, load_source
+from credix.core.column_types import Column, arrow_schema
+from credix.core.contracts import Source, load_source
+from credix.core.errors import SettingsError
+from credix.core.postgres_hash import key_hashes, row_hashes
+from credix.core.settings import Settings
+from credix.core.source_sql import key_hash_sql, quote, row_hash_sql
 from tests.conftest import connected
 
 COLUMNS = {

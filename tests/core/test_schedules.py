@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from credix.errors import SettingsError
-from credix.runs.jobs import all_jobs
-from credix.schedules import default_lines, late_bound
-from credix.settings import Settings
-from credix.sources import load_source
+from credix.core.contracts import load_source
+from credix.core.errors import SettingsError
+from credix.core.jobs import all_jobs
+from credix.core.schedules import default_lines, late_bound
+from credix.core.settings import Settings
 
 MINUTE, HOUR = 60, 3600
 

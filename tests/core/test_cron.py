@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from apscheduler.triggers.cron import CronTrigger
 
-from credix.cron import longest_gap, parse, parse_lines, write_lines
+from credix.core.cron import longest_gap, parse, parse_lines, write_lines
 
 DAYS = timedelta(days=1)
 

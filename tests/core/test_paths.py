@@ -2,8 +2,14 @@
 
 import pytest
 
-from credix.paths import LakePaths, hashed_table, is_hashed_table, reference_table, stable_table
-from credix.sources import load_source
+from credix.core.contracts import load_source
+from credix.core.paths import (
+    LakePaths,
+    hashed_table,
+    is_hashed_table,
+    reference_table,
+    stable_table,
+)
 
 PATHS = LakePaths("business_case")
 SOURCE = load_source("installments")

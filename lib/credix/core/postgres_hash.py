@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credix.errors import SettingsError
-from credix.schema import NUMERIC_PRECISION, NUMERIC_SCALE
-from credix.sources import Source
+from credix.core.column_types import NUMERIC_PRECISION, NUMERIC_SCALE
+from credix.core.contracts import Source
+from credix.core.errors import SettingsError
 
 Words = tuple[np.ndarray, np.ndarray, np.ndarray]
 # Arrow's stubs know less of an array than what was checked before it came here.

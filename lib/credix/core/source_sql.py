@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from credix.schema import Column
-from credix.sources import Source
+from credix.core.column_types import Column
+from credix.core.contracts import Source
 
 
 def select_sql(source: Source, schema: str, condition: str, rereads_sql: str | None = None) -> str:

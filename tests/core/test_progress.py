@@ -9,8 +9,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from papermill.engines import NotebookExecutionManager
 
-from credix import progress
-from credix.progress import Amount, Meter, describe, describe_end, find_line, on_terminal
+from credix.core import progress
+from credix.core.progress import Amount, Meter, describe, describe_end, find_line, on_terminal
 from credix.runs.notebook import ListeningClient
 
 
@@ -85,7 +85,7 @@ class TestMeter:
 
 CELL = """
 import time
-from credix.progress import meter
+from credix.core.progress import meter
 with meter("Reading", 4) as reading:
     reading.started -= 5
     for _ in range(4):

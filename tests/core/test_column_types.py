@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from credix.schema import TYPES, Column, arrow_schema, fingerprint
+from credix.core.column_types import TYPES, Column, arrow_schema, fingerprint
 
 COLUMNS = [Column("id", "STRING", "REQUIRED"), Column("amount", "NUMERIC")]
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from credix.addresses import (
+from credix.core.addresses import (
     history_address,
     page_address,
     run_address,
     runs_folder_address,
     shows_pages,
 )
-from credix.errors import SettingsError
-from credix.settings import Settings
+from credix.core.errors import SettingsError
+from credix.core.settings import Settings
 
 RUN = "20260331T101500Z-full-1f2e3d"
 FOLDER = f"business_case/runs/dt=2026-03-31/{RUN}"

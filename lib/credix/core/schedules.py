@@ -10,12 +10,12 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from credix import cron
-from credix.freshness import in_words
-from credix.settings import Settings
-from credix.sources import Source
+from credix.core import cron
+from credix.core.contracts import Source
+from credix.core.freshness import in_words
+from credix.core.settings import Settings
 
-FILE = Path(__file__).with_name("schedule.json")
+FILE = Path(__file__).parents[1] / "schedule.json"
 # The job that carries every source.
 WHOLE = "full"
 # The jobs that carry one source, where they have another name than it.

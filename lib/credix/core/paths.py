@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
-from credix.settings import Settings
-from credix.sources import Source
+from credix.core.contracts import Source
+from credix.core.settings import Settings
 
 HASH_DIGITS = 12
 # The control table that all sources shared in earlier versions.

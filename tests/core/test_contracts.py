@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from credix.errors import SettingsError
-from credix.source_sql import table_sql
-from credix.sources import (
+from credix.core.contracts import (
     build_source,
     load_source,
     read_declarations,
     source_names,
     technical_columns,
 )
+from credix.core.errors import SettingsError
+from credix.core.source_sql import table_sql
 
 DECLARED: dict[str, Any] = {
     "table": "t",

@@ -5,7 +5,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from credix import cli
-from credix.runs.redact import REDACTED, Redactor
+from credix.core.redaction import REDACTED, Redactor
 
 SECRET = "p@ss/w0rd &<é>'\"\\x"
 REDACTOR = Redactor([SECRET])

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from credix.errors import SettingsError
-from credix.schedules import WHOLE, default_lines, job_of
-from credix.settings import PROJECT_DIR
-from credix.sources import source_names
+from credix.core.contracts import source_names
+from credix.core.errors import SettingsError
+from credix.core.schedules import WHOLE, default_lines, job_of
+from credix.core.settings import PROJECT_DIR
 
 NOTEBOOKS = PROJECT_DIR / "notebooks"
 

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from credix.errors import SettingsError
-from credix.folders import make_folder
+from credix.core.disk import make_folder
+from credix.core.errors import SettingsError
+from credix.core.settings import Settings
 from credix.local import stack
 from credix.local.bigquery import server
 from credix.local.demo.__main__ import main as make_demo_data
 from credix.local.demo.seed import seed
 from credix.runs import install_elementary as elementary
 from credix.runs.lab import Lab
-from credix.settings import Settings
 from tests.other_user import as_another_user, folder_for_all
 
 

@@ -10,8 +10,8 @@ these on.
 import posixpath
 from urllib.parse import quote
 
-from credix.paths import paths_of
-from credix.settings import Settings
+from credix.core.paths import paths_of
+from credix.core.settings import Settings
 
 CONSOLE = "https://console.cloud.google.com/storage/browser"
 # Folders of runs are called `dt=2026-03-31`.

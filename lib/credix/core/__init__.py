@@ -1,0 +1,1 @@
+"""Values and rules without any server: settings, contracts, types, errors, paths."""
