@@ -8,14 +8,14 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.sql import Identifier
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
+from credix.clients.provision import provision_buckets, provision_warehouse
 from credix.core.contracts import Source, load_source, source_names
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.loader import create_table, ensure_primary_key
 from credix.local import stack
-from credix.steps.provision import provision_buckets, provision_warehouse
 
 WORK = PROJECT_DIR / "bench" / ".work"
 INSTALLMENTS = load_source("installments")

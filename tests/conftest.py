@@ -12,16 +12,16 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
+from credix.clients.provision import provision_buckets, provision_warehouse
 from credix.core.contracts import load_source, source_names
 from credix.core.settings import Settings, own_variables
 from credix.local import stack
 from credix.local.cluster import choose_home
 from credix.local.files import remove
 from credix.local.postgres import DATABASE, USER, PostgresServer
-from credix.steps.provision import provision_buckets, provision_warehouse
 from credix.steps.show import NOT_SHOWN
 from tests.receiver import Receiver, receiving
 from tests.tables import Table

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg2.extensions
 
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.column_types import TYPES
 from credix.core.contracts import Source
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from psycopg2.extras import execute_values
 
 from credix import canonical
-from credix.clients.lake import Lake
-from credix.clients.postgres import SourceConnection
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import TYPES, Column, arrow_schema
 from credix.core.contracts import load_source
 from credix.core.settings import Settings

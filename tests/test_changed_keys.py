@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from credix.changed_keys import LogRead, LogReader, VisibleTransactions, key_names, unnested
-from credix.core.contracts import load_source
-from credix.pgoutput import (
+from credix.clients.postgres.pgoutput import (
     Begin,
     Commit,
     Delete,
@@ -19,6 +18,7 @@ from credix.pgoutput import (
     Truncate,
     Update,
 )
+from credix.core.contracts import load_source
 
 RELATION = Relation(7, "oltp", "t", ("note", "id", "part"))
 EVERYTHING = VisibleTransactions.parse("1000:1000:")

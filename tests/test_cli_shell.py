@@ -16,7 +16,7 @@ from rich.console import Console
 from credix import cli, terminal
 from credix.cli import commands
 from credix.cli_shell import VARIABLE, next_command
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.core import errors
 from credix.core.jobs import all_jobs
 from credix.core.settings import PROJECT_DIR, Settings

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.addresses import history_address, page_address
 from credix.core.paths import paths_of
 from credix.page_server import build

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from credix.clients.postgres.pgoutput import lsn_number
 from credix.core.contracts import Source
 from credix.core.errors import SettingsError, TransientError
 from credix.core.source_sql import quote, quote_literal
-from credix.pgoutput import lsn_number
 from credix.state import Server, SourceState, Watermark
 
 # A transaction id is compared within half of its 32-bit circle.

@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from credix.core.contracts import Source
-from credix.core.source_sql import quote, quote_literal
-from credix.pgoutput import (
+from credix.clients.postgres.pgoutput import (
     Begin,
     Delete,
     Insert,
@@ -16,6 +14,8 @@ from credix.pgoutput import (
     Truncate,
     Update,
 )
+from credix.core.contracts import Source
+from credix.core.source_sql import quote, quote_literal
 
 XIDS = 1 << 32
 

@@ -102,10 +102,10 @@ def start_stack(
 
 def provision(settings: Settings) -> None:
     """Buckets, datasets and reference tables, as Terraform makes them on Google."""
+    from credix.clients.bigquery.warehouse import Warehouse
     from credix.clients.effects import Effects
-    from credix.clients.lake import Lake
-    from credix.clients.warehouse import Warehouse
-    from credix.steps.provision import provision_buckets, provision_warehouse
+    from credix.clients.gcs.lake import Lake
+    from credix.clients.provision import provision_buckets, provision_warehouse
 
     effects = Effects(settings.retry_seconds)
     provision_buckets(Lake(settings, effects))

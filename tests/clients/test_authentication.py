@@ -23,12 +23,12 @@ from dbt_common.context import set_invocation_context
 from google.auth import iam
 from google.auth.transport.requests import Request
 
-from credix.clients.channels import Channels
-from credix.clients.dbt import PROJECT
+from credix.clients.bigquery.table_reader import TableReader
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.dbt.project import PROJECT
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.table_reader import TableReader
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
+from credix.clients.notifications import Channels
 from credix.core.errors import CredixError, SettingsError, TransientError
 from credix.core.settings import Settings
 from credix.runs.doctor import check_dbt_account

@@ -7,9 +7,9 @@ import pytest
 from google.auth import exceptions as auth
 from google.auth.credentials import Credentials
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.core.errors import SettingsError, TransientError
 from credix.core.settings import Settings
 

@@ -20,13 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from credix.clients.download import download
+from credix.clients.bigquery.table_reader import TableReader
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.parquet_objects import open_dataset
+from credix.clients.gcs.lake import Lake
+from credix.clients.gcs.objects import download, open_dataset
 from credix.clients.state_store import StateStore
-from credix.clients.table_reader import TableReader
-from credix.clients.warehouse import Warehouse
 from credix.core.column_types import Column
 from credix.core.errors import CredixError, TransientError
 from credix.core.settings import Settings

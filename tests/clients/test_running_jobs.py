@@ -8,10 +8,10 @@ import pytest
 from google.api_core import exceptions as google
 from google.cloud import bigquery
 
+from credix.clients.bigquery.job_labels import JobLabels
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.job_labels import JobLabels
 from credix.clients.running_jobs import cancel_earlier_jobs, clients
-from credix.clients.warehouse import Warehouse
 from credix.core.settings import Settings
 from credix.leases import new_lease
 from credix.state import SourceState

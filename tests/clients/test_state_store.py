@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import ATTEMPTS, StateStore
 from credix.core.errors import BusyError, StateError
 from credix.core.settings import Settings

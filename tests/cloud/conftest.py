@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from google.auth.exceptions import GoogleAuthError
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
+from credix.clients.provision import LAYERS, provision_warehouse
 from credix.core.errors import CredixError
 from credix.core.settings import Settings, own_variables
-from credix.steps.provision import LAYERS, provision_warehouse
 from tests.cloud.target import IS_GOOGLE, SERVER_OF_NOBODY
 
 TIB = 1 << 40

@@ -14,11 +14,11 @@ from google.api_core import exceptions as google
 from google.cloud import bigquery
 
 from credix.canonical import bigquery_text
-from credix.clients.dbt import Dbt
+from credix.clients.bigquery.table_reader import TableReader
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.dbt.project import Dbt
 from credix.clients.effects import Effects
 from credix.clients.elementary import Elementary, find_packages
-from credix.clients.table_reader import TableReader
-from credix.clients.warehouse import Warehouse
 from credix.core.column_types import Column
 from credix.core.contracts import load_source
 from credix.core.errors import CostError, DataError

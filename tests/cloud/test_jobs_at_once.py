@@ -13,10 +13,10 @@ import pytest
 from google.api_core import exceptions as google
 from google.cloud import bigquery
 
+from credix.clients.bigquery.job_labels import JobLabels
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.job_labels import JobLabels
 from credix.clients.running_jobs import cancel_earlier_jobs
-from credix.clients.warehouse import Warehouse
 from credix.leases import new_lease
 from credix.state import SourceState
 from tests.cloud.target import only_google
@@ -91,7 +91,7 @@ def test_a_job_goes_on_when_its_process_is_killed(live_warehouse: Warehouse, tar
     code = (
         "import sys, time; from credix.core.settings import Settings; "
         "from credix.clients.effects import Effects; "
-        "from credix.clients.warehouse import Warehouse; "
+        "from credix.clients.bigquery.warehouse import Warehouse; "
         "job = Warehouse(Settings.load(), Effects())._client.query(sys.argv[1]); "
         "print(job.job_id, flush=True); time.sleep(600)"
     )

@@ -9,10 +9,10 @@ import pytest
 import requests
 from google.api_core import exceptions as google
 
-from credix.clients.download import download
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import CHUNK_BYTES, Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import CHUNK_BYTES, Lake
+from credix.clients.gcs.objects import download
 from credix.core.addresses import history_address
 from credix.core.errors import CredixError, SettingsError, StateError
 from credix.core.settings import Settings

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from credix.clients.dbt_call import call_dbt
+from credix.clients.dbt.call import call_dbt
 from credix.core.contracts import load_source, source_names
 from credix.core.settings import PROJECT_DIR
 

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 import yaml
 
-from credix.clients.dbt import Dbt
+from credix.clients.dbt.project import Dbt
 from credix.clients.effects import Effects
 from credix.core.settings import Settings
 

@@ -9,7 +9,7 @@ import msgpack
 import pytest
 import yaml
 
-from credix.clients.dbt import sources_of_gold
+from credix.clients.dbt.project import sources_of_gold
 from credix.core.contracts import load_source, source_names
 from tests.dbt.medallion import PROJECT, RUN_VALUES, Medallion
 from tests.dbt.rows import company, installment

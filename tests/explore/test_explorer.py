@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
 from credix.explore import Explorer, open_explorer, show

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from credix.clients.provision import LAYERS
 from credix.core.schedules import FILE
 from credix.core.settings import PROJECT_DIR, Settings
-from credix.steps.provision import LAYERS
 
 ROOT = PROJECT_DIR / "terraform"
 FILES = sorted(ROOT.rglob("*.tf"))

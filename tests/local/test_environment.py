@@ -10,7 +10,7 @@ import pytest
 
 from credix import cli, environment
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.errors import SettingsError, StackError
 from credix.core.settings import Settings
 from credix.local import stack
@@ -59,7 +59,7 @@ def test_a_start_that_could_not_make_everything_is_repeated(
         raise SettingsError("BigQuery is full.")
 
     with monkeypatch.context() as context:
-        context.setattr("credix.steps.provision.provision_warehouse", refuse)
+        context.setattr("credix.clients.provision.provision_warehouse", refuse)
         with pytest.raises(SettingsError, match="BigQuery is full"):
             environment.start_stack(None, print)
     assert not (local_folder / environment.PROVISIONED).exists()

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.clients.warehouse import Warehouse
 from credix.core.settings import Settings
 from credix.state import SourceState
 from tests.browser import CHROMIUM, WHY, browsing

@@ -11,16 +11,16 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
+from credix.clients.provision import provision_buckets, provision_warehouse
 from credix.core.settings import Settings
 from credix.local import stack
 from credix.local.cluster import choose_home
 from credix.local.files import remove
 from credix.local.postgres import PostgresServer
 from credix.local.process import choose_port
-from credix.steps.provision import provision_buckets, provision_warehouse
 from tests.oracle.crashes import tell_crashes
 from tests.oracle.deaths import LOG_PLACES, MOMENTS, PLACES, happens, survive
 from tests.oracle.machine import STEPS, check_history

@@ -12,11 +12,11 @@ from typing import Any
 
 from credix import leases
 from credix.capture import Snapshot
-from credix.clients import replication
-from credix.clients.dbt import Dbt
+from credix.clients.bigquery.job_labels import label_value
+from credix.clients.dbt.project import Dbt
 from credix.clients.effects import Effects
-from credix.clients.job_labels import label_value
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres import replication
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.contracts import CaptureMode
 from credix.core.errors import CredixError
 from credix.core.run_options import Orders

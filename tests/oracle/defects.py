@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from credix import capture, leases, state
-from credix.clients import dbt, postgres, running_jobs
+from credix.clients import running_jobs
+from credix.clients.dbt import project
+from credix.clients.postgres import connection
 from credix.core.paths import control_table
 from credix.steps import bronze, checkpoint, context, load
 
@@ -88,8 +90,8 @@ def archive_before_loading() -> None:
 
 
 def take_the_snapshot_without_a_lock() -> None:
-    begin = postgres.SourceConnection.begin
-    postgres.SourceConnection.begin = lambda self, _: begin(self, None)
+    begin = connection.SourceConnection.begin
+    connection.SourceConnection.begin = lambda self, _: begin(self, None)
 
 
 def overlook_new_partitions() -> None:
@@ -109,12 +111,12 @@ def be_quiet_without_looking_at_gold() -> None:
 def render_the_guard_before_the_statement() -> None:
     """Without the claim: it keeps a superseded run out before the guard does."""
     with_project({MERGE: [("max(reconciled_seq),", "GUARD,"), CLAIMED]})()
-    build = dbt.Dbt.build
-    macro = dbt.PROJECT / MERGE
+    build = project.Dbt.build
+    macro = project.PROJECT / MERGE
     template = macro.read_text("utf-8")
 
     def rendered(self: Any, effect: str, selectors: Any, values: Any) -> Any:
-        from credix.clients.warehouse import Warehouse
+        from credix.clients.bigquery.warehouse import Warehouse
 
         warehouse = Warehouse(self.settings, self.effects)
         name = control_table(selectors[0].removeprefix("bronze."))
@@ -126,7 +128,7 @@ def render_the_guard_before_the_statement() -> None:
         macro.write_text(template.replace("GUARD,", f"{guard},"), "utf-8")
         return build(self, effect, selectors, values)
 
-    dbt.Dbt.build = rendered
+    project.Dbt.build = rendered
 
 
 def merge_from_the_stable_table() -> None:
@@ -166,7 +168,7 @@ def with_project(changes: dict[str, list[tuple[str, str]]]) -> Plant:
 
         copy = Path(tempfile.mkdtemp(prefix="credix-defect-")) / "business_case"
         ignored = shutil.ignore_patterns("target", "logs")
-        shutil.copytree(dbt.PROJECT, copy, ignore=ignored)
+        shutil.copytree(project.PROJECT, copy, ignore=ignored)
         for name, replacements in changes.items():
             path = copy / name
             content = path.read_text("utf-8")
@@ -175,7 +177,7 @@ def with_project(changes: dict[str, list[tuple[str, str]]]) -> Plant:
                     raise LookupError(f"{name} has no {old!r} to replace")
                 content = content.replace(old, new)
             path.write_text(content, "utf-8")
-        dbt.PROJECT = copy
+        project.PROJECT = copy
 
     return use_copy
 

@@ -10,7 +10,7 @@ from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from typing import Any
 
-from credix.clients.dbt import Dbt
+from credix.clients.dbt.project import Dbt
 from credix.clients.effects import Effects
 from credix.core.settings import Settings
 from tests.oracle.child import Outcome, Stop, Task, prepare, serve

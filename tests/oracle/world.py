@@ -14,13 +14,13 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.replication import Replication
-from credix.clients.warehouse import Warehouse
+from credix.clients.postgres.replication import Replication
+from credix.clients.provision import provision_warehouse
 from credix.core.contracts import CaptureMode, load_source
 from credix.core.run_options import Orders
 from credix.core.settings import Settings
-from credix.steps.provision import provision_warehouse
 from tests.conftest import connected
 from tests.holds import Holds
 from tests.oracle.child import IN_FLIGHT, Outcome, Stop, Task

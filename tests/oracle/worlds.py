@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
+from credix.clients.provision import LAYERS
 from credix.core.settings import Settings
-from credix.steps.provision import LAYERS
 from tests.oracle.notebooks import NotebookRunners
 from tests.oracle.runners import Runners
 from tests.oracle.world import World

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from credix.cli import commands
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.errors import CredixError, SettingsError, SourceError
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.runs.add_source import TableColumn, Wish, build, contract_columns, draft_source

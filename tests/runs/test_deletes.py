@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.clients.warehouse import Warehouse
 from credix.core.errors import DataError, FenceError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings

@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from credix import environment
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.core.contracts import load_source
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings

@@ -12,10 +12,11 @@ from click.testing import CliRunner
 
 from credix.cli import commands
 from credix.cli_recovery import open_run
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.erasure_store import ErasureStore
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
+from credix.clients.provision import provision_warehouse
 from credix.core.contracts import load_source
 from credix.core.errors import FenceError, SettingsError
 from credix.core.settings import Settings
@@ -26,7 +27,6 @@ from credix.runs.reconcile import compare_source
 from credix.runs.replay import find_attempts, replay
 from credix.steps import transform
 from credix.steps.context import build_run, sandbox_settings
-from credix.steps.provision import provision_warehouse
 from tests.runs.test_from_landing import put, rows, take
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows

@@ -12,7 +12,7 @@ import nbformat
 import psutil
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
 from credix.runs.history_page import decode_day, read_days

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.core.errors import DataError, FenceError
 from credix.core.jobs import Job
 from credix.core.paths import paths_of

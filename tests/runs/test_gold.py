@@ -2,7 +2,7 @@
 
 import pytest
 
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.errors import DataError, FenceError, StepError
 from credix.core.freshness import seconds_between
 from credix.core.settings import Settings

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from credix.clients import dbt
-from credix.clients.dbt import sources_of_gold
+from credix.clients.dbt import project
+from credix.clients.dbt.project import sources_of_gold
 from credix.core.jobs import LAYERS, find_job
 from credix.core.settings import Settings
 from credix.runs import pipeline
@@ -82,7 +82,7 @@ def test_a_source_that_gold_reads_and_a_new_day_build_it(made: Settings) -> None
 def test_sources_are_read_where_silver_or_gold_name_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dbt, "PROJECT", tmp_path)
+    monkeypatch.setattr(project, "PROJECT", tmp_path)
     models = {
         "bronze/orders": "select 1",
         "bronze/companies": "select * from {{ ref('orders') }}",

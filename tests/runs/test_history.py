@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from credix.clients.replication import Replication, SlotStatus
+from credix.clients.postgres.replication import Replication, SlotStatus
 from credix.core.contracts import load_source
 from credix.core.settings import Settings
 from credix.runs.history import describe_slot

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.core.errors import BusyError, StateError
 from credix.core.settings import Settings

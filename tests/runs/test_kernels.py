@@ -14,7 +14,7 @@ import pytest
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.errors import StepError
 from credix.core.jobs import find_job, modules_of
 from credix.core.settings import Settings

@@ -4,7 +4,7 @@ from typing import Any
 
 from openlineage.client.serde import Serde
 
-from credix.clients.dbt import layer_of_models
+from credix.clients.dbt.project import layer_of_models
 from credix.core.settings import Settings
 from credix.runs.lineage import describe_lineage
 from tests.runs.manifests import manifest, source

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from credix import cli
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.core.jobs import NOTEBOOKS
 from credix.core.paths import paths_of
 from credix.core.settings import Settings

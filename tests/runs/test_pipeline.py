@@ -15,10 +15,10 @@ import pytest
 from docs.generator.effects import effects_in, effects_of
 from docs.generator.run_part import BEFORE, BEHIND, calls_of
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.clients.warehouse import Warehouse
 from credix.core.errors import (
     CredixError,
     FenceError,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.addresses import history_address
 from credix.core.errors import StateError
 from credix.core.paths import paths_of

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from credix import cli_recovery
 from credix.cli import commands
 from credix.cli_recovery import open_run
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.core.contracts import CaptureMode, load_source
 from credix.core.run_options import Orders
 from credix.core.settings import Settings

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.clients.warehouse import Warehouse
 from credix.core.contracts import load_source
 from credix.core.errors import BusyError, DataError
 from credix.core.settings import Settings

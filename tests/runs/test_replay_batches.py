@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.runs.replay_batches import PASSES, ArchivedAttempt, pass_sql, split
 
 HISTORIES = 2_000

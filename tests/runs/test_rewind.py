@@ -2,9 +2,9 @@
 
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
-from credix.clients.warehouse import Warehouse
 from credix.core.errors import BusyError, SettingsError
 from credix.core.run_options import Orders
 from credix.core.settings import Settings

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from credix import capture
-from credix.clients.postgres import SourceConnection
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.postgres.connection import SourceConnection
 from credix.core import source_sql
 from credix.core.settings import Settings
 from credix.steps import compare as step

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.core.errors import BusyError, SettingsError, StepError
 from credix.core.settings import Settings

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.errors import DataError, FenceError, StateError
 from credix.core.paths import hashed_table, stable_table
 from credix.core.settings import Settings

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from credix.clients.postgres import SourceConnection, translate
+from credix.clients.postgres.connection import SourceConnection, translate
 from credix.core.errors import DataError, SourceError, TransientError
 from credix.core.settings import Settings
 from credix.steps.inspect_source import check_columns, check_key, take_snapshot

@@ -8,7 +8,7 @@ import pytest
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.core.jobs import NOTEBOOKS
 from credix.core.settings import Settings

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.errors import DataError, StepError, TransientError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings

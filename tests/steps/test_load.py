@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.core.column_types import Column
 from credix.core.errors import (
     CostError,

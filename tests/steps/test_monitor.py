@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from credix.clients import dbt_results
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.dbt import results as dbt_results
 from credix.clients.elementary import find_packages
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.core.addresses import page_address
 from credix.core.errors import SettingsError
 from credix.core.paths import paths_of

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.contracts import load_source, source_names
 from credix.core.settings import Settings
 from credix.steps import portfolio

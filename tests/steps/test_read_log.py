@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from credix.clients.replication import Replication
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.postgres.pgoutput import lsn_number
+from credix.clients.postgres.replication import Replication
 from credix.core.contracts import load_source
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
 from credix.local.process import wait_until
-from credix.pgoutput import lsn_number
 from credix.runs.parse_watermark import parse_watermark
 from credix.state import Watermark
 from credix.steps import context, read_log

@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.core.addresses import page_address
 from credix.core.errors import SettingsError

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from credix.clients.lake import Lake
-from credix.clients.warehouse import Warehouse
+from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
 from credix.core.contracts import CaptureMode
 from credix.core.errors import CredixError, FenceError
 from credix.core.settings import Settings

@@ -1,6 +1,6 @@
 {#-
   The results of the pipeline's own builds into Elementary's tables, from the temp table that
-  CREDIX_DBT_RESULTS_TABLE names: one row per node and invocation, as lib/credix/clients/dbt_results.py
+  CREDIX_DBT_RESULTS_TABLE names: one row per node and invocation, as lib/credix/clients/dbt/results.py
   writes it. What is there already is not added again.
 -#}
 {%- macro record_results() -%}

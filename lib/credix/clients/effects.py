@@ -20,9 +20,9 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from credix.clients.bigquery_reasons import Fault, fault_of
+from credix.clients.bigquery.job_records import JobRecord, summarize
+from credix.clients.bigquery.reasons import Fault, fault_of
 from credix.clients.credentials import passes_by_itself
-from credix.clients.job_records import JobRecord, summarize
 from credix.core.errors import TransientError
 from credix.core.redaction import without_values
 

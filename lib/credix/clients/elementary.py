@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from credix.clients.dbt import PROJECT, Dbt
-from credix.clients.dbt_nodes import FAILED, DbtNode
+from credix.clients.dbt.nodes import FAILED, DbtNode
+from credix.clients.dbt.project import PROJECT, Dbt
 from credix.clients.effects import Effects
 from credix.core.errors import SettingsError, StepError
 from credix.core.redaction import without_values

@@ -2,7 +2,7 @@
 
 import secrets
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.errors import StateError
 from credix.core.paths import paths_of
 from credix.erasure import Erasure, read_erasure

@@ -11,10 +11,10 @@ from typing import Any
 
 from google.cloud import bigquery
 
-from credix.clients.bigquery_errors import translated
+from credix.clients.bigquery.errors import translated
+from credix.clients.bigquery.job_labels import is_of_earlier_attempt
 from credix.clients.credentials import dbt_credentials, google_credentials, open_session
 from credix.clients.effects import Effects
-from credix.clients.job_labels import is_of_earlier_attempt
 from credix.core.errors import CredixError
 from credix.core.settings import Settings
 from credix.state import FencedState

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.errors import StateError
 from credix.core.settings import Settings
 from credix.incidents import Incidents

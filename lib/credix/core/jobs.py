@@ -19,16 +19,16 @@ REPORT_STEP = "05_report"
 LAYERS = ["bronze", "silver", "gold"]
 # What the steps of a notebook import only when a cell comes to need it.
 IMPORTED_LATER = {
-    "01_extract": ("adbc_driver_postgresql.dbapi", "credix.clients.lake"),
-    "02_land": ("credix.clients.lake",),
-    "03_load": ("credix.clients.lake", "credix.clients.warehouse"),
+    "01_extract": ("adbc_driver_postgresql.dbapi", "credix.clients.gcs.lake"),
+    "02_land": ("credix.clients.gcs.lake",),
+    "03_load": ("credix.clients.gcs.lake", "credix.clients.bigquery.warehouse"),
     "04_transform": (
-        "credix.clients.warehouse",
+        "credix.clients.bigquery.warehouse",
         "dbt.cli.main",
         "dbt.adapters.bigquery",
-        "credix.clients.dbt",
+        "credix.clients.dbt.project",
     ),
-    "05_report": ("credix.clients.warehouse", "credix.clients.lake"),
+    "05_report": ("credix.clients.bigquery.warehouse", "credix.clients.gcs.lake"),
 }
 
 

@@ -8,10 +8,11 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from credix.clients.bigquery.table_reader import TableReader
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.table_reader import TableReader
-from credix.clients.warehouse import Warehouse
+from credix.clients.gcs.lake import Lake
+from credix.clients.provision import LAYERS
 from credix.core.contracts import Source, load_source, source_names
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
@@ -21,7 +22,6 @@ from credix.explore.masking import mask_frame, mask_table, masked_select, person
 from credix.runs.history import recent_runs
 from credix.steps.context import sandbox_settings
 from credix.steps.profile import connect
-from credix.steps.provision import LAYERS
 
 MOST_ROWS = 1_000_000
 MOST_KEYS = 10_000

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.dataset as ds
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.contracts import Source
 from credix.core.paths import paths_of
 
@@ -82,6 +82,6 @@ def as_frame(files: list[SourceFile]) -> pd.DataFrame:
 
 def as_dataset(lake: Lake, files: list[SourceFile], source: Source) -> ds.Dataset:
     """The rows of the files under the source's contract of today."""
-    from credix.clients.parquet_objects import open_dataset
+    from credix.clients.gcs.objects import open_dataset
 
     return open_dataset(lake, [file.blob for file in files], source.landing_schema)

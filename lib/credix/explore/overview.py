@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.settings import Settings
 from credix.runs.archive import read_manifests
 from credix.runs.history import source_statuses

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import TYPES, Column
 from credix.core.contracts import Source, build_source, source_names, technical_columns
 from credix.core.errors import SettingsError, SourceError

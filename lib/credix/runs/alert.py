@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from credix.clients.channels import Channels
+from credix.clients.notifications import Channels
 from credix.clients.state_store import StateStore
 from credix.core.addresses import run_address
 from credix.core.contracts import load_source

@@ -8,8 +8,8 @@ from typing import Any
 
 import google_crc32c
 
-from credix.clients import dbt_results
-from credix.clients.lake import Lake
+from credix.clients.dbt import results as dbt_results
+from credix.clients.gcs.lake import Lake
 from credix.core.errors import StateError
 from credix.core.paths import paths_of
 from credix.runs.pages import Pages

@@ -14,20 +14,20 @@ from typing import Any
 from google.auth.exceptions import GoogleAuthError
 
 from credix import environment
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.credentials import credentials_error, dbt_credentials, require_token
 from credix.clients.effects import Effects
 from credix.clients.elementary import find_packages
-from credix.clients.lake import Lake
-from credix.clients.postgres import SourceConnection
+from credix.clients.gcs.lake import Lake
+from credix.clients.postgres.connection import SourceConnection
+from credix.clients.provision import LAYERS
 from credix.clients.running_jobs import RunningJobs, clients
-from credix.clients.warehouse import Warehouse
 from credix.core.contracts import load_source, source_names
 from credix.core.errors import CredixError, SettingsError, SourceError, TransientError
 from credix.core.paths import reference_table
 from credix.core.settings import MEBIBYTE, PROJECT_DIR, Settings
 from credix.runs.lock_file import pinned_versions
 from credix.steps.inspect_source import check_columns, check_key, require_table
-from credix.steps.provision import LAYERS
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 SECONDS_OF_SKEW = 30

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from credix.clients.erasure_store import ErasureStore
+from credix.clients.provision import LAYERS
 from credix.core.errors import DataError, SettingsError
 from credix.core.paths import is_hashed_table, stable_table
 from credix.core.settings import Settings
@@ -26,7 +27,6 @@ from credix.steps.bronze import claim_and_merge
 from credix.steps.context import Run
 from credix.steps.deletes import query_keys
 from credix.steps.erase_files import delete_keys, find_files, rewrite_files
-from credix.steps.provision import LAYERS
 
 JOB = "erase"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.errors import SettingsError
 from credix.core.postgres_hash import key_hashes
 from credix.core.source_sql import any_sql, key_hash_sql, table_sql

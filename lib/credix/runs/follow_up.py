@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from credix.clients.dbt import layer_of_models
-from credix.clients.lineage import send_events
+from credix.clients.dbt.project import layer_of_models
+from credix.clients.openlineage import send_events
 from credix.clients.state_store import StateStore
 from credix.core.errors import CredixError
 from credix.core.interrupts import TerminatedError

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
-from credix.clients.replication import Replication
+from credix.clients.gcs.lake import Lake
+from credix.clients.postgres.replication import Replication
 from credix.clients.state_store import StateStore
-from credix.clients.warehouse import Warehouse
 from credix.core.addresses import run_address
 from credix.core.contracts import Source, load_source, source_names
 from credix.core.errors import CredixError

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from credix.clients.job_records import add_up
+from credix.clients.bigquery.job_records import add_up
 from credix.core.settings import PROJECT_DIR
 from credix.core.step_rows import describe_difference
 from credix.state import LastRun, RunStatus

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from credix.clients.dbt import sources_of_gold
+from credix.clients.dbt.project import sources_of_gold
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.clients.state_store import StateStore
 from credix.core.disk import disk_named, require_writable
 from credix.core.errors import CredixError, FenceError

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from credix.clients.effects import Effects
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
 from credix.core.addresses import history_address, runs_folder_address, shows_pages
 from credix.core.errors import StateError
 from credix.core.paths import paths_of

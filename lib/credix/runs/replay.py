@@ -11,7 +11,8 @@ from itertools import count
 from typing import Any
 
 from credix.clients.erasure_store import ErasureStore
-from credix.clients.lake import Lake
+from credix.clients.gcs.lake import Lake
+from credix.clients.provision import provision_warehouse
 from credix.core.contracts import Source
 from credix.core.errors import DataError
 from credix.core.paths import SHARED_CONTROL, control_table, hashed_table, paths_of
@@ -24,7 +25,6 @@ from credix.steps.bronze import build_dbt
 from credix.steps.context import Run
 from credix.steps.deletes import bronze_digest
 from credix.steps.erase_files import delete_keys, erased_hashes
-from credix.steps.provision import provision_warehouse
 
 JOB = "replay"
 

@@ -1,7 +1,7 @@
 """A watermark moved back by a person, and what the next run would then read."""
 
 from credix import capture
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.clients.state_store import StateStore
 from credix.core.contracts import Source
 from credix.core.errors import SettingsError

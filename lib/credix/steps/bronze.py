@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credix.clients.dbt import Dbt
-from credix.clients.dbt_nodes import DbtNode
-from credix.clients.job_labels import JobLabels
+from credix.clients.bigquery.job_labels import JobLabels
+from credix.clients.dbt.nodes import DbtNode
+from credix.clients.dbt.project import Dbt
 from credix.core.errors import DataError
 from credix.core.paths import control_table, hashed_table, paths_of
 from credix.state import Digest

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from credix.clients.dbt import Dbt, project_fingerprint
+from credix.clients.dbt.project import Dbt, project_fingerprint
 from credix.core.addresses import history_address, page_address
 from credix.core.errors import CredixError
 from credix.core.paths import paths_of

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from credix.clients.replication import Replication
+from credix.clients.postgres.pgoutput import lsn_number
+from credix.clients.postgres.replication import Replication
 from credix.core.paths import paths_of
 from credix.external_state import commit_external
-from credix.pgoutput import lsn_number
 from credix.state import Progress, Slices, SourceState
 from credix.steps.context import REREADS, Run
 from credix.steps.receive import archive_received

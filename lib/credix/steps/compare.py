@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import arrow_schema
 from credix.core.contracts import Source, technical_columns
 from credix.steps.context import Run

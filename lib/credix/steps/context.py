@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from credix.clients.bigquery.job_labels import JobLabels
 from credix.clients.effects import Effects
-from credix.clients.job_labels import JobLabels
 from credix.core.contracts import Source, load_source
 from credix.core.disk import disk_named
 from credix.core.errors import SettingsError, StepError
@@ -25,9 +25,9 @@ from credix.leases import is_abandoned, new_lease
 from credix.state import SourceState, Watermark
 
 if TYPE_CHECKING:
-    from credix.clients.lake import Lake
+    from credix.clients.bigquery.warehouse import Warehouse
+    from credix.clients.gcs.lake import Lake
     from credix.clients.state_store import StateStore
-    from credix.clients.warehouse import Warehouse
     from credix.steps.kernel_lease import KernelLease
 
 SANDBOX_PREFIX = "sandbox"
@@ -76,13 +76,13 @@ class Run:
 
     @cached_property
     def lake(self) -> "Lake":
-        from credix.clients.lake import Lake
+        from credix.clients.gcs.lake import Lake
 
         return Lake(self.settings, self.effects)
 
     @cached_property
     def warehouse(self) -> "Warehouse":
-        from credix.clients.warehouse import Warehouse
+        from credix.clients.bigquery.warehouse import Warehouse
 
         return Warehouse(self.settings, self.effects, lambda: self.labels)
 
@@ -291,7 +291,7 @@ def sandbox_settings(settings: Settings) -> Settings:
 
 def prepare_sandbox(run: Run) -> None:
     """The sandbox's own datasets and reference tables, as Terraform makes the real ones."""
-    from credix.steps.provision import provision_warehouse
+    from credix.clients.provision import provision_warehouse
 
     provision_warehouse(run.warehouse)
 

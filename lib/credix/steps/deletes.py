@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.errors import DataError
 from credix.core.source_sql import any_sql, key_hash_sql, table_sql
 from credix.digests import (

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from credix.capture import Predicate, Snapshot
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.errors import DataError
 from credix.core.progress import meter
 from credix.core.source_sql import any_sql, key_hash_sql, select_sql, versions_sql

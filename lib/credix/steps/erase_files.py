@@ -13,10 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from credix.clients.download import download
-from credix.clients.lake import Lake
-from credix.clients.parquet_objects import open_object
-from credix.clients.rewrite import overwrite, retained_until
+from credix.clients.gcs.lake import Lake
+from credix.clients.gcs.objects import download, open_object, overwrite, retained_until
 from credix.core.disk import disk_named
 from credix.core.errors import DataError, StateError
 from credix.core.paths import paths_of

@@ -9,7 +9,7 @@ import pandas as pd
 
 from credix import capture
 from credix.capture import Predicate, Snapshot
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.paths import paths_of
 from credix.core.source_sql import any_sql, key_hash_sql, select_sql, table_sql
 from credix.slices import add_slice, find_slices

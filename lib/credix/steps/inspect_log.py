@@ -4,7 +4,7 @@ To publish a table whose rows have no replica identity would make the applicatio
 and deletes fail, so this is asked before.
 """
 
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.contracts import Source
 from credix.core.errors import SourceError
 from credix.core.source_sql import quote, table_sql

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from credix.capture import Snapshot
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
+from credix.clients.postgres.pgoutput import lsn_number
 from credix.core.column_types import TYPES
 from credix.core.contracts import Source
 from credix.core.errors import SourceError, TransientError
 from credix.core.source_sql import quote, table_sql
 from credix.heap import HeapSize
-from credix.pgoutput import lsn_number
 from credix.state import Server
 
 # pg_class.relkind of tables and partitioned tables; xmin and locks mean nothing for the others.

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from credix.clients import dbt_results
-from credix.clients.dbt_nodes import FAILED, DbtNode
+from credix.clients.dbt import results
+from credix.clients.dbt.nodes import FAILED, DbtNode
 from credix.clients.elementary import PAGE_DAYS, Elementary, find_packages
 from credix.core.addresses import page_address
 from credix.core.errors import CredixError
@@ -97,8 +97,8 @@ def hand_over_results(run: Run) -> str:
     """Load the results that Elementary lacks into a temp table; its name, "" without any."""
     known = recorded_runs(run)
     found = result_files(run, known, first_day(known, datetime.now(UTC)))
-    tables = [dbt_results.as_table(lines, run_id, job_of(run_id)) for run_id, lines in found]
-    rows = dbt_results.concatenate(tables)
+    tables = [results.as_table(lines, run_id, job_of(run_id)) for run_id, lines in found]
+    rows = results.concatenate(tables)
     if not rows.num_rows:
         return ""
     name = results_table(run.run_id)
@@ -110,7 +110,7 @@ def hand_over_results(run: Run) -> str:
     job_id = f"{name}_{int(time.time())}"
     try:
         run.warehouse.load_parquet(
-            "monitor.load", [f"gs://{bucket}/{path}"], "temp", name, dbt_results.COLUMNS, job_id
+            "monitor.load", [f"gs://{bucket}/{path}"], "temp", name, results.COLUMNS, job_id
         )
     finally:
         run.lake.delete("monitor.delete", bucket, path)
@@ -156,7 +156,7 @@ def result_files(run: Run, known: set[str], since: datetime) -> Iterator[tuple[s
     new = [
         name
         for name in listed
-        if name.endswith(f"/{dbt_results.FILE}") and run_of(name) not in known | {run.run_id}
+        if name.endswith(f"/{results.FILE}") and run_of(name) not in known | {run.run_id}
     ]
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         contents = pool.map(lambda name: run.lake.read_bytes(bucket, name), new)
@@ -173,7 +173,7 @@ def run_of(path: str) -> str:
 
 def own_lines(folder: Path) -> list[str]:
     """The lines of a run's folder, slices included."""
-    files = sorted(folder.rglob(dbt_results.FILE))
+    files = sorted(folder.rglob(results.FILE))
     return [line for file in files for line in file.read_text("utf-8").splitlines()]
 
 

@@ -8,7 +8,7 @@ from threading import Lock
 
 import pyarrow as pa
 
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.progress import Meter
 from credix.core.settings import MEBIBYTE
 from credix.core.source_sql import select_sql

@@ -17,10 +17,10 @@ from credix.changed_keys import (
     key_names,
     unnested,
 )
-from credix.clients.postgres import SourceConnection
-from credix.clients.replication import Replication, SlotStatus
+from credix.clients.postgres.connection import SourceConnection
+from credix.clients.postgres.pgoutput import lsn_number, lsn_text
+from credix.clients.postgres.replication import Replication, SlotStatus
 from credix.core.contracts import Source
-from credix.pgoutput import lsn_number, lsn_text
 from credix.state import SourceState, Watermark
 from credix.steps.context import Run
 from credix.steps.inspect_log import key_types, require_log

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from credix.clients.download import download
+from credix.clients.gcs.objects import download
 from credix.core.disk import disk_named
 from credix.core.errors import DataError
 from credix.core.paths import paths_of

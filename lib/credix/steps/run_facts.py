@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from credix.clients.dbt import layer_of_models, sources_of_gold
+from credix.clients.dbt.project import layer_of_models, sources_of_gold
 from credix.core.contracts import load_source, source_names
 from credix.core.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
 from credix.core.schedules import late_bound

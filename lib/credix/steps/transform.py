@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 import pandas as pd
 
-from credix.clients.dbt import model_names, project_fingerprint, sources_of_gold
-from credix.clients.dbt_nodes import DbtNode
+from credix.clients.dbt.nodes import DbtNode
+from credix.clients.dbt.project import model_names, project_fingerprint, sources_of_gold
 from credix.clients.running_jobs import cancel_earlier_jobs
 from credix.core.contracts import load_source
 from credix.core.errors import DataError, FenceError, StepError

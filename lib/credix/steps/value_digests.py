@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from credix.canonical import bigquery_digest, postgres_digest
-from credix.clients.postgres import SourceConnection
+from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import Column
 from credix.core.contracts import Source
 from credix.core.source_sql import any_sql, key_hash_sql, quote, table_sql

@@ -1,0 +1,1 @@
+"""BigQuery: jobs, tables, errors, costs."""

@@ -1,0 +1,1 @@
+"""dbt, called in this process."""
