@@ -17,9 +17,9 @@ from bench.stage import INSTALLMENTS, WORK, clear_folder, connect_arguments
 from credix.core.jobs import IMPORTED_LATER
 from credix.core.settings import Settings
 from credix.core.source_sql import quote, table_sql
-from credix.state import SourceState
+from credix.state.run import build_run, write_text
+from credix.state.states import SourceState
 from credix.steps import cycle
-from credix.steps.context import build_run, write_text
 
 
 class Nothing(io.RawIOBase):

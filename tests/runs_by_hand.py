@@ -9,22 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credix.clients import running_jobs
 from credix.core.contracts import CaptureMode, source_names
 from credix.core.run_options import Orders
 from credix.core.settings import Settings
-from credix.leases import new_lease
-from credix.state import GoldState, Lease, SourceState
+from credix.state import running_jobs
+from credix.state.leases import new_lease
+from credix.state.run import Run, build_run, describe, new_run_id, write_json, write_text
+from credix.state.states import GoldState, Lease, SourceState
 from credix.steps import transform as transform_step
 from credix.steps.checkpoint import commit_watermark
-from credix.steps.context import (
-    Run,
-    build_run,
-    describe,
-    new_run_id,
-    write_json,
-    write_text,
-)
 from credix.steps.cycle import extract, land, load, open_behind
 
 BUSINESS_DATE = "2024-03-01"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credix.digests import Buckets, choose_number, is_explained, unexplained_buckets
-from credix.state import Digest
+from credix.state.states import Digest
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 

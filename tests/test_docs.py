@@ -19,8 +19,8 @@ from credix.cli_help import EXIT_CODES
 from credix.core import errors
 from credix.core.jobs import all_jobs
 from credix.core.settings import PROJECT_DIR, Settings
-from credix.incidents import Kind
-from credix.state import FencedState, GoldState, SourceState
+from credix.state.incidents import Kind
+from credix.state.states import FencedState, GoldState, SourceState
 
 README = PROJECT_DIR / "README.md"
 # JupyterLab keeps copies in hidden folders.

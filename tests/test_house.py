@@ -167,7 +167,7 @@ class TestModules:
     def test_importing_the_ground_is_quick_and_has_no_effect(self) -> None:
         """Neither Google's libraries nor dbt nor the servers are needed to read settings."""
         code = (
-            "import sys, credix.core.settings, credix.core.contracts, credix.state\n"
+            "import sys, credix.core.settings, credix.core.contracts, credix.state.states\n"
             "heavy = ('google.cloud.', 'dbt', 'bqemulator', 'psycopg2')\n"
             "print([name for name in sys.modules if name.startswith(heavy)])"
         )

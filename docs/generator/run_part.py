@@ -71,10 +71,10 @@ def own_effects(step: str) -> list[str]:
     What a notebook opened by hand does about its lease, the run does around all notebooks.
     """
     elsewhere = {
-        "01_extract": effects_of(["credix.steps.context.open_own_run"]),
+        "01_extract": effects_of(["credix.state.run.open_own_run"]),
         GOLD_STEP: [*repair(), *gold()],
     }
-    left_out = [*elsewhere.get(step, []), *effects_of(["credix.steps.context.lease_of"])]
+    left_out = [*elsewhere.get(step, []), *effects_of(["credix.state.run.lease_of"])]
     return [name for name in in_order_of_cells(step) if name not in left_out]
 
 

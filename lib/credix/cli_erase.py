@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from credix.core.settings import Settings
     from credix.erasure import Erasure, Matcher
     from credix.runs.find_traces import Traces
-    from credix.steps.context import Run
+    from credix.state.run import Run
 
 PLACES = ("keys", "in the source", "live in bronze", "deleted in bronze", "files", "retained")
 

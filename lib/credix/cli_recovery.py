@@ -17,7 +17,7 @@ from credix.json_log import reporter_for
 if TYPE_CHECKING:
     from credix.core.run_options import Orders
     from credix.core.settings import Settings
-    from credix.steps.context import Run
+    from credix.state.run import Run
 
 DAY = click.DateTime(["%Y-%m-%d"])
 SOURCE = click.option(
@@ -238,7 +238,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
 
 def open_run(settings: "Settings", source: str, job: str) -> "Run":
     """A run that holds no source: it looks, or merges what is merged already."""
-    from credix.steps.context import build_run, new_run_id
+    from credix.state.run import build_run, new_run_id
 
     load_source(source)
     run_id = new_run_id(job)

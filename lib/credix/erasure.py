@@ -17,7 +17,7 @@ from credix.core.contracts import Source
 from credix.core.errors import SettingsError, StateError
 from credix.core.postgres_hash import key_text
 from credix.parts import convert
-from credix.state import Value
+from credix.state.states import Value
 
 ErasureStatus = Literal["begun", "pending", "done"]
 

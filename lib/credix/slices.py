@@ -8,7 +8,7 @@ meanwhile; a row that nobody wrote to stays in its block as long as no relation 
 from credix.capture import XID_HORIZON, Predicate, Snapshot, is_before
 from credix.core.contracts import Source
 from credix.core.run_options import Orders
-from credix.state import Progress, Slices, SourceState
+from credix.state.states import Progress, Slices, SourceState
 
 
 def find_slices(

@@ -25,11 +25,11 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.clients.gcs.objects import download, open_dataset
-from credix.clients.state_store import StateStore
 from credix.core.column_types import Column
 from credix.core.errors import CredixError, TransientError
 from credix.core.settings import Settings
-from credix.incidents import Incident, Incidents
+from credix.state.incidents import Incident, Incidents
+from credix.state.store import StateStore
 from tests.faults import FAULTS, REFUSALS, SLOW, FaultyServer, faulty_server
 from tests.faults_grpc import FaultyChannel, faulty_channel
 

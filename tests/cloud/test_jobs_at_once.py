@@ -16,9 +16,9 @@ from google.cloud import bigquery
 from credix.clients.bigquery.job_labels import JobLabels
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.running_jobs import cancel_earlier_jobs
-from credix.leases import new_lease
-from credix.state import SourceState
+from credix.state.leases import new_lease
+from credix.state.running_jobs import cancel_earlier_jobs
+from credix.state.states import SourceState
 from tests.cloud.target import only_google
 
 SLOW = (

@@ -11,7 +11,7 @@ from credix.core.errors import DiskError
 from credix.core.jobs import find_job
 from credix.core.settings import Settings
 from credix.runs.pipeline import Pipeline, Request
-from credix.steps.context import write_text
+from credix.state.run import write_text
 from tests.runs.test_pipeline import Silent
 
 FOLDER = Path("/runs/one")

@@ -8,12 +8,12 @@ import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.jobs import NOTEBOOKS
 from credix.core.paths import paths_of
 from credix.core.settings import PROJECT_DIR, Settings
-from credix.state import SourceState
-from credix.steps.context import sandbox_settings
+from credix.state.run import sandbox_settings
+from credix.state.states import SourceState
+from credix.state.store import StateStore
 from tests.tables import Table
 
 

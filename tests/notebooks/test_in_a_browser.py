@@ -15,9 +15,9 @@ import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.settings import Settings
-from credix.state import SourceState
+from credix.state.states import SourceState
+from credix.state.store import StateStore
 from tests.browser import CHROMIUM, WHY, browsing
 from tests.project_copy import copy_project, variables_for
 from tests.tables import Table

@@ -10,7 +10,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from credix import leases
 from credix.capture import Snapshot
 from credix.clients.bigquery.job_labels import label_value
 from credix.clients.dbt.project import Dbt
@@ -22,8 +21,10 @@ from credix.core.errors import CredixError
 from credix.core.run_options import Orders
 from credix.core.settings import Settings
 from credix.core.source_sql import quote, table_sql
-from credix.steps import context, transform
+from credix.state import leases
+from credix.state import run as context
 from credix.steps import extract as extracting
+from credix.steps import transform
 from tests.conftest import connected
 from tests.holds import Holds
 from tests.oracle import defects

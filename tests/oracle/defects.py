@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from credix import capture, leases, state
-from credix.clients import running_jobs
+from credix import capture
 from credix.clients.dbt import project
 from credix.clients.postgres import connection
 from credix.core.paths import control_table
-from credix.steps import bronze, checkpoint, context, load
+from credix.state import leases, running_jobs, states
+from credix.state import run as context
+from credix.steps import bronze, checkpoint, load
 
 Plant = Callable[[], None]
 # What a defect does between loading and merging; nothing unless one is planted.
@@ -35,15 +36,15 @@ def read_strictly_behind_the_cursor() -> None:
 
 
 def take_the_number_from_the_committed_state() -> None:
-    raise_fence = state.SourceState.raise_fence
+    raise_fence = states.SourceState.raise_fence
 
     def with_committed(self: Any, lease: Any, now: Any, is_dead: Any) -> Any:
         raised = raise_fence(self, lease, now, is_dead)
-        if isinstance(self, state.SourceState):
+        if isinstance(self, states.SourceState):
             return raised.model_copy(update={"attempt": self.committed_seq + 1})
         return raised
 
-    state.SourceState.raise_fence = with_committed
+    states.SourceState.raise_fence = with_committed
 
 
 def commit_before_the_merge() -> None:
@@ -58,7 +59,7 @@ def count_due_dates_into_the_cursor() -> None:
 
     def greatest(_: Any, previous: Any, snapshot: Any, reached: Any, *__: Any) -> Any:
         cursor = reached.isoformat() if reached else previous.cursor if previous else None
-        return state.Watermark(cursor=cursor, snapshot_at=snapshot.taken_at.isoformat())
+        return states.Watermark(cursor=cursor, snapshot_at=snapshot.taken_at.isoformat())
 
     with_due_date = capture.cursor_sql
     capture.cursor_sql = lambda source: with_due_date(
@@ -105,7 +106,7 @@ def overlook_new_partitions() -> None:
 
 
 def be_quiet_without_looking_at_gold() -> None:
-    state.GoldState.is_current = lambda *_: True
+    states.GoldState.is_current = lambda *_: True
 
 
 def render_the_guard_before_the_statement() -> None:

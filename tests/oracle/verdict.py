@@ -8,9 +8,9 @@ from typing import Any
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
+from credix.state.store import StateStore
 from tests.oracle.source import SourceTable
 
 

@@ -9,12 +9,12 @@ from pydantic import SecretStr
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.errors import CredixError, TransientError
 from credix.core.settings import Settings
-from credix.incidents import Findings
 from credix.runs.alert import alert, find, find_monitored, tell
-from credix.state import Watermark
+from credix.state.incidents import Findings
+from credix.state.states import Watermark
+from credix.state.store import StateStore
 from tests.receiver import Receiver
 from tests.runs.manifests import manifest
 from tests.runs.test_pipeline import Silent, run, run_with

@@ -7,7 +7,7 @@ import pytest
 
 from credix.core.settings import Settings
 from credix.runs.clear_parts import clear_parts, clear_superseded
-from credix.steps.context import build_run, describe, write_json
+from credix.state.run import build_run, describe, write_json
 
 
 def test_all_parts_of_the_source_go_and_everything_else_stays(tmp_path: Path) -> None:

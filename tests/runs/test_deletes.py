@@ -7,10 +7,10 @@ import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.errors import DataError, FenceError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
+from credix.state.store import StateStore
 from credix.steps import transform
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze

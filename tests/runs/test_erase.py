@@ -25,8 +25,8 @@ from credix.runs.erase import carry_out, unfinished
 from credix.runs.erase import erase as erase_keys
 from credix.runs.reconcile import compare_source
 from credix.runs.replay import find_attempts, replay
+from credix.state.run import build_run, sandbox_settings
 from credix.steps import transform
-from credix.steps.context import build_run, sandbox_settings
 from tests.runs.test_from_landing import put, rows, take
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows
@@ -330,7 +330,7 @@ def test_where_no_deletes_are_captured_a_row_goes_and_one_that_has_come_back_sta
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     without = replace(load_source(SOURCE), captures_deletes=False)
-    monkeypatch.setattr("credix.steps.context.load_source", lambda _: without)
+    monkeypatch.setattr("credix.state.run.load_source", lambda _: without)
     table = tables[SOURCE]
     for key in (PERSON, OTHER):
         table.insert(asset_id=key)

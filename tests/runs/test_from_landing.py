@@ -19,8 +19,8 @@ from credix.core.run_options import Orders
 from credix.core.settings import Settings
 from credix.runs.pipeline import Pipeline, Request
 from credix.runs.replay import find_attempts, replay
+from credix.state.run import Run
 from credix.steps import receive
-from credix.steps.context import Run
 from tests.runs.test_pipeline import Silent
 from tests.runs_by_hand import begin, carry, carry_run, extract
 from tests.tables import INSTALLMENT, Table, bronze_rows, query_bronze

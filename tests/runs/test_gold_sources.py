@@ -12,8 +12,8 @@ from credix.core.jobs import LAYERS, find_job
 from credix.core.settings import Settings
 from credix.runs import pipeline
 from credix.runs.pipeline import Pipeline, Request
-from credix.state import SourceState
-from credix.steps.context import Run
+from credix.state.run import Run
+from credix.state.states import SourceState
 from tests.runs.test_pipeline import Silent
 
 DAY = "2026-03-31"

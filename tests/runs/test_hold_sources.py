@@ -7,12 +7,12 @@ from contextlib import contextmanager
 import pytest
 
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.errors import BusyError, StateError
 from credix.core.settings import Settings
 from credix.runs.hold_sources import hold_sources
 from credix.runs.manifest import Manifest
-from credix.state import Lease, SourceState
+from credix.state.states import Lease, SourceState
+from credix.state.store import StateStore
 
 BOTH = ("cnpj_ws", "installments")
 SECONDS = 30
@@ -23,7 +23,7 @@ def instances(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Cloud Run: runs of one host name of which none can judge another."""
     monkeypatch.setattr("socket.gethostname", lambda: "localhost")
     monkeypatch.setattr("credix.runs.hold_sources.is_abandoned", lambda _: False)
-    monkeypatch.setattr("credix.steps.lease_keeper.POLL_SECONDS", 0.02)
+    monkeypatch.setattr("credix.state.lease_keeper.POLL_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from docs.generator.run_part import BEFORE, BEHIND, calls_of
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.errors import (
     CredixError,
     FenceError,
@@ -33,6 +32,7 @@ from credix.core.paths import paths_of
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.runs.archive import archive_run
 from credix.runs.pipeline import Pipeline, Request
+from credix.state.store import StateStore
 from tests.runs_by_hand import carry, carry_all
 from tests.tables import Table, bronze_rows
 

@@ -7,15 +7,15 @@ import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.contracts import load_source
 from credix.core.errors import BusyError, DataError
 from credix.core.settings import Settings
 from credix.runs.replay import find_attempts, replay, under_one_contract
 from credix.runs.replay_batches import ArchivedAttempt
-from credix.state import Lease
+from credix.state.run import Run
+from credix.state.states import Lease
+from credix.state.store import StateStore
 from credix.steps import transform
-from credix.steps.context import Run
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze
 

@@ -4,12 +4,12 @@ import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.errors import BusyError, SettingsError
 from credix.core.run_options import Orders
 from credix.core.settings import Settings
 from credix.runs.rewind import count_reread, rewind
-from credix.state import Watermark
+from credix.state.states import Watermark
+from credix.state.store import StateStore
 from credix.steps.cycle import extract
 from tests.runs_by_hand import begin, carry
 from tests.tables import Table, bronze_rows, write_bronze
@@ -50,7 +50,7 @@ class TestRewind:
         self, settings: Settings, lake: Lake, installments: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         begin(settings, "installments")
-        monkeypatch.setattr("credix.leases.is_abandoned", lambda _: False)
+        monkeypatch.setattr("credix.state.leases.is_abandoned", lambda _: False)
         with pytest.raises(BusyError, match="works on installments"):
             rewind(StateStore(settings, lake), installments.source, None)
 

@@ -24,7 +24,7 @@ from credix.core.errors import (
     TransientError,
 )
 from credix.core.settings import Settings
-from credix.state import SourceState
+from credix.state.states import SourceState
 from credix.steps import land as land_step
 from tests.conftest import connected
 from tests.roles import ordinary_role

@@ -14,8 +14,8 @@ from credix.core.errors import DataError, StepError, TransientError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
 from credix.parts import Part
+from credix.state.run import Run
 from credix.steps import land as step
-from credix.steps.context import Run
 from credix.steps.ship import Shipper
 from tests.runs_by_hand import begin, commit, extract, land
 from tests.tables import Table

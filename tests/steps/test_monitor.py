@@ -17,7 +17,7 @@ from credix.core.errors import SettingsError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
 from credix.runs.alert import find_monitored
-from credix.steps.context import Run
+from credix.state.run import Run
 from credix.steps.monitor import first_day, result_files
 from tests.browser import CHROMIUM, WIDTHS, browsing, shown
 from tests.elementary import FOLDER, IS_HERE, WHY

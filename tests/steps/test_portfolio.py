@@ -10,8 +10,8 @@ import pytest
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.contracts import load_source, source_names
 from credix.core.settings import Settings
+from credix.state.run import Run, build_run
 from credix.steps import portfolio
-from credix.steps.context import Run, build_run
 from tests.runs.test_pipeline import run
 from tests.runs_by_hand import carry_all
 from tests.steps.test_report import shown

@@ -15,9 +15,10 @@ from credix.core.errors import SettingsError
 from credix.core.settings import Settings
 from credix.local.process import wait_until
 from credix.runs.parse_watermark import parse_watermark
-from credix.state import Watermark
-from credix.steps import context, read_log
-from credix.steps.context import Run, build_run
+from credix.state import run as context
+from credix.state.run import Run, build_run
+from credix.state.states import Watermark
+from credix.steps import read_log
 from tests.conftest import connected
 from tests.own_server import change, insert_and_wait, make_table
 from tests.runs_by_hand import begin, carry, extract, keys_of, read_changes, rows_of

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.addresses import page_address
 from credix.core.errors import SettingsError
 from credix.core.paths import paths_of
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.runs.history import source_statuses
-from credix.state import SourceState
+from credix.state.states import SourceState
+from credix.state.store import StateStore
 from credix.steps.earlier import choose_earlier
 from credix.steps.portfolio import derive, mask
 from credix.steps.report import compare_figures, compare_tiers

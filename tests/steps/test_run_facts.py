@@ -10,8 +10,8 @@ import pytest
 from credix.core.freshness import Reach
 from credix.core.settings import Settings
 from credix.runs.manifest import Manifest
-from credix.state import GoldState, SourceState
-from credix.steps.context import Run, build_run, write_json
+from credix.state.run import Run, build_run, write_json
+from credix.state.states import GoldState, SourceState
 from credix.steps.facts import SourceFacts
 from credix.steps.run_facts import describe_source, run_figures
 from credix.steps.trust import CARE, NO, YES, Verdict, judge

@@ -13,8 +13,8 @@ from credix.clients.gcs.lake import Lake
 from credix.core.contracts import CaptureMode
 from credix.core.errors import CredixError, FenceError
 from credix.core.settings import Settings
+from credix.state.run import Run
 from credix.steps import read_heap
-from credix.steps.context import Run
 from tests.runs_by_hand import (
     begin,
     carry,

@@ -6,14 +6,14 @@ from functools import partial
 from typing import Any
 
 from credix.clients.notifications import Channels
-from credix.clients.state_store import StateStore
 from credix.core.addresses import run_address
 from credix.core.contracts import load_source
 from credix.core.freshness import in_words, seconds_between
 from credix.core.schedules import late_bound
 from credix.core.settings import Settings
-from credix.incidents import Findings, Incident, Incidents, Kind
-from credix.state import SourceState
+from credix.state.incidents import Findings, Incident, Incidents, Kind
+from credix.state.states import SourceState
+from credix.state.store import StateStore
 
 MONITOR_FAILED = {"error", "fail", "runtime error"}
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from credix.core.settings import Settings
-from credix.steps.context import REREADS, describe_state
+from credix.state.run import REREADS, describe_state
 
 
 def clear_parts(folder: Path, source: str) -> None:

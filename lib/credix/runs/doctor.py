@@ -21,12 +21,12 @@ from credix.clients.elementary import find_packages
 from credix.clients.gcs.lake import Lake
 from credix.clients.postgres.connection import SourceConnection
 from credix.clients.provision import LAYERS
-from credix.clients.running_jobs import RunningJobs, clients
 from credix.core.contracts import load_source, source_names
 from credix.core.errors import CredixError, SettingsError, SourceError, TransientError
 from credix.core.paths import reference_table
 from credix.core.settings import MEBIBYTE, PROJECT_DIR, Settings
 from credix.runs.lock_file import pinned_versions
+from credix.state.running_jobs import RunningJobs, clients
 from credix.steps.inspect_source import check_columns, check_key, require_table
 
 OLDEST, NEWEST = (3, 11), (3, 13)

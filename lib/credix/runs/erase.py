@@ -21,10 +21,10 @@ from credix.erasure import REFERENCES, Erasure, Matcher, match_keys
 from credix.runs.clear_parts import clear_parts
 from credix.runs.find_traces import find_rows, prefixes_of, require_carried, require_gone
 from credix.runs.held_run import held_alone
-from credix.state import GoldState
+from credix.state.run import Run
+from credix.state.states import GoldState
 from credix.steps import transform
 from credix.steps.bronze import claim_and_merge
-from credix.steps.context import Run
 from credix.steps.deletes import query_keys
 from credix.steps.erase_files import delete_keys, find_files, rewrite_files
 

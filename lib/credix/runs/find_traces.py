@@ -9,7 +9,7 @@ from credix.core.errors import SettingsError
 from credix.core.postgres_hash import key_hashes
 from credix.core.source_sql import any_sql, key_hash_sql, table_sql
 from credix.erasure import Matcher
-from credix.steps.context import Run, sandbox_settings
+from credix.state.run import Run, sandbox_settings
 from credix.steps.deletes import has_bronze
 from credix.steps.erase_files import HoldingFile, find_files
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from credix.clients.dbt.project import layer_of_models
 from credix.clients.openlineage import send_events
-from credix.clients.state_store import StateStore
 from credix.core.errors import CredixError
 from credix.core.interrupts import TerminatedError
 from credix.runs.alert import alert
 from credix.runs.lineage import describe_lineage
 from credix.runs.publish import publish_history
+from credix.state.store import StateStore
 
 
 def follow_up(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from credix.core.settings import Settings
 from credix.runs.hold_sources import hold_sources
 from credix.runs.manifest import Manifest
-from credix.steps.context import Run, build_run, new_run_id, today
+from credix.state.run import Run, build_run, new_run_id, today
 
 
 @contextmanager

@@ -7,13 +7,13 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.clients.postgres.replication import Replication
-from credix.clients.state_store import StateStore
 from credix.core.addresses import run_address
 from credix.core.contracts import Source, load_source, source_names
 from credix.core.errors import CredixError
 from credix.core.freshness import complete_up_to, seconds_between
 from credix.core.settings import MEBIBYTE, Settings
 from credix.runs.archive import read_manifests
+from credix.state.store import StateStore
 
 SLOT_WARNING = "WARNING:"
 

@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from credix.clients.running_jobs import cancel_earlier_jobs
-from credix.clients.state_store import StateStore
 from credix.core.contracts import load_source
 from credix.core.errors import CredixError
-from credix.leases import is_abandoned, new_lease
 from credix.runs.clear_parts import clear_superseded
 from credix.runs.manifest import Manifest
-from credix.state import SourceState
-from credix.steps.lease_keeper import LeaseKeeper, wait_while_busy
+from credix.state.lease_keeper import LeaseKeeper, wait_while_busy
+from credix.state.leases import is_abandoned, new_lease
+from credix.state.running_jobs import cancel_earlier_jobs
+from credix.state.states import SourceState
+from credix.state.store import StateStore
 
 
 def say_nothing(_: str) -> None:

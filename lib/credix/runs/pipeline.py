@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from credix.clients.dbt.project import sources_of_gold
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.disk import disk_named, require_writable
 from credix.core.errors import CredixError, FenceError
 from credix.core.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
@@ -28,9 +27,7 @@ from credix.runs.manifest import Manifest
 from credix.runs.notebook import NotebookJob
 from credix.runs.pages import Pages
 from credix.runs.results import describe_error, read_journal, read_result, summarize_error
-from credix.state import RunStatus, SourceState, Watermark
-from credix.steps.checkpoint import commit_watermark
-from credix.steps.context import (
+from credix.state.run import (
     JOURNAL,
     Run,
     build_run,
@@ -40,6 +37,9 @@ from credix.steps.context import (
     write_json,
     write_text,
 )
+from credix.state.states import RunStatus, SourceState, Watermark
+from credix.state.store import StateStore
+from credix.steps.checkpoint import commit_watermark
 
 
 class Reporter(notebooks.Reporter, Protocol):

@@ -1,10 +1,10 @@
 """Every value of the source against bronze, as a person asks for it between runs."""
 
 from credix.capture import require_caught_up
-from credix.leases import require_idle
+from credix.state.leases import require_idle
+from credix.state.run import Run
 from credix.steps import extract, inspect_source
 from credix.steps.compare import Comparison
-from credix.steps.context import Run
 
 
 def compare_source(run: Run) -> Comparison:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from credix.core.errors import SettingsError
 from credix.core.postgres_hash import key_hashes
 from credix.erasure import REFERENCES
-from credix.steps.context import Run
+from credix.state.run import Run
 from credix.steps.deletes import has_bronze
 from credix.steps.erase_files import keys_naming
 

@@ -20,9 +20,9 @@ from credix.core.settings import Settings
 from credix.erasure import Erasure, Matcher
 from credix.runs.held_run import held_alone
 from credix.runs.replay_batches import PASSES, ArchivedAttempt, pass_sql, split
-from credix.state import Digest, GoldState
+from credix.state.run import Run
+from credix.state.states import Digest, GoldState
 from credix.steps.bronze import build_dbt
-from credix.steps.context import Run
 from credix.steps.deletes import bronze_digest
 from credix.steps.erase_files import delete_keys, erased_hashes
 

@@ -2,13 +2,13 @@
 
 from credix import capture
 from credix.clients.postgres.connection import SourceConnection
-from credix.clients.state_store import StateStore
 from credix.core.contracts import Source
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
 from credix.core.source_sql import table_sql
-from credix.leases import require_idle
-from credix.state import SourceState, Watermark
+from credix.state.leases import require_idle
+from credix.state.states import SourceState, Watermark
+from credix.state.store import StateStore
 
 
 def require_earlier(source: Source, state: SourceState, watermark: Watermark | None) -> None:

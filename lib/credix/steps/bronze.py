@@ -10,11 +10,11 @@ from credix.clients.dbt.nodes import DbtNode
 from credix.clients.dbt.project import Dbt
 from credix.core.errors import DataError
 from credix.core.paths import control_table, hashed_table, paths_of
-from credix.state import Digest
+from credix.state.fencing import fenced, require_fence
+from credix.state.run import Run
+from credix.state.states import Digest
 from credix.steps import cycle
-from credix.steps.context import Run
 from credix.steps.deletes import bronze_digest
-from credix.steps.fenced import fenced, require_fence
 
 
 @fenced

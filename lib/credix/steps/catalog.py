@@ -10,7 +10,7 @@ from credix.core.errors import CredixError
 from credix.core.paths import paths_of
 from credix.core.redaction import without_values
 from credix.report_page import seal_catalog
-from credix.steps.context import Run
+from credix.state.run import Run
 
 
 def publish_catalog(run: Run) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from typing import Any
 from credix.clients.postgres.pgoutput import lsn_number
 from credix.clients.postgres.replication import Replication
 from credix.core.paths import paths_of
-from credix.external_state import commit_external
-from credix.state import Progress, Slices, SourceState
-from credix.steps.context import REREADS, Run
+from credix.state.run import REREADS, Run
+from credix.state.states import Progress, Slices, SourceState, commit_external
 from credix.steps.receive import archive_received
 
 

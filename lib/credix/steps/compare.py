@@ -13,7 +13,7 @@ import pyarrow as pa
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import arrow_schema
 from credix.core.contracts import Source, technical_columns
-from credix.steps.context import Run
+from credix.state.run import Run
 from credix.steps.value_digests import (
     count_rows,
     key_columns,

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from credix.slices import after_slices
+from credix.state.run import Run, describe, write_json, write_text
 from credix.steps import extract as extracting
 from credix.steps import land as landing
 from credix.steps import load as loading
 from credix.steps import receive as receiving
 from credix.steps import receive_delta
-from credix.steps.context import Run, describe, write_json, write_text
 
 
 def extract(run: Run) -> dict[str, Any]:

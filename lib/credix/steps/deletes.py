@@ -24,8 +24,8 @@ from credix.digests import (
     unexplained_buckets,
 )
 from credix.parts import Part
-from credix.state import Digest, SourceState
-from credix.steps.context import Run
+from credix.state.run import Run
+from credix.state.states import Digest, SourceState
 
 # So many buckets are compared key by key at a time: some hundred thousand keys in memory.
 BUCKETS_AT_A_TIME = 4096

@@ -17,11 +17,11 @@ from credix.core.source_sql import any_sql, key_hash_sql, select_sql, versions_s
 from credix.digests import Buckets, choose_number
 from credix.heap import HeapRange
 from credix.parts import Part, PartWriter, drop_known, tombstones, versions_of
-from credix.state import Digest, Slices, SourceState, Watermark
+from credix.state.fencing import fenced
+from credix.state.run import REREADS, Run
+from credix.state.states import Digest, Slices, SourceState, Watermark
 from credix.steps import deletes, inspect_source
 from credix.steps.compare import Comparison
-from credix.steps.context import REREADS, Run
-from credix.steps.fenced import fenced
 from credix.steps.read_heap import Tap, read_heap
 from credix.steps.ship import Shipper
 from credix.steps.versions import NOTHING, add_versions, known_versions, write_versions

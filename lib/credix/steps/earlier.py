@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from credix.core.paths import paths_of
-from credix.steps.context import Run
+from credix.state.run import Run
 
 ATTEMPTS = 5
 

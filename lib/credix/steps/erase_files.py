@@ -21,7 +21,7 @@ from credix.core.paths import paths_of
 from credix.erasure import Erasure, Matcher, Retained
 from credix.external import WRITTEN_AT
 from credix.parts import describe_part
-from credix.steps.context import Run
+from credix.state.run import Run
 
 READERS = 8
 # A statement of BigQuery has a megabyte at most.

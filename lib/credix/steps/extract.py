@@ -13,14 +13,14 @@ from credix.clients.postgres.connection import SourceConnection
 from credix.core.paths import paths_of
 from credix.core.source_sql import any_sql, key_hash_sql, select_sql, table_sql
 from credix.slices import add_slice, find_slices
-from credix.state import Progress, SourceState, Watermark
+from credix.state.fencing import fenced
+from credix.state.run import Run, open_run
+from credix.state.states import Progress, SourceState, Watermark
 from credix.steps import inspect_source, read_log
 from credix.steps.compare import Comparison, compare
-from credix.steps.context import Run, open_run
 from credix.steps.deletes import query_keys
 from credix.steps.delta import MISSING_AT_A_TIME, Delta, DeltaPlan, write_delta
 from credix.steps.drift import describe_drift
-from credix.steps.fenced import fenced
 from credix.steps.ship import describe_part
 
 __all__ = [

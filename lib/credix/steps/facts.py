@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credix.core.schedules import LateBound
-from credix.state import Watermark
+from credix.state.states import Watermark
 
 
 @dataclass(frozen=True)

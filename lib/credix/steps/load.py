@@ -8,8 +8,8 @@ import pandas as pd
 from credix.core.column_types import Column
 from credix.core.errors import DataError, SettingsError
 from credix.core.paths import hashed_table, paths_of, reference_table, stable_table
-from credix.steps.context import Run, resume_run
-from credix.steps.fenced import fenced, require_fence
+from credix.state.fencing import fenced, require_fence
+from credix.state.run import Run, resume_run
 
 __all__ = [
     "archive_files",

@@ -18,7 +18,7 @@ from credix.core.errors import CredixError
 from credix.core.paths import paths_of, results_table
 from credix.core.redaction import without_values
 from credix.report_page import seal
-from credix.steps.context import Run
+from credix.state.run import Run
 
 # Results of runs that are older than Elementary's page shows are not looked for.
 LOOKS_BACK = timedelta(days=PAGE_DAYS)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from credix.steps.context import Run
+from credix.state.run import Run
 
 TIERS = ["EXCELLENT", "GOOD", "FAIR", "POOR", "HIGH_RISK", "NO_HISTORY"]
 # In the order and with the bounds of the CASE in `ageing`.

@@ -5,9 +5,9 @@ import pandas as pd
 
 from credix.core.settings import Settings
 from credix.core.source_sql import quote
-from credix.steps.context import Run
+from credix.state.fencing import fenced
+from credix.state.run import Run
 from credix.steps.extract import Delta
-from credix.steps.fenced import fenced
 
 MASK = "masked"
 COLUMNS = ["column", "type", "nulls %", "distinct", "min", "max"]

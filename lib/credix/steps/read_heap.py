@@ -15,7 +15,7 @@ from credix.core.source_sql import select_sql
 from credix.digests import Buckets
 from credix.heap import HeapRange, HeapSize, plan_ranges
 from credix.parts import PartWriter
-from credix.steps.context import Run
+from credix.state.run import Run
 
 # A range is large enough that asking for it costs nothing, small enough that all end together.
 RANGE_BYTES = 16 * MEBIBYTE

@@ -21,8 +21,8 @@ from credix.clients.postgres.connection import SourceConnection
 from credix.clients.postgres.pgoutput import lsn_number, lsn_text
 from credix.clients.postgres.replication import Replication, SlotStatus
 from credix.core.contracts import Source
-from credix.state import SourceState, Watermark
-from credix.steps.context import Run
+from credix.state.run import Run
+from credix.state.states import SourceState, Watermark
 from credix.steps.inspect_log import key_types, require_log
 
 # Beyond so many changed keys one scan by row version is cheaper than as many lookups.

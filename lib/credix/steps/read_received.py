@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from credix.core.errors import DataError
 from credix.external import Layout, as_changes, change_schema, read_layout, written_at
-from credix.state import SourceState
-from credix.steps.context import Run
+from credix.state.run import Run
+from credix.state.states import SourceState
 
 ROWS_AT_A_TIME = 65_536
 

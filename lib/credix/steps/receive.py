@@ -19,8 +19,8 @@ from credix.core.paths import paths_of
 from credix.core.progress import meter
 from credix.external import written_at
 from credix.parts import describe_part as describe_file
-from credix.steps.context import Run
-from credix.steps.fenced import fenced
+from credix.state.fencing import fenced
+from credix.state.run import Run
 from credix.steps.read_received import refuse_ambiguous, write_changes
 
 SUFFIX = ".parquet"

@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 
 from credix.core.errors import DataError
 from credix.external import change_schema
-from credix.external_state import note_external
 from credix.parts import PartWriter
-from credix.steps.context import Run
+from credix.state.fencing import fenced
+from credix.state.run import Run
+from credix.state.states import note_external
 from credix.steps.deletes import FEW_DELETES, bronze_digest, has_bronze
 from credix.steps.delta import Delta
-from credix.steps.fenced import fenced
 from credix.steps.read_received import connect, read_state
 from credix.steps.receive import Arrivals
 from credix.steps.ship import describe_part

@@ -6,8 +6,9 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from credix.core.errors import SettingsError
-from credix.steps import context, show
-from credix.steps.context import Run, today
+from credix.state import run as context
+from credix.state.run import Run, today
+from credix.steps import show
 from credix.steps.earlier import remember, told_at
 from credix.steps.facts import SourceFacts
 from credix.steps.portfolio import (

@@ -13,8 +13,8 @@ from credix.core.contracts import load_source, source_names
 from credix.core.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
 from credix.core.schedules import late_bound
 from credix.core.step_rows import STEPS, describe_difference
-from credix.state import GoldState, SourceState, Watermark
-from credix.steps.context import Run
+from credix.state.run import Run
+from credix.state.states import GoldState, SourceState, Watermark
 from credix.steps.facts import Repair, SourceFacts
 
 COLUMNS = [

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from credix.core.errors import CredixError, DataError
 from credix.core.paths import paths_of
 from credix.parts import Part
-from credix.steps.context import Run
+from credix.state.run import Run
 
 PARQUET = "application/vnd.apache.parquet"
 

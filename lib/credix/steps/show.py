@@ -14,7 +14,7 @@ from pandas.io.formats.style_render import CSSDict
 
 from credix.core.freshness import bounds_in_words
 from credix.core.redaction import without_values
-from credix.steps.context import Run
+from credix.state.run import Run
 
 HIDDEN = {"effects", "monitoring", "nodes", "progress", "parts", "files", "jobs"}
 COUNTED = ("parts", "files", "jobs")

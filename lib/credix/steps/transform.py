@@ -10,13 +10,17 @@ import pandas as pd
 
 from credix.clients.dbt.nodes import DbtNode
 from credix.clients.dbt.project import model_names, project_fingerprint, sources_of_gold
-from credix.clients.running_jobs import cancel_earlier_jobs
 from credix.core.contracts import load_source
 from credix.core.errors import DataError, FenceError, StepError
 from credix.core.freshness import Lag, Reach, advance
 from credix.core.paths import hashed_table, is_hashed_table
-from credix.leases import is_abandoned, new_lease
-from credix.state import GoldState, LastRun, SourceState
+from credix.state.fencing import fenced
+from credix.state.kernel_lease import KernelLease, stop_keeping
+from credix.state.lease_keeper import wait_while_busy
+from credix.state.leases import is_abandoned, new_lease
+from credix.state.run import GOLD, Run, resume_run
+from credix.state.running_jobs import cancel_earlier_jobs
+from credix.state.states import GoldState, LastRun, SourceState
 from credix.steps import checkpoint
 from credix.steps.bronze import (
     build_dbt,
@@ -25,10 +29,6 @@ from credix.steps.bronze import (
     merge_bronze,
     prove_bronze,
 )
-from credix.steps.context import GOLD, Run, resume_run
-from credix.steps.fenced import fenced
-from credix.steps.kernel_lease import KernelLease, stop_keeping
-from credix.steps.lease_keeper import wait_while_busy
 
 __all__ = [
     "build_layer",

@@ -13,7 +13,7 @@ from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import Column
 from credix.core.contracts import Source
 from credix.core.source_sql import any_sql, key_hash_sql, quote, table_sql
-from credix.steps.context import Run
+from credix.state.run import Run
 
 BUCKETS = pa.schema([(name, pa.int64()) for name in ("bucket", "n_rows", "key_xor", "row_xor")])
 

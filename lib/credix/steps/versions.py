@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from credix.core.disk import disk_named
 from credix.parts import VERSION_TYPE
-from credix.state import Slices, SourceState
-from credix.steps.context import Run
+from credix.state.run import Run
+from credix.state.states import Slices, SourceState
 
 NOTHING = np.empty(0, VERSION_TYPE)
 

@@ -21,14 +21,14 @@ from credix.core.disk import disk_named
 from credix.core.errors import SettingsError, StepError
 from credix.core.run_options import Orders
 from credix.core.settings import Settings
-from credix.leases import is_abandoned, new_lease
-from credix.state import SourceState, Watermark
+from credix.state.leases import is_abandoned, new_lease
+from credix.state.states import SourceState, Watermark
 
 if TYPE_CHECKING:
     from credix.clients.bigquery.warehouse import Warehouse
     from credix.clients.gcs.lake import Lake
-    from credix.clients.state_store import StateStore
-    from credix.steps.kernel_lease import KernelLease
+    from credix.state.kernel_lease import KernelLease
+    from credix.state.store import StateStore
 
 SANDBOX_PREFIX = "sandbox"
 BY_HAND = "by_hand"
@@ -88,7 +88,7 @@ class Run:
 
     @cached_property
     def states(self) -> "StateStore":
-        from credix.clients.state_store import StateStore
+        from credix.state.store import StateStore
 
         return StateStore(self.settings, self.lake)
 
@@ -155,7 +155,7 @@ def open_run(
 
 
 def open_own_run(settings: Settings, source: str, business_date: str, *, commit: bool) -> Run:
-    from credix.clients.running_jobs import cancel_earlier_jobs
+    from credix.state.running_jobs import cancel_earlier_jobs
 
     run_id = new_run_id(BY_HAND if commit else SANDBOX_PREFIX)
     if commit:
@@ -187,7 +187,7 @@ def open_own_run(settings: Settings, source: str, business_date: str, *, commit:
 
 def lease_of(run: Run) -> "KernelLease":
     """The lease on the run's source, as a kernel of a run by hand keeps it."""
-    from credix.steps.kernel_lease import KernelLease
+    from credix.state.kernel_lease import KernelLease
 
     source = run.source.name
     return KernelLease(

@@ -17,7 +17,7 @@ from credix.clients.credentials import dbt_credentials, google_credentials, open
 from credix.clients.effects import Effects
 from credix.core.errors import CredixError
 from credix.core.settings import Settings
-from credix.state import FencedState
+from credix.state.states import FencedState
 
 Job = bigquery.QueryJob | bigquery.LoadJob
 STATES = ("running", "pending")

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.errors import BusyError, SettingsError, StepError
 from credix.core.settings import Settings
-from credix.leases import new_lease
-from credix.steps.context import (
+from credix.state.leases import new_lease
+from credix.state.run import (
     JOURNAL,
     Run,
     build_run,
@@ -22,6 +21,7 @@ from credix.steps.context import (
     today,
     write_json,
 )
+from credix.state.store import StateStore
 
 
 def open_sandbox(*, commit: bool = False) -> Run:

@@ -7,11 +7,11 @@ import pytest
 
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import ATTEMPTS, StateStore
 from credix.core.errors import BusyError, StateError
 from credix.core.settings import Settings
-from credix.leases import new_lease
-from credix.state import SourceState
+from credix.state.leases import new_lease
+from credix.state.states import SourceState
+from credix.state.store import ATTEMPTS, StateStore
 
 SOURCE = "installments"
 

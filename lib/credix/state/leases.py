@@ -16,7 +16,7 @@ from uuid import uuid4
 import psutil
 
 from credix.core.errors import BusyError
-from credix.state import Lease
+from credix.state.states import Lease
 
 MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

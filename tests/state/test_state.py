@@ -6,7 +6,7 @@ import pytest
 
 from credix.core.errors import BusyError, FenceError, StateError
 from credix.core.freshness import Lag, Reach
-from credix.state import (
+from credix.state.states import (
     Digest,
     GoldState,
     LastRun,

@@ -10,11 +10,11 @@ from credix.core.errors import DataError, FenceError, StateError
 from credix.core.paths import hashed_table, stable_table
 from credix.core.settings import Settings
 from credix.runs.clear_parts import clear_parts, clear_superseded
+from credix.state.fencing import fenced
+from credix.state.run import Run, describe, write_json
 from credix.steps import load as loading
 from credix.steps import transform
-from credix.steps.context import Run, describe, write_json
 from credix.steps.cycle import extract, land, load
-from credix.steps.fenced import fenced
 from tests.runs_by_hand import begin
 from tests.tables import Table
 

@@ -6,8 +6,8 @@ from typing import TypeVar
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import StateError
 from credix.core.settings import Settings
-from credix.incidents import Incidents
-from credix.state import GoldState, SourceState
+from credix.state.incidents import Incidents
+from credix.state.states import GoldState, SourceState
 
 S = TypeVar("S", SourceState, GoldState, Incidents)
 

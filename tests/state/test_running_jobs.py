@@ -11,10 +11,10 @@ from google.cloud import bigquery
 from credix.clients.bigquery.job_labels import JobLabels
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
-from credix.clients.running_jobs import cancel_earlier_jobs, clients
 from credix.core.settings import Settings
-from credix.leases import new_lease
-from credix.state import SourceState
+from credix.state.leases import new_lease
+from credix.state.running_jobs import cancel_earlier_jobs, clients
+from credix.state.states import SourceState
 from tests.holds import Holds
 
 OF_THE_KILLED = JobLabels("local", "", "killed", "installments", 6)
@@ -73,7 +73,7 @@ def test_the_job_of_a_killed_attempt_is_cancelled_and_others_go_on(
 def test_a_state_that_was_released_well_asks_for_no_jobs(
     settings: Settings, taken: tuple[SourceState, SourceState], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("credix.clients.running_jobs.clients", lambda _: pytest.fail("asked"))
+    monkeypatch.setattr("credix.state.running_jobs.clients", lambda _: pytest.fail("asked"))
     before, raised = taken
     released = before.model_copy(update={"lease": None})
 

@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from credix.core.errors import CredixError, FenceError
-from credix.steps.context import Run
+from credix.state.run import Run
 
 P = ParamSpec("P")
 T = TypeVar("T")

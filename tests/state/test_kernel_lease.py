@@ -9,9 +9,9 @@ from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from credix.clients.gcs.lake import Lake
-from credix.clients.state_store import StateStore
 from credix.core.jobs import NOTEBOOKS
 from credix.core.settings import Settings
+from credix.state.store import StateStore
 from tests.runs_by_hand import begin
 
 SECONDS = 60

@@ -1,9 +1,4 @@
-"""The state files as values: what is committed, who works on it, and the moves between the two.
-
-A state file is only ever written with a matching generation. A run begins by raising `attempt`:
-that number is its fence token, the `_seq` of every row it carries. The lease beside it saves work,
-the fence gives correctness when the lease is wrong.
-"""
+"""The state files as values: what is committed, which run works on it, and the moves between the two."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -61,7 +56,7 @@ class Digest(Value):
 
 
 class Lease(Value):
-    """Who works on a state right now; `credix.leases` judges whether that process may be gone.
+    """Who works on a state right now; `credix.state.leases` judges whether that process may be gone.
 
     `execution` is the scheduler's name of the run, `instance` a random id of the process. Leases
     that were written before these fields existed have none of them.
@@ -261,7 +256,7 @@ class SourceState(FencedState):
     `committed_seq` is the newest attempt whose rows bronze is known to hold; `digest` is that of
     the keys that bronze was proven to hold then, None when deletes are not captured. `slices` is a
     large read that has begun; the watermark stays until all of it is merged. `external` and
-    `received` are what files from outside have left (credix.external_state).
+    `received` are what files from outside have left (credix.state.states).
     """
 
     source: str
@@ -368,3 +363,16 @@ class GoldState(FencedState):
     def distrust(self) -> Self:
         """The state of a gold that nobody vouches for; who builds it right now is late, too."""
         return self.forget().model_copy(update={"attempt": self.attempt + 1})
+
+
+def note_external(state: SourceState, attempt: int) -> SourceState:
+    """The state before such rows can reach bronze; a read in slices that has begun is given up."""
+    state.require(attempt)
+    first = state.external[0] if state.external else attempt
+    return state.model_copy(update={"external": (first, attempt), "slices": None})
+
+
+def commit_external(state: SourceState, attempt: int, files: dict[str, str]) -> SourceState:
+    """The state after bronze holds the rows of these files; raises FenceError when late."""
+    state.require(attempt)
+    return state.model_copy(update={"committed_seq": attempt, "received": files})

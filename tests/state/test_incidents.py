@@ -3,7 +3,7 @@
 import pytest
 
 from credix.core.errors import StateError
-from credix.incidents import Findings, Incidents
+from credix.state.incidents import Findings, Incidents
 
 RUN = "run installments"
 NOW = "2026-03-31 10:15 UTC"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from credix.core.errors import BusyError, CredixError, FenceError, StateError, TransientError
-from credix.steps.lease_keeper import LeaseKeeper, wait_while_busy
+from credix.state.lease_keeper import LeaseKeeper, wait_while_busy
 
 TERM = timedelta(milliseconds=30)
 SECONDS = 30
@@ -76,7 +76,7 @@ class Held:
 def test_what_another_run_holds_is_waited_for_and_that_is_said_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("credix.steps.lease_keeper.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("credix.state.lease_keeper.POLL_SECONDS", 0.01)
     told: list[str] = []
     assert wait_while_busy(Held(3), SECONDS, told.append) == "taken"
     assert told == ["Waiting up to 30 s. The run r works on it."]

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from credix.core.errors import BusyError
-from credix.leases import MACHINE_IDS, boot_id, is_abandoned, new_lease, require_idle
-from credix.state import Lease
+from credix.state.leases import MACHINE_IDS, boot_id, is_abandoned, new_lease, require_idle
+from credix.state.states import Lease
 
 TERM = timedelta(minutes=5)
 
@@ -107,7 +107,7 @@ def test_a_system_without_one_of_the_ids_makes_leases_and_judges_only_its_own(
 ) -> None:
     nowhere = Path("/nowhere/at/all")
     value = (nowhere,) if missing == "MACHINE_IDS" else nowhere
-    monkeypatch.setattr(f"credix.leases.{missing}", value)
+    monkeypatch.setattr(f"credix.state.leases.{missing}", value)
     lease = lease_of(process)
     process.kill()
     process.wait()

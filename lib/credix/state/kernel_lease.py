@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Self
 
 from credix.core.errors import CredixError, FenceError
 from credix.core.settings import Settings
-from credix.leases import new_lease
-from credix.state import FencedState, Lease
-from credix.steps.lease_keeper import LeaseKeeper
+from credix.state.lease_keeper import LeaseKeeper
+from credix.state.leases import new_lease
+from credix.state.states import FencedState, Lease
 
 # Changes the state that the lease is of, as `StateStore.change_gold` does.
 Change = Callable[[Callable[[Any], Any]], FencedState]
