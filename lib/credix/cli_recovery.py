@@ -99,7 +99,7 @@ def backfill(
     source: str, first: date, last: date, env: str | None, yes: bool, *, as_json: bool
 ) -> None:
     """Read a period of the source again, by its cursor columns, and carry it through a run."""
-    from credix.capture import in_period
+    from credix.capture.predicates import in_period
     from credix.core.run_options import Orders
     from credix.runs.rewind import count_rows
 

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from credix.capture.parts import convert
 from credix.core.contracts import Source
 from credix.core.errors import SettingsError, StateError
 from credix.core.postgres_hash import key_text
-from credix.parts import convert
 from credix.state.states import Value
 
 ErasureStatus = Literal["begun", "pending", "done"]

@@ -13,7 +13,7 @@ import pytest
 from google.api_core import exceptions as google
 from google.cloud import bigquery
 
-from credix.canonical import bigquery_text
+from credix.capture.compare.canonical_text import bigquery_text
 from credix.clients.bigquery.table_reader import TableReader
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.dbt.project import Dbt

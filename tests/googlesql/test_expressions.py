@@ -6,7 +6,7 @@ import pytest
 from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
-from credix.canonical import bigquery_digest, bigquery_text
+from credix.capture.compare.canonical_text import bigquery_digest, bigquery_text
 from credix.core.column_types import Column
 from credix.local.bigquery.googlesql.engine import StatementRefusedError
 from tests.googlesql.evaluator import Evaluator, shown

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from credix.canonical import bigquery_digest
+from credix.capture.compare.canonical_text import bigquery_digest
 from credix.core.contracts import load_source
 from credix.local.bigquery.googlesql.tables import Field
 from credix.steps import portfolio

@@ -10,7 +10,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from credix.capture import Snapshot
+from credix.capture import extract as extracting
+from credix.capture.predicates import Snapshot
 from credix.clients.bigquery.job_labels import label_value
 from credix.clients.dbt.project import Dbt
 from credix.clients.effects import Effects
@@ -23,7 +24,6 @@ from credix.core.settings import Settings
 from credix.core.source_sql import quote, table_sql
 from credix.state import leases
 from credix.state import run as context
-from credix.steps import extract as extracting
 from credix.steps import transform
 from tests.conftest import connected
 from tests.holds import Holds

@@ -21,12 +21,12 @@ from unittest.mock import patch
 import psutil
 import psycopg2
 
+from credix.capture import source_table
 from credix.core.contracts import CaptureMode, load_source
 from credix.core.errors import CredixError
 from credix.core.settings import Settings
 from credix.local.postgres import PostgresServer
 from credix.local.process import wait_until
-from credix.steps import inspect_source
 from tests.conftest import connected
 from tests.own_server import change
 from tests.runs_by_hand import read_changes, rows_of
@@ -55,7 +55,7 @@ def tell_crashes(settings: Settings, server: PostgresServer, crashes: int, seed:
     print("|---|---|---|---|---|---|", flush=True)
     for name, capture in MODES:
         found = survive(settings, server, name, capture, crashes, seed)
-        with patch.object(inspect_source, "make_durable"):
+        with patch.object(source_table, "make_durable"):
             planted = survive(settings, server, name, capture, crashes, seed)
         cells = (crashes, found["runs"], found["broken"], found["wrong"], planted["wrong"])
         print(f"| {name} | {' | '.join(map(str, cells))} |", flush=True)

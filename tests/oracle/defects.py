@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from credix import capture
+from credix.capture import predicates
 from credix.clients.dbt import project
 from credix.clients.postgres import connection
 from credix.core.paths import control_table
@@ -31,8 +31,8 @@ def before_merge(run: context.Run) -> None:
 
 
 def read_strictly_behind_the_cursor() -> None:
-    inclusive = capture.since_cursor
-    capture.since_cursor = lambda source, cursor: inclusive(source, cursor).replace(">=", ">")
+    inclusive = predicates.since_cursor
+    predicates.since_cursor = lambda source, cursor: inclusive(source, cursor).replace(">=", ">")
 
 
 def take_the_number_from_the_committed_state() -> None:
@@ -61,12 +61,12 @@ def count_due_dates_into_the_cursor() -> None:
         cursor = reached.isoformat() if reached else previous.cursor if previous else None
         return states.Watermark(cursor=cursor, snapshot_at=snapshot.taken_at.isoformat())
 
-    with_due_date = capture.cursor_sql
-    capture.cursor_sql = lambda source: with_due_date(
+    with_due_date = predicates.cursor_sql
+    predicates.cursor_sql = lambda source: with_due_date(
         replace(source, cursor=(*source.cursor, "due_date"))
     )
-    capture.next_watermark = greatest
-    capture.lies_ahead = lambda *_: False
+    predicates.next_watermark = greatest
+    predicates.lies_ahead = lambda *_: False
 
 
 def archive_before_loading() -> None:
@@ -96,8 +96,8 @@ def take_the_snapshot_without_a_lock() -> None:
 
 
 def overlook_new_partitions() -> None:
-    choose = capture.choose_predicate
-    capture.choose_predicate = lambda source, held, snapshot, watermark: choose(
+    choose = predicates.choose_predicate
+    predicates.choose_predicate = lambda source, held, snapshot, watermark: choose(
         source,
         held.model_copy(update={"relation_oids": snapshot.relation_oids}),
         snapshot,

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from credix.capture.external import arrivals
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
@@ -20,7 +21,6 @@ from credix.core.settings import Settings
 from credix.runs.pipeline import Pipeline, Request
 from credix.runs.replay import find_attempts, replay
 from credix.state.run import Run
-from credix.steps import receive
 from tests.runs.test_pipeline import Silent
 from tests.runs_by_hand import begin, carry, carry_run, extract
 from tests.tables import INSTALLMENT, Table, bronze_rows, query_bronze
@@ -253,9 +253,9 @@ def test_a_file_that_is_replaced_while_it_is_read_waits_for_the_next_run(
     put(lake, "1.parquet", rows({"asset_id": "a1", "payment_method": "TED"}))
     run = begin(settings, SOURCE)
     run.orders = Orders(from_landing=True)
-    found = receive.find_files(run)
+    found = arrivals.find_files(run)
     put(lake, "1.parquet", rows({"asset_id": "a1", "payment_method": "PIX"}))
-    [line] = receive.check_files(run, found).lines
+    [line] = arrivals.check_files(run, found).lines
     assert (line.fate, places(lake)["landing"]) == ("left", ["1.parquet"])
 
     take(settings)
@@ -271,11 +271,11 @@ def test_no_more_is_fetched_than_the_disk_may_hold_and_what_never_fits_is_refuse
         put(lake, name, rows({"asset_id": name}))
     put(lake, "2.parquet", rows(*({"asset_id": f"{n:064x}"} for n in range(2000))))
     run = begin(settings, SOURCE)
-    found = receive.find_files(run)
+    found = arrivals.find_files(run)
     size = max(file.blob.size for file in found if file.name in names)
     run.settings = settings.model_copy(update={"slice_bytes": size * 3 // 2})
 
-    lines = {line.file: line for line in receive.check_files(run, found).lines}
+    lines = {line.file: line for line in arrivals.check_files(run, found).lines}
 
     fates = {name: lines[name].fate for name in sorted(lines)}
     assert list(fates.values()) == ["taken", "refused", "left", "left"], fates
@@ -328,7 +328,7 @@ def test_a_late_run_takes_nothing_and_an_extract_leaves_the_files_alone(
 def test_files_that_delete_too_much_are_refused_and_stay(
     settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("credix.steps.receive_delta.FEW_DELETES", 1)
+    monkeypatch.setattr("credix.capture.external.delta.FEW_DELETES", 1)
     gone = [{"asset_id": f"a{number}", "_op": "D"} for number in range(3)]
     put(lake, "1.parquet", rows(*gone))
     run = begin(settings, SOURCE)
@@ -389,8 +389,8 @@ def test_a_file_that_was_merged_before_is_found_by_the_hash_in_its_path(
 ) -> None:
     monkeypatch.setattr("credix.core.paths.HASH_DIGITS", 10)
     run, sha256 = begin(settings, "installments"), "0123456789abcdef" * 4
-    receive.refuse_twin(run, sha256, {})
+    arrivals.refuse_twin(run, sha256, {})
     path = paths_of(settings).received("installments", sha256, "folder/name.parquet")
     lake.upload("lake.test", settings.archive_bucket, path, b"x")
     with pytest.raises(DataError, match=r"same content as .*0123456789/folder/name\.parquet"):
-        receive.refuse_twin(run, sha256, {})
+        arrivals.refuse_twin(run, sha256, {})

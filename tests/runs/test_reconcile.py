@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from credix import cli_recovery
+from credix.capture import extract as extract_step
+from credix.capture.compare.value_comparison import Comparison, nothing
 from credix.cli import commands
 from credix.cli_recovery import open_run
 from credix.clients.bigquery.warehouse import Warehouse
@@ -19,9 +21,7 @@ from credix.core.run_options import Orders
 from credix.core.settings import Settings
 from credix.runs import reconcile as reconciling
 from credix.runs.reconcile import compare_source
-from credix.steps import extract as extract_step
 from credix.steps import transform
-from credix.steps.compare import Comparison, nothing
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze
 

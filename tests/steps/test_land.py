@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from credix.capture.parts import Part
+from credix.capture.upload import Shipper
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import DataError, StepError, TransientError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
-from credix.parts import Part
 from credix.state.run import Run
 from credix.steps import land as step
-from credix.steps.ship import Shipper
 from tests.runs_by_hand import begin, commit, extract, land
 from tests.tables import Table
 
@@ -41,7 +41,7 @@ def test_a_fault_of_the_product_in_a_part_shipped_ahead_ends_the_read(
     def fail(*_: Any) -> str:
         raise errors.pop()
 
-    monkeypatch.setattr("credix.steps.ship.upload_part", fail)
+    monkeypatch.setattr("credix.capture.upload.upload_part", fail)
     errors: list[Exception] = [TransientError("left to 02")]
     with Shipper(extracted, now) as shipper:
         shipper.take(part)

@@ -246,7 +246,7 @@ class TestReference:
 
 
 def extract_unchecked(run: Run) -> None:
-    from credix.steps import extract as extract_step
+    from credix.capture import extract as extract_step
 
     with extract_step.connect(run) as connection:
         snapshot = extract_step.take_snapshot(run, connection)

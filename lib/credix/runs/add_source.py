@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from credix.capture.source_table import check_key, require_table
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import TYPES, Column
 from credix.core.contracts import Source, build_source, source_names, technical_columns
@@ -21,7 +22,6 @@ from credix.core.settings import PROJECT_DIR, Settings
 from credix.core.source_sql import quote_literal, table_sql
 from credix.runs.evolve import write_contract
 from credix.runs.new_source import OF_BRONZE, model_sql, model_yml, toml_text
-from credix.steps.inspect_source import check_key, require_table
 
 MODELS = PROJECT_DIR / "dbt" / "business_case" / "models"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")

@@ -14,6 +14,7 @@ from typing import Any
 from google.auth.exceptions import GoogleAuthError
 
 from credix import environment
+from credix.capture.source_table import check_columns, check_key, require_table
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.credentials import credentials_error, dbt_credentials, require_token
 from credix.clients.effects import Effects
@@ -27,7 +28,6 @@ from credix.core.paths import reference_table
 from credix.core.settings import MEBIBYTE, PROJECT_DIR, Settings
 from credix.runs.lock_file import pinned_versions
 from credix.state.running_jobs import RunningJobs, clients
-from credix.steps.inspect_source import check_columns, check_key, require_table
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 SECONDS_OF_SKEW = 30

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from credix.capture.compare.key_comparison import query_keys
 from credix.clients.erasure_store import ErasureStore
 from credix.clients.provision import LAYERS
 from credix.core.errors import DataError, SettingsError
@@ -25,7 +26,6 @@ from credix.state.run import Run
 from credix.state.states import GoldState
 from credix.steps import transform
 from credix.steps.bronze import claim_and_merge
-from credix.steps.deletes import query_keys
 from credix.steps.erase_files import delete_keys, find_files, rewrite_files
 
 JOB = "erase"

@@ -4,12 +4,12 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
+from credix.capture.drift import as_contract_columns, find_new
+from credix.capture.source_table import check_columns, require_table
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import Column
 from credix.core.contracts import Source
 from credix.core.settings import Settings
-from credix.steps.drift import as_contract_columns, find_new
-from credix.steps.inspect_source import check_columns, require_table
 
 
 def new_columns(settings: Settings, source: Source) -> list[Column]:

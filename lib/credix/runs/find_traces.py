@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from credix.capture.compare.key_comparison import has_bronze
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.errors import SettingsError
 from credix.core.postgres_hash import key_hashes
 from credix.core.source_sql import any_sql, key_hash_sql, table_sql
 from credix.erasure import Matcher
 from credix.state.run import Run, sandbox_settings
-from credix.steps.deletes import has_bronze
 from credix.steps.erase_files import HoldingFile, find_files
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from credix.capture import cursor_type
+from credix.capture.predicates import cursor_type
 from credix.core.contracts import Source, load_source
 from credix.core.errors import SettingsError
 from credix.state.states import Watermark

@@ -1,10 +1,10 @@
 """Every value of the source against bronze, as a person asks for it between runs."""
 
-from credix.capture import require_caught_up
+from credix.capture import extract, source_table
+from credix.capture.compare.value_comparison import Comparison
+from credix.capture.predicates import require_caught_up
 from credix.state.leases import require_idle
 from credix.state.run import Run
-from credix.steps import extract, inspect_source
-from credix.steps.compare import Comparison
 
 
 def compare_source(run: Run) -> Comparison:
@@ -17,9 +17,7 @@ def compare_source(run: Run) -> Comparison:
     require_idle(state.lease, run.source.name)
     newest_seq = max(state.attempt, newest_in_bronze(run))
     with extract.connect(run) as connection:
-        snapshot = inspect_source.take_snapshot(
-            connection, run.source, run.settings.postgres_schema
-        )
+        snapshot = source_table.take_snapshot(connection, run.source, run.settings.postgres_schema)
         require_caught_up(state, snapshot)
         extract.check_source(run, connection)
         return extract.compare_values(run, connection, snapshot, state, newest_seq)

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from credix.capture.compare.key_comparison import has_bronze
 from credix.core.errors import SettingsError
 from credix.core.postgres_hash import key_hashes
 from credix.erasure import REFERENCES
 from credix.state.run import Run
-from credix.steps.deletes import has_bronze
 from credix.steps.erase_files import keys_naming
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from credix.capture.compare.key_comparison import bronze_digest
 from credix.clients.erasure_store import ErasureStore
 from credix.clients.gcs.lake import Lake
 from credix.clients.provision import provision_warehouse
@@ -23,7 +24,6 @@ from credix.runs.replay_batches import PASSES, ArchivedAttempt, pass_sql, split
 from credix.state.run import Run
 from credix.state.states import Digest, GoldState
 from credix.steps.bronze import build_dbt
-from credix.steps.deletes import bronze_digest
 from credix.steps.erase_files import delete_keys, erased_hashes
 
 JOB = "replay"

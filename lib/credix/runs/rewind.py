@@ -1,6 +1,6 @@
 """A watermark moved back by a person, and what the next run would then read."""
 
-from credix import capture
+from credix.capture import predicates
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.contracts import Source
 from credix.core.errors import SettingsError
@@ -41,7 +41,7 @@ def count_reread(settings: Settings, source: Source, watermark: Watermark | None
     """How many rows the next run would read from this watermark on."""
     if watermark is None:
         return count_rows(settings, source, "TRUE")
-    return count_rows(settings, source, capture.changed_sql(source, watermark))
+    return count_rows(settings, source, predicates.changed_sql(source, watermark))
 
 
 def rewind(states: StateStore, source: Source, watermark: Watermark | None) -> SourceState:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from credix.capture.compare.key_comparison import bronze_digest
 from credix.clients.bigquery.job_labels import JobLabels
 from credix.clients.dbt.nodes import DbtNode
 from credix.clients.dbt.project import Dbt
@@ -14,7 +15,6 @@ from credix.state.fencing import fenced, require_fence
 from credix.state.run import Run
 from credix.state.states import Digest
 from credix.steps import cycle
-from credix.steps.deletes import bronze_digest
 
 
 @fenced

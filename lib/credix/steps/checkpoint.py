@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from credix.capture.external.arrivals import archive_received
 from credix.clients.postgres.pgoutput import lsn_number
 from credix.clients.postgres.replication import Replication
 from credix.core.paths import paths_of
 from credix.state.run import REREADS, Run
 from credix.state.states import Progress, Slices, SourceState, commit_external
-from credix.steps.receive import archive_received
 
 
 def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) -> SourceState:

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from credix.slices import after_slices
+from credix.capture import extract as extracting
+from credix.capture.external import arrivals as receiving
+from credix.capture.external import delta as receive_delta
+from credix.capture.slices import after_slices
 from credix.state.run import Run, describe, write_json, write_text
-from credix.steps import extract as extracting
 from credix.steps import land as landing
 from credix.steps import load as loading
-from credix.steps import receive as receiving
-from credix.steps import receive_delta
 
 
 def extract(run: Run) -> dict[str, Any]:

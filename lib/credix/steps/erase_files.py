@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from credix.capture.external.layout import WRITTEN_AT
+from credix.capture.parts import describe_part
 from credix.clients.gcs.lake import Lake
 from credix.clients.gcs.objects import download, open_object, overwrite, retained_until
 from credix.core.disk import disk_named
 from credix.core.errors import DataError, StateError
 from credix.core.paths import paths_of
 from credix.erasure import Erasure, Matcher, Retained
-from credix.external import WRITTEN_AT
-from credix.parts import describe_part
 from credix.state.run import Run
 
 READERS = 8

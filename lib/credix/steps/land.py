@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from credix.capture.upload import find_fault, landed_path, read_footer, upload_part
 from credix.core.contracts import source_names
 from credix.core.errors import DataError
 from credix.core.paths import paths_of
 from credix.core.progress import meter
 from credix.state.fencing import fenced
 from credix.state.run import Run, resume_run
-from credix.steps.ship import find_fault, landed_path, read_footer, upload_part
 
 __all__ = ["check_parts", "finish", "resume_run", "sweep_landing", "upload_parts"]
 

@@ -3,11 +3,11 @@
 import duckdb
 import pandas as pd
 
+from credix.capture.extract import Delta
 from credix.core.settings import Settings
 from credix.core.source_sql import quote
 from credix.state.fencing import fenced
 from credix.state.run import Run
-from credix.steps.extract import Delta
 
 MASK = "masked"
 COLUMNS = ["column", "type", "nulls %", "distinct", "min", "max"]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from credix.changed_keys import VisibleTransactions
+from credix.capture.log.changed_keys import VisibleTransactions
+from credix.capture.log.requirements import key_types, require_log
 from credix.clients.postgres.connection import SourceConnection
 from credix.clients.postgres.pgoutput import Begin, Insert
 from credix.clients.postgres.replication import LONGEST_NAME, Replication, slot_name
@@ -15,7 +16,6 @@ from credix.core.errors import SourceError, TransientError
 from credix.core.settings import Settings
 from credix.local.postgres import PostgresServer
 from credix.local.process import wait_until
-from credix.steps.inspect_log import key_types, require_log
 from tests.conftest import connected
 from tests.own_server import change, insert_and_wait, make_table
 from tests.roles import ordinary_role

@@ -1,0 +1,1 @@
+"""01: which rows changed, as Parquet files."""

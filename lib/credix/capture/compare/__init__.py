@@ -1,0 +1,1 @@
+"""Source against bronze: keys by digests, values by canonical text."""

@@ -1,0 +1,1 @@
+"""Files that another system puts into the landing folder."""

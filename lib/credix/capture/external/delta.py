@@ -1,0 +1,169 @@
+"""01, when the files are there already: of each key the newest change enters the parts.
+
+The newest is found by commit time, then `_order`, then the file's name; one that is older than what
+bronze holds of its key is left out.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from credix.capture.compare.key_comparison import FEW_DELETES, bronze_digest, has_bronze
+from credix.capture.delta import Delta
+from credix.capture.external.arrivals import Arrivals
+from credix.capture.external.changes import connect, read_state
+from credix.capture.external.layout import change_schema
+from credix.capture.parts import PartWriter
+from credix.capture.row_versions import NOTHING
+from credix.capture.upload import describe_part
+from credix.core.errors import DataError
+from credix.state.fencing import fenced
+from credix.state.run import Run
+from credix.state.states import note_external
+
+# So many keys are looked up in bronze by one query.
+KEYS_AT_A_TIME = 20_000
+MISSED = (
+    "a change that the outside writer has not written: the next extract from PostgreSQL reads all "
+    "that was written since its own, and the keys of these files again"
+)
+
+
+@fenced
+def write_delta(run: Run, arrivals: Arrivals) -> Delta:
+    """The newest change of each key as parts of this run, as 02 to 04 expect them.
+
+    Raises DataError when more keys would go than the settings allow and nobody has ordered it.
+    """
+    started = time.monotonic()
+    counts = {"read": sum(line.rows for line in arrivals.taken), "kept": 0, "deleted": 0}
+    writer = PartWriter(
+        run.source,
+        run.source_folder / "parts",
+        attempt=run.attempt,
+        extracted_at=datetime.now(UTC),
+        part_bytes=run.settings.part_bytes,
+        row_group_rows=run.settings.row_group_rows,
+    )
+    if arrivals.changes:
+        with connect(run) as connection:
+            writer.write(newest_changes(run, connection, arrivals, counts))
+    shutil.rmtree(arrivals.folder)
+    refuse_many_deletes(run, counts["deleted"])
+    return Delta(
+        parts=sorted(writer.parts, key=lambda part: part.stem),
+        shipped=frozenset(),
+        next_block=None,
+        rereads=NOTHING,
+        dropped_rows=counts["read"] - counts["kept"],
+        deleted_rows=counts["deleted"],
+        recovered_rows=0,
+        compared_keys=0,
+        digest=None,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def describe_delta(delta: Delta) -> str:
+    """What was taken, in a few lines."""
+    return (
+        f"{delta.rows:,} keys in {delta.seconds} s, {delta.deleted_rows:,} of them deleted\n"
+        f"{delta.dropped_rows:,} rows left out: older versions of a key, or older than bronze"
+    )
+
+
+def newest_changes(
+    run: Run,
+    connection: duckdb.DuckDBPyConnection,
+    arrivals: Arrivals,
+    counts: dict[str, int],
+) -> Iterator[pa.RecordBatch]:
+    keys = ", ".join(f'"{name}"' for name in run.source.key)
+    chosen = connection.execute(
+        "SELECT * EXCLUDE (_order, _file, _place) FROM (SELECT *, row_number() OVER "
+        f"(PARTITION BY {keys} ORDER BY _extracted_at DESC, _order DESC NULLS LAST, _file DESC) "
+        "AS _place FROM read_parquet(?)) WHERE _place = 1",
+        [[str(path) for path in arrivals.changes]],
+    )
+    form = pa.schema([f for f in change_schema(run.source) if f.name not in ("_order", "_file")])
+    for batch in chosen.to_arrow_reader(KEYS_AT_A_TIME):
+        rows = pa.Table.from_batches([batch]).cast(form)
+        kept = rows.filter(pa.array(~is_late(run, rows)))
+        counts["kept"] += len(kept)
+        counts["deleted"] += pc.sum(kept["_is_deleted"], min_count=0).as_py()
+        yield from kept.combine_chunks().to_batches()
+
+
+def is_late(run: Run, rows: pa.Table) -> np.ndarray:
+    """True for changes that were committed before the version that bronze holds."""
+    if not len(rows) or not has_bronze(run):
+        return np.zeros(len(rows), bool)
+    keys = rows["_key_hash"].to_numpy()
+    table = run.warehouse.table_id("bronze", run.source.name)
+    held = run.warehouse.query_arrow(
+        f"SELECT _key_hash, unix_micros(_extracted_at) AS micros FROM `{table}` "
+        "WHERE _key_hash IN UNNEST(@keys)",
+        keys=keys.tolist(),
+    )
+    newest = dict(zip(held["_key_hash"].to_pylist(), held["micros"].to_pylist(), strict=True))
+    micros = rows["_extracted_at"].cast(pa.int64()).to_numpy()
+    return np.array([own < newest.get(key, own) for key, own in zip(keys, micros, strict=True)])
+
+
+def refuse_many_deletes(run: Run, deleted: int) -> None:
+    share = run.settings.max_deleted_share
+    if deleted <= FEW_DELETES or run.orders.allow_deletes:
+        return
+    held = bronze_digest(run).rows
+    if deleted > share * held:
+        raise DataError(
+            f"The files in landing delete {deleted} keys of {run.source.name}, bronze holds {held} "
+            f"rows of it: more than CREDIX_MAX_DELETED_SHARE allows. If that is meant, run once "
+            "with --allow-deletes; else take the files out of landing."
+        )
+
+
+def finish(run: Run, arrivals: Arrivals, delta: Delta, result_path: str) -> dict[str, Any]:
+    """Write the step result, in the form of an extract's, that 02 to 04 work by.
+
+    From here on the state says that the keys of this attempt are to be read from the source again.
+    """
+    state = read_state(run)
+    watermark = state.watermark.model_dump() if state.watermark else None
+    if arrivals.taken:
+        run.states.change_source(
+            "state.note_external", run.source.name, lambda held: note_external(held, run.attempt)
+        )
+    return run.finish(
+        "01_extract",
+        result_path,
+        status="done" if arrivals.taken else "no_changes",
+        rows=delta.rows,
+        deleted_rows=delta.deleted_rows,
+        recovered_rows=0,
+        dropped_rows=delta.dropped_rows,
+        superseded_rows=arrivals.superseded_rows,
+        orders=run.orders.as_parameters(),
+        messages=[f"WARNING: {told}" for told in arrivals.tell("refused") + arrivals.tell("left")],
+        refused=arrivals.tell("refused"),
+        size_bytes=delta.size_bytes,
+        predicate=f"{len(arrivals.taken)} files from landing/external",
+        is_full=False,
+        watermark_from=watermark,
+        watermark_to=watermark,
+        lossless=False,
+        missed_histories=[MISSED],
+        snapshot_at=datetime.now(UTC).isoformat(),
+        progress=None,
+        received={line.identity: line.archived_as for line in arrivals.taken},
+        slice=None,
+        slices=None,
+        parts=[{**describe_part(part), "is_shipped": False} for part in delta.parts],
+    )

@@ -1,0 +1,1 @@
+"""Reads of whole tables by several connections."""

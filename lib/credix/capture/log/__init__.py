@@ -1,0 +1,1 @@
+"""Capture by the server's log: changed keys from a replication slot."""
