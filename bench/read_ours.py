@@ -19,7 +19,7 @@ from credix.core.settings import Settings
 from credix.core.source_sql import quote, table_sql
 from credix.state.run import build_run, write_text
 from credix.state.states import SourceState
-from credix.steps import cycle
+from credix.warehouse import cycle
 
 
 class Nothing(io.RawIOBase):

@@ -16,9 +16,9 @@ from credix.state import running_jobs
 from credix.state.leases import new_lease
 from credix.state.run import Run, build_run, describe, new_run_id, write_json, write_text
 from credix.state.states import GoldState, Lease, SourceState
-from credix.steps import transform as transform_step
-from credix.steps.checkpoint import commit_watermark
-from credix.steps.cycle import extract, land, load, open_behind
+from credix.warehouse import transform as transform_step
+from credix.warehouse.checkpoint import commit_watermark
+from credix.warehouse.cycle import extract, land, load, open_behind
 
 BUSINESS_DATE = "2024-03-01"
 

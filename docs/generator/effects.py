@@ -39,7 +39,7 @@ class Module:
 
 
 def effects_of(functions: Iterable[str]) -> list[str]:
-    """The effects that these functions can come to, as in `credix.steps.land.upload_parts`."""
+    """The effects that these functions can come to, as in `credix.warehouse.landing.upload_parts`."""
     found: set[str] = set()
     seen: set[int] = set()
     waiting = [place for name in functions for place in find(name)]

@@ -85,7 +85,7 @@ def in_order_of_cells(step: str) -> list[str]:
 
 def repair() -> list[str]:
     """What 04 does besides where the proof fails: one more cycle."""
-    found = effects_of(["credix.steps.bronze.repair"])
+    found = effects_of(["credix.warehouse.bronze.repair"])
     return [effect for effect in found if effect != "bronze.merge"]
 
 

@@ -25,7 +25,7 @@ from credix.core.errors import (
 )
 from credix.core.settings import Settings
 from credix.state.states import SourceState
-from credix.steps import land as land_step
+from credix.warehouse import landing as land_step
 from tests.conftest import connected
 from tests.roles import ordinary_role
 from tests.runs_by_hand import begin, extract, keys_of, read_changes, rows_of

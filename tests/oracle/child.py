@@ -24,7 +24,7 @@ from credix.core.settings import Settings
 from credix.core.source_sql import quote, table_sql
 from credix.state import leases
 from credix.state import run as context
-from credix.steps import transform
+from credix.warehouse import transform
 from tests.conftest import connected
 from tests.holds import Holds
 from tests.oracle import defects

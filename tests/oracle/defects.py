@@ -12,7 +12,7 @@ from credix.clients.postgres import connection
 from credix.core.paths import control_table
 from credix.state import leases, running_jobs, states
 from credix.state import run as context
-from credix.steps import bronze, checkpoint, load
+from credix.warehouse import bronze, checkpoint, temp_layer
 
 Plant = Callable[[], None]
 # What a defect does between loading and merging; nothing unless one is planted.
@@ -70,7 +70,7 @@ def count_due_dates_into_the_cursor() -> None:
 
 
 def archive_before_loading() -> None:
-    archive, files = load.archive_files, load.landed_files
+    archive, files = temp_layer.archive_files, temp_layer.landed_files
 
     def archived_first(run: context.Run, columns: Any) -> int:
         archive(run)
@@ -80,14 +80,14 @@ def archive_before_loading() -> None:
             + file.replace(f"{prefix}landing/", f"{prefix}archive/")
             for file in files(run)
         ]
-        table = load.hashed_table(run.source, run.run_id, run.attempt)
+        table = temp_layer.hashed_table(run.source, run.run_id, run.attempt)
         job_id = f"credix-{run.run_id}-{run.attempt}-{table}"
         return run.warehouse.load_parquet(
             "warehouse.load_hashed", uris, "temp", table, columns, job_id
         )
 
-    load.load_hashed = archived_first
-    load.load_stable = lambda *_: 0
+    temp_layer.load_hashed = archived_first
+    temp_layer.load_stable = lambda *_: 0
 
 
 def take_the_snapshot_without_a_lock() -> None:
@@ -141,7 +141,7 @@ def merge_from_the_stable_table() -> None:
         {"macros/run_values.sql": [(OWN_TABLE, "{{- temp_relation(this.identifier ~ '_dbt') -}}")]}
     )()
     bronze.find_fault = lambda *_: None
-    load.require_fence = lambda _: None
+    temp_layer.require_fence = lambda _: None
 
 
 def leave_earlier_jobs_alone() -> None:

@@ -11,7 +11,7 @@ from credix.core.errors import DataError, FenceError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
 from credix.state.store import StateStore
-from credix.steps import transform
+from credix.warehouse import transform
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze
 

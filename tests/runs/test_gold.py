@@ -7,8 +7,8 @@ from credix.core.errors import DataError, FenceError, StepError
 from credix.core.freshness import seconds_between
 from credix.core.settings import Settings
 from credix.state.run import Run
-from credix.steps import transform
-from credix.steps.transform import GoldClaim
+from credix.warehouse import transform
+from credix.warehouse.transform import GoldClaim
 from tests.runs_by_hand import begin, build_gold, carry
 from tests.tables import Table
 

@@ -59,7 +59,7 @@ def test_a_spare_has_its_imports_done_and_an_empty_namespace() -> None:
 
         assert spare.provisioner.pid == waiting.pid
         assert evaluate(spare, "", names) == bare
-        assert "credix.steps.land" in modules
+        assert "credix.warehouse.landing" in modules
         assert evaluate(spare, "import sys", f"set({modules}) <= set(sys.modules)") == "True"
         assert evaluate(spare, "left = 1", "left") == "1"
         kernels.prepare("02_land")
@@ -105,7 +105,9 @@ class Watching(Silent):
         found = kernels_of(os.getpid())
         self.behind[notebook] = [kernel.pid for kernel in found]
         for kernel in found:
-            if notebook == "02_land" and "credix.steps.load" in " ".join(kernel.cmdline()):
+            if notebook == "02_land" and "credix.warehouse.temp_layer" in " ".join(
+                kernel.cmdline()
+            ):
                 kernel.kill()
 
 
@@ -141,7 +143,7 @@ def test_an_import_that_fails_fails_the_notebook_that_needs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tables["cnpj_ws"].insert(cnpj="11222333000181")
-    forbid = "import sys\nsys.modules['credix.steps.land'] = None\n"
+    forbid = "import sys\nsys.modules['credix.warehouse.landing'] = None\n"
     (tmp_path / "sitecustomize.py").write_text(forbid, "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 

@@ -21,7 +21,7 @@ from credix.core.run_options import Orders
 from credix.core.settings import Settings
 from credix.runs import reconcile as reconciling
 from credix.runs.reconcile import compare_source
-from credix.steps import transform
+from credix.warehouse import transform
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze
 

@@ -15,7 +15,7 @@ from credix.runs.replay_batches import ArchivedAttempt
 from credix.state.run import Run
 from credix.state.states import Lease
 from credix.state.store import StateStore
-from credix.steps import transform
+from credix.warehouse import transform
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze
 

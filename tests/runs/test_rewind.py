@@ -10,7 +10,7 @@ from credix.core.settings import Settings
 from credix.runs.rewind import count_reread, rewind
 from credix.state.states import Watermark
 from credix.state.store import StateStore
-from credix.steps.cycle import extract
+from credix.warehouse.cycle import extract
 from tests.runs_by_hand import begin, carry
 from tests.tables import Table, bronze_rows, write_bronze
 

@@ -12,9 +12,9 @@ from credix.core.settings import Settings
 from credix.runs.clear_parts import clear_parts, clear_superseded
 from credix.state.fencing import fenced
 from credix.state.run import Run, describe, write_json
-from credix.steps import load as loading
-from credix.steps import transform
-from credix.steps.cycle import extract, land, load
+from credix.warehouse import temp_layer as loading
+from credix.warehouse import transform
+from credix.warehouse.cycle import extract, land, load
 from tests.runs_by_hand import begin
 from tests.tables import Table
 

@@ -24,9 +24,9 @@ from credix.runs.find_traces import find_rows, prefixes_of, require_carried, req
 from credix.runs.held_run import held_alone
 from credix.state.run import Run
 from credix.state.states import GoldState
-from credix.steps import transform
-from credix.steps.bronze import claim_and_merge
 from credix.steps.erase_files import delete_keys, find_files, rewrite_files
+from credix.warehouse import transform
+from credix.warehouse.bronze import claim_and_merge
 
 JOB = "erase"
 

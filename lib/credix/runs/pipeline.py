@@ -39,7 +39,7 @@ from credix.state.run import (
 )
 from credix.state.states import RunStatus, SourceState, Watermark
 from credix.state.store import StateStore
-from credix.steps.checkpoint import commit_watermark
+from credix.warehouse.checkpoint import commit_watermark
 
 
 class Reporter(notebooks.Reporter, Protocol):
@@ -170,7 +170,7 @@ class Pipeline:
         write_text(run.source_folder / "state.json", state.to_json())
         extracted = self._carry_delta(run)
         while extracted["slice"]:
-            from credix.steps.cycle import open_behind
+            from credix.warehouse.cycle import open_behind
 
             # A repair in 04 has raised the fence once more.
             attempt = run.read_result(SOURCE_STEPS[3])["attempt"]

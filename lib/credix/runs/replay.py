@@ -23,8 +23,8 @@ from credix.runs.held_run import held_alone
 from credix.runs.replay_batches import PASSES, ArchivedAttempt, pass_sql, split
 from credix.state.run import Run
 from credix.state.states import Digest, GoldState
-from credix.steps.bronze import build_dbt
 from credix.steps.erase_files import delete_keys, erased_hashes
+from credix.warehouse.bronze import build_dbt
 
 JOB = "replay"
 

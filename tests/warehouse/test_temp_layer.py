@@ -22,11 +22,11 @@ from credix.core.errors import (
 from credix.core.paths import hashed_table, paths_of
 from credix.core.settings import Settings
 from credix.state.run import Run, write_json
-from credix.steps import load as step
+from credix.warehouse import temp_layer as step
 from tests.faults_jobs import failing_jobs
 from tests.runs_by_hand import begin, extract, land, load
-from tests.steps.test_land import places
 from tests.tables import Table
+from tests.warehouse.test_landing import places
 
 NOT_OF_THE_FILES = {
     "accessDenied": SettingsError,

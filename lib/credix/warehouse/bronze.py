@@ -14,7 +14,7 @@ from credix.core.paths import control_table, hashed_table, paths_of
 from credix.state.fencing import fenced, require_fence
 from credix.state.run import Run
 from credix.state.states import Digest
-from credix.steps import cycle
+from credix.warehouse import cycle
 
 
 @fenced

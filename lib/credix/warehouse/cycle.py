@@ -10,8 +10,8 @@ from credix.capture.external import arrivals as receiving
 from credix.capture.external import delta as receive_delta
 from credix.capture.slices import after_slices
 from credix.state.run import Run, describe, write_json, write_text
-from credix.steps import land as landing
-from credix.steps import load as loading
+from credix.warehouse import landing
+from credix.warehouse import temp_layer as loading
 
 
 def extract(run: Run) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from credix.state.leases import is_abandoned, new_lease
 from credix.state.run import GOLD, Run, resume_run
 from credix.state.running_jobs import cancel_earlier_jobs
 from credix.state.states import GoldState, LastRun, SourceState
-from credix.steps import checkpoint
-from credix.steps.bronze import (
+from credix.warehouse import checkpoint
+from credix.warehouse.bronze import (
     build_dbt,
     confirm_merge,
     executed_merge,

@@ -16,7 +16,7 @@ from credix.core.errors import DataError, StepError, TransientError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
 from credix.state.run import Run
-from credix.steps import land as step
+from credix.warehouse import landing as step
 from tests.runs_by_hand import begin, commit, extract, land
 from tests.tables import Table
 
