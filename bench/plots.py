@@ -7,10 +7,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from credix.core.settings import PROJECT_DIR
-from credix.steps.plots import new_axes
+from credix.report.charts import new_axes
 
 FOLDER = PROJECT_DIR / "docs" / "benchmarks"
-# Okabe and Ito (2008), as in credix.steps.plots, in an order of falling contrast.
+# Okabe and Ito (2008), as in credix.report.charts, in an order of falling contrast.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#999999")
 mpl.rcParams["svg.hashsalt"] = "credix"
 

@@ -22,7 +22,7 @@ from credix.local import stack
 from credix.local.cluster import choose_home
 from credix.local.files import remove
 from credix.local.postgres import DATABASE, USER, PostgresServer
-from credix.steps.show import NOT_SHOWN
+from credix.report.tables import NOT_SHOWN
 from tests.receiver import Receiver, receiving
 from tests.tables import Table
 

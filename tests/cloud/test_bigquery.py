@@ -141,7 +141,7 @@ def test_dbt_merges_into_bronze(
 def test_elementary_makes_its_tables(
     live_warehouse: Warehouse, effects: Effects, tmp_path: Path
 ) -> None:
-    """On the local servers: `tests/steps/test_monitor.py`."""
+    """On the local servers: `tests/report/test_monitoring.py`."""
     packages = find_packages(live_warehouse.settings)
     assert packages
     Elementary(live_warehouse.settings, effects, tmp_path, packages).create_tables()

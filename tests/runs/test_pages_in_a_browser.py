@@ -1,7 +1,7 @@
 """The page of all runs and a failed notebook in a real browser, on a desk and on a phone.
 
-The report and the catalog are looked at in tests/steps/test_report.py, Elementary's page in
-tests/steps/test_monitor.py: the runs that make them are there.
+The report and the catalog are looked at in tests/report/test_report.py, Elementary's page in
+tests/report/test_monitoring.py: the runs that make them are there.
 """
 
 import pytest

@@ -9,8 +9,8 @@ import nbformat
 import pandas as pd
 import pytest
 
+from credix.report.tables import table
 from credix.runs.render_page import render_page
-from credix.steps.show import table
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 LONG_NAME = "known_values_" + "company_payment_summary_EXCELLENT_GOOD_FAIR_POOR_" * 4

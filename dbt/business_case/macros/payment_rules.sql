@@ -54,7 +54,7 @@ case
         end
 {%- endmacro -%}
 
-{#- Paid on the due day is EARLY. The report's own buckets of days overdue are in lib/credix/steps/portfolio.py. -#}
+{#- Paid on the due day is EARLY. The report's own buckets of days overdue are in lib/credix/report/portfolio.py. -#}
 {%- macro payment_behavior() -%}
 case
         when installments.payment_status = 'PAID' then

@@ -19,9 +19,9 @@ from credix.core.settings import Settings
 from credix.explore import overview, versions
 from credix.explore.listing import SourceFile, as_dataset, as_frame, list_files
 from credix.explore.masking import mask_frame, mask_table, masked_select, personal_columns
+from credix.report.profile import connect
 from credix.runs.history import recent_runs
 from credix.state.run import sandbox_settings
-from credix.steps.profile import connect
 
 MOST_ROWS = 1_000_000
 MOST_KEYS = 10_000

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credix.core.contracts import load_source, source_names
-from credix.steps.profile import MASK
+from credix.report.profile import MASK
 
 
 def personal_columns() -> frozenset[str]:

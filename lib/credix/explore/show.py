@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 from IPython.display import HTML
 
-from credix.steps.show import table
+from credix.report.tables import table
 
 MOST_LINES = 1_000
 HEADER = "position: sticky; top: 0; background: #f5f5f5; color: #111; text-align: left"

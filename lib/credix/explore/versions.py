@@ -14,7 +14,7 @@ from credix.core.errors import SettingsError
 from credix.core.source_sql import quote
 from credix.explore.listing import SourceFile
 from credix.explore.masking import mask_value
-from credix.steps.profile import MASK
+from credix.report.profile import MASK
 
 FACTS = ["version", "change", "run", "_seq", "read_at", "merged", "file"]
 # Run ids sort by time.

@@ -9,7 +9,7 @@ from credix.core.addresses import history_address, page_address
 from credix.core.errors import CredixError
 from credix.core.paths import paths_of
 from credix.core.redaction import without_values
-from credix.report_page import seal_catalog
+from credix.report.sealed_pages import seal_catalog
 from credix.state.run import Run
 
 

@@ -10,11 +10,11 @@ import pytest
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.contracts import load_source, source_names
 from credix.core.settings import Settings
+from credix.report import portfolio
 from credix.state.run import Run, build_run
-from credix.steps import portfolio
+from tests.report.test_report import shown
 from tests.runs.test_pipeline import run
 from tests.runs_by_hand import carry_all
-from tests.steps.test_report import shown
 from tests.tables import Table
 
 DAY = "2024-06-30"

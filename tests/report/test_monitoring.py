@@ -16,9 +16,9 @@ from credix.core.addresses import page_address
 from credix.core.errors import SettingsError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
+from credix.report.monitoring import first_day, result_files
 from credix.runs.alert import find_monitored
 from credix.state.run import Run
-from credix.steps.monitor import first_day, result_files
 from tests.browser import CHROMIUM, WIDTHS, browsing, shown
 from tests.elementary import FOLDER, IS_HERE, WHY
 from tests.receiver import Receiver

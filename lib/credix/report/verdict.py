@@ -8,7 +8,7 @@ from typing import Any
 from IPython.display import HTML
 
 from credix.core.freshness import in_words
-from credix.steps.facts import SourceFacts
+from credix.report.facts import SourceFacts
 
 YES, CARE, NO = "Yes", "With care", "No"
 # Okabe and Ito's green, orange and vermilion below a text in contrast; word and sign say the same.

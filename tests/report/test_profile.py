@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from credix.core.contracts import load_source
 from credix.core.settings import Settings
-from credix.steps.profile import MASK, summarize
+from credix.report.profile import MASK, summarize
 
 
 def test_ranges_of_texts_and_of_personal_columns_are_masked(

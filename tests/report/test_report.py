@@ -14,13 +14,13 @@ from credix.core.addresses import page_address
 from credix.core.errors import SettingsError
 from credix.core.paths import paths_of
 from credix.core.settings import PROJECT_DIR, Settings
+from credix.report.earlier_figures import choose_earlier
+from credix.report.facts import verdicts_by_layer
+from credix.report.portfolio import derive, mask
+from credix.report.report import compare_figures, compare_tiers
 from credix.runs.history import source_statuses
 from credix.state.states import SourceState
 from credix.state.store import StateStore
-from credix.steps.earlier import choose_earlier
-from credix.steps.portfolio import derive, mask
-from credix.steps.report import compare_figures, compare_tiers
-from credix.steps.run_facts import verdicts_by_layer
 from tests.browser import CHROMIUM, assert_fits, browsing
 from tests.browser import shown as shown_at
 from tests.elementary import FOLDER

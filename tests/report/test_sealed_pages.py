@@ -3,7 +3,7 @@
 import pytest
 
 from credix.core.errors import StepError
-from credix.report_page import seal, seal_catalog
+from credix.report.sealed_pages import seal, seal_catalog
 
 PAGE = """<script>window.elementaryData = 1;</script><!doctype html>
 <html><head>

@@ -17,7 +17,7 @@ from credix.core.addresses import page_address
 from credix.core.errors import CredixError
 from credix.core.paths import paths_of, results_table
 from credix.core.redaction import without_values
-from credix.report_page import seal
+from credix.report.sealed_pages import seal
 from credix.state.run import Run
 
 # Results of runs that are older than Elementary's page shows are not looked for.

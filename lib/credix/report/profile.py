@@ -53,7 +53,7 @@ def figures_of(column: str) -> tuple[str, ...]:
 def plot_months(run: Run, delta: Delta) -> None:
     """Rows of the delta by the month of their greatest cursor column; nothing without either."""
     if delta.parts and run.source.cursor:
-        from credix.steps.plots import bars
+        from credix.report.charts import bars
 
         bars(count_by_month(run, delta), f"Delta of {run.source.name} by month", "rows")
 

@@ -6,12 +6,17 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from credix.core.errors import SettingsError
-from credix.state import run as context
-from credix.state.run import Run, today
-from credix.steps import show
-from credix.steps.earlier import remember, told_at
-from credix.steps.facts import SourceFacts
-from credix.steps.portfolio import (
+from credix.report import tables
+from credix.report.earlier_figures import remember, told_at
+from credix.report.facts import (
+    SourceFacts,
+    dbt_tests,
+    freshness,
+    run_figures,
+    source_facts,
+    verdicts_by_layer,
+)
+from credix.report.portfolio import (
     TIERS,
     ageing,
     key_figures,
@@ -20,7 +25,7 @@ from credix.steps.portfolio import (
     quarantined,
     tiers,
 )
-from credix.steps.report_plots import (
+from credix.report.report_charts import (
     plot_ageing,
     plot_exposures,
     plot_lags,
@@ -31,14 +36,9 @@ from credix.steps.report_plots import (
     plot_tests,
     plot_tiers,
 )
-from credix.steps.run_facts import (
-    dbt_tests,
-    freshness,
-    run_figures,
-    source_facts,
-    verdicts_by_layer,
-)
-from credix.steps.trust import Verdict, judge, show_verdict
+from credix.report.verdict import Verdict, judge, show_verdict
+from credix.state import run as context
+from credix.state.run import Run, today
 
 __all__ = [
     "ageing",
@@ -175,7 +175,7 @@ def table(frame: pd.DataFrame) -> Styler:
     """The frame under headings that people read; what has moved stands below its heading."""
     named = frame if frame.index.name is None else frame.reset_index()
     moved = [column for column in named.columns if column == "now" or column.startswith("since ")]
-    return show.table(named.rename(columns=HEADINGS), right=moved)
+    return tables.table(named.rename(columns=HEADINGS), right=moved)
 
 
 def tests_that_do_not_pass(tests: list[dict[str, Any]]) -> pd.DataFrame:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from credix.core.schedules import LateBound
-from credix.steps.facts import Repair, SourceFacts
-from credix.steps.trust import CARE, NO, YES, Verdict, judge, show_verdict
+from credix.report.facts import Repair, SourceFacts
+from credix.report.verdict import CARE, NO, YES, Verdict, judge, show_verdict
 
 ABSENT = {"status": "absent", "reason": "Elementary is not installed.", "monitors": []}
 

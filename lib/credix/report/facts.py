@@ -1,8 +1,8 @@
-"""05: what this run carried, read from the results of its steps."""
+"""What the report states about each source and about this run, read from states and step results."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +11,45 @@ import pandas as pd
 from credix.clients.dbt.project import layer_of_models, sources_of_gold
 from credix.core.contracts import load_source, source_names
 from credix.core.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
-from credix.core.schedules import late_bound
+from credix.core.schedules import LateBound, late_bound
 from credix.core.step_rows import STEPS, describe_difference
 from credix.state.run import Run
 from credix.state.states import GoldState, SourceState, Watermark
-from credix.steps.facts import Repair, SourceFacts
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One more attempt of a run, because bronze was not proven: why, and its rows by step."""
+
+    fault: str
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """A source as gold holds it, and as the last run has carried it.
+
+    `rows` and `repairs` are those of the run that reports, empty where it does not carry the
+    source. `read_at` is up to when gold is complete and `age` the seconds since then. `status`,
+    `differences` and `missed` are those of the last run of the source, which may be this one:
+    where its steps counted different rows, and which histories it may have missed.
+    """
+
+    name: str
+    late: LateBound
+    read_at: str | None = None
+    age: float | None = None
+    lag: Mapping[str, Any] | None = None
+    status: str | None = None
+    differences: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+    repairs: tuple[Repair, ...] = ()
+    deleted: int = 0
+    lossless: bool | None = None
+    begins_at: Watermark | None = None
+    ends_at: Watermark | None = None
+
 
 COLUMNS = [
     "source",

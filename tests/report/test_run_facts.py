@@ -9,12 +9,11 @@ import pytest
 
 from credix.core.freshness import Reach
 from credix.core.settings import Settings
+from credix.report.facts import SourceFacts, describe_source, run_figures
+from credix.report.verdict import CARE, NO, YES, Verdict, judge
 from credix.runs.manifest import Manifest
 from credix.state.run import Run, build_run, write_json
 from credix.state.states import GoldState, SourceState
-from credix.steps.facts import SourceFacts
-from credix.steps.run_facts import describe_source, run_figures
-from credix.steps.trust import CARE, NO, YES, Verdict, judge
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 STEPS = ("01_extract", "02_land", "03_load", "04_transform")

@@ -6,24 +6,24 @@ from typing import Any
 import pandas as pd
 
 from credix.core.freshness import DAY, HOUR, MINUTE, bounds_in_words
-from credix.steps import plots
-from credix.steps.earlier import told_at
-from credix.steps.facts import SourceFacts
+from credix.report import charts
+from credix.report.earlier_figures import told_at
+from credix.report.facts import SourceFacts
 
 MONEY = {"million BRL": 1e6, "thousand BRL": 1e3}
-OVERDUE = (plots.VERMILION, "///")
-PENDING = (plots.BLUE, "")
+OVERDUE = (charts.VERMILION, "///")
+PENDING = (charts.BLUE, "")
 VERDICTS = {
-    "pass": (plots.GREEN, ""),
-    "warn": (plots.ORANGE, "///"),
-    "fail": (plots.VERMILION, "xxx"),
+    "pass": (charts.GREEN, ""),
+    "warn": (charts.ORANGE, "///"),
+    "fail": (charts.VERMILION, "xxx"),
 }
 
 
 def plot_rows(figures: pd.DataFrame) -> None:
     """The rows of each step, side by side for each source: equal bars are what should be seen."""
     steps = ["extracted", "landed", "loaded", "merged"]
-    plots.grouped_bars(figures.set_index("source")[steps], "Rows by step", "rows")
+    charts.grouped_bars(figures.set_index("source")[steps], "Rows by step", "rows")
 
 
 def plot_lags(facts: list[SourceFacts]) -> None:
@@ -36,7 +36,7 @@ def plot_lags(facts: list[SourceFacts]) -> None:
         for name, lag in lags.items()
     }
     labels = [bounds_in_words(lag) for lag in lags.values()]
-    plots.spans(bounds, "From commit to gold, the changes that came last", unit, labels)
+    charts.spans(bounds, "From commit to gold, the changes that came last", unit, labels)
 
 
 def time_unit(longest: float) -> tuple[str, int]:
@@ -56,7 +56,7 @@ def plot_portfolio(now: dict[str, float]) -> None:
     """Where the expected amount stands: settled, overdue or not yet due."""
     settled = now["expected"] - now["outstanding"]
     parts = {"settled": settled, "overdue": now["overdue"], "not yet due": now["pending"]}
-    looks = {"settled": (plots.GREEN, "..."), "overdue": OVERDUE, "not yet due": PENDING}
+    looks = {"settled": (charts.GREEN, "..."), "overdue": OVERDUE, "not yet due": PENDING}
     whole = now["expected"]
     unit, brl = money_unit(max(parts.values()))
     amounts = pd.DataFrame(0.0, index=list(parts), columns=list(parts))
@@ -65,7 +65,7 @@ def plot_portfolio(now: dict[str, float]) -> None:
     labels = [
         with_share(amount / brl, 100 * amount / whole if whole else 0) for amount in parts.values()
     ]
-    plots.lying_bars(amounts, looks, "The expected amount today", unit, labels)
+    charts.lying_bars(amounts, looks, "The expected amount today", unit, labels)
 
 
 def plot_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> None:
@@ -74,11 +74,11 @@ def plot_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> None:
     companies = now["companies"].astype(float).rename(split_name)
     title, unit = "Companies by payment tier", "companies"
     if before is None:
-        plots.bars(companies, title, unit)
+        charts.bars(companies, title, unit)
         return
     earlier = pd.Series(before["tiers"], dtype=float).rename(split_name)
     earlier = earlier.reindex(companies.index, fill_value=0)
-    plots.grouped_bars(pd.DataFrame({told_at(before): earlier, "now": companies}), title, unit)
+    charts.grouped_bars(pd.DataFrame({told_at(before): earlier, "now": companies}), title, unit)
 
 
 def split_name(tier: str) -> str:
@@ -89,7 +89,7 @@ def plot_ageing(found: pd.DataFrame) -> None:
     """What is overdue by the days since it fell due."""
     amounts = found["overdue_brl"].astype(float)
     unit, brl = money_unit(amounts.max())
-    plots.bars(amounts / brl, "Overdue by days since the due date", unit, plots.VERMILION)
+    charts.bars(amounts / brl, "Overdue by days since the due date", unit, charts.VERMILION)
 
 
 def plot_overdue_by_uf(found: pd.DataFrame) -> None:
@@ -99,7 +99,7 @@ def plot_overdue_by_uf(found: pd.DataFrame) -> None:
     amounts = pd.DataFrame({"overdue": found["overdue_brl"].astype(float) / brl})
     labels = [with_share(*each) for each in zip(amounts["overdue"], shares, strict=True)]
     title = "Overdue by state of the buyer, and its share of what was expected"
-    plots.lying_bars(amounts, {"overdue": OVERDUE}, title, unit, labels)
+    charts.lying_bars(amounts, {"overdue": OVERDUE}, title, unit, labels)
 
 
 def plot_exposures(found: pd.DataFrame) -> None:
@@ -117,7 +117,7 @@ def plot_exposures(found: pd.DataFrame) -> None:
     amounts = {"overdue": overdue.to_numpy(), "not yet due": pending.to_numpy()}
     table = pd.DataFrame(amounts, index=index)
     looks = {"overdue": OVERDUE, "not yet due": PENDING}
-    plots.lying_bars(
+    charts.lying_bars(
         table, looks, "Largest exposures, and their share of all that is outstanding", unit, labels
     )
 
@@ -129,7 +129,7 @@ def plot_tests(by_layer: pd.DataFrame) -> None:
         ", ".join(f"{count} {verdict}" for verdict, count in line.items() if count)
         for _, line in layers.iterrows()
     ]
-    plots.lying_bars(layers, VERDICTS, "Tests of dbt by layer", "tests", labels)
+    charts.lying_bars(layers, VERDICTS, "Tests of dbt by layer", "tests", labels)
 
 
 def plot_quarantined(found: pd.DataFrame) -> None:
@@ -138,9 +138,9 @@ def plot_quarantined(found: pd.DataFrame) -> None:
     table = pd.DataFrame(
         {name: found["n_rows"].where(found["source"] == name, 0) for name in sources}
     ).set_axis(found["reason"], axis=0)
-    looks = dict(zip(sources, cycle(plots.SIDE_BY_SIDE), strict=False))
+    looks = dict(zip(sources, cycle(charts.SIDE_BY_SIDE), strict=False))
     labels = [f"{rows:,}" for rows in found["n_rows"]]
-    plots.lying_bars(table, looks, "Rows kept out of gold by reason", "rows", labels)
+    charts.lying_bars(table, looks, "Rows kept out of gold by reason", "rows", labels)
 
 
 def with_share(amount: float, share: float) -> str:

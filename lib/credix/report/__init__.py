@@ -1,0 +1,1 @@
+"""05: verdict, figures, charts and published pages."""
