@@ -14,9 +14,9 @@ from credix.clients.gcs.lake import Lake
 from credix.core.addresses import history_address, page_address
 from credix.core.paths import paths_of
 from credix.page_server import build
-from credix.runs.publish import publish_history
+from credix.pipeline.history.publish import publish_history
 from tests.browser import CHROMIUM, WHY, WIDTHS, browsing, shown
-from tests.runs.manifests import manifest
+from tests.pipeline.manifests import manifest
 
 PAGE = (
     b'<html><head><meta name="viewport" content="width=device-width">'

@@ -113,12 +113,12 @@ def run(
     begin_at = parse_watermarks(watermarks, found.sources)
     settings = environment.enter(env, terminal.tell)
     skip_schema_formats()
-    from credix.runs.kernels import Kernels
+    from credix.pipeline.notebooks.kernels import Kernels
 
     with Kernels() as kernels:
         # It boots while this process imports the rest.
         kernels.prepare(found.notebooks[0])
-        from credix.runs.pipeline import Pipeline, Request
+        from credix.pipeline.pipeline import Pipeline, Request
 
         request = Request(
             job=found,
@@ -142,7 +142,7 @@ def run(
 @JSON_OPTION
 def status(env: str | None, as_json: bool) -> None:
     """Show for each source its watermark, last run, rows in bronze, lags and replication slot."""
-    from credix.runs.history import source_statuses
+    from credix.pipeline.history.status import source_statuses
 
     lines = source_statuses(environment.enter(env, terminal.tell, writes=False))
     if as_json:
@@ -170,11 +170,11 @@ def status(env: str | None, as_json: bool) -> None:
 @click.option("--rebuild", "is_rebuilt", is_flag=True, help="Make that page anew first.")
 def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebuilt: bool) -> None:
     """List the last runs with status, duration, rows and error; or open the page of all runs."""
-    from credix.runs.history import recent_runs
+    from credix.pipeline.history.status import recent_runs
 
     settings = environment.enter(env, terminal.tell, writes=is_rebuilt)
     if is_opened or is_rebuilt:
-        from credix.runs.publish import show_history
+        from credix.pipeline.history.publish import show_history
 
         address = show_history(settings, is_rebuilt=is_rebuilt, is_opened=is_opened)
         if as_json:

@@ -257,7 +257,7 @@ def run_sources(
 ) -> str:
     """A whole run of these sources to bronze, silver and gold, with these orders; its run id."""
     from credix.core.jobs import Job
-    from credix.runs.pipeline import Pipeline, Request
+    from credix.pipeline.pipeline import Pipeline, Request
 
     request = Request(Job(job, sources, has_report=False), None, {}, {}, orders)
     reporter = (

@@ -14,7 +14,7 @@ from google.auth import exceptions as auth
 
 from credix.clients.effects import Effects, is_transient
 from credix.core.errors import TransientError
-from credix.runs.results import read_journal
+from credix.pipeline.results import read_journal
 
 SCRIPT = """
 import sys

@@ -6,10 +6,10 @@ from pydantic import SecretStr
 from credix.clients.openlineage import send_events
 from credix.core.errors import TransientError
 from credix.core.settings import Settings
-from credix.runs.lineage import describe_lineage
+from credix.pipeline.notify.lineage import describe_lineage
 from tests.faults import faulty_server
+from tests.pipeline.notify.test_lineage import LAYERS, carried
 from tests.receiver import Receiver
-from tests.runs.test_lineage import LAYERS, carried
 
 
 def lineage_settings(settings: Settings, address: str) -> Settings:

@@ -10,9 +10,9 @@ from credix.core.disk import disk_error, disk_named, reported_error, require_wri
 from credix.core.errors import DiskError
 from credix.core.jobs import find_job
 from credix.core.settings import Settings
-from credix.runs.pipeline import Pipeline, Request
+from credix.pipeline.pipeline import Pipeline, Request
 from credix.state.run import write_text
-from tests.runs.test_pipeline import Silent
+from tests.pipeline.test_pipeline import Silent
 
 FOLDER = Path("/runs/one")
 

@@ -11,7 +11,7 @@ from papermill.engines import NotebookExecutionManager
 
 from credix.core import progress
 from credix.core.progress import Amount, Meter, describe, describe_end, find_line, on_terminal
-from credix.runs.notebook import ListeningClient
+from credix.pipeline.notebooks.execute import ListeningClient
 
 
 class TestDescribe:

@@ -16,14 +16,14 @@ from credix.core.addresses import page_address
 from credix.core.errors import SettingsError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
+from credix.pipeline.notify.alerts import find_monitored
 from credix.report.monitoring import first_day, result_files
-from credix.runs.alert import find_monitored
 from credix.state.run import Run
 from tests.browser import CHROMIUM, WIDTHS, browsing, shown
 from tests.elementary import FOLDER, IS_HERE, WHY
+from tests.pipeline.test_personal_data import PEOPLE, find_leaks, left_behind, person
+from tests.pipeline.test_pipeline import run
 from tests.receiver import Receiver
-from tests.runs.test_personal_data import PEOPLE, find_leaks, left_behind, person
-from tests.runs.test_pipeline import run
 from tests.runs_by_hand import carry_all
 from tests.tables import Table
 

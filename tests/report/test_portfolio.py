@@ -12,8 +12,8 @@ from credix.core.contracts import load_source, source_names
 from credix.core.settings import Settings
 from credix.report import portfolio
 from credix.state.run import Run, build_run
+from tests.pipeline.test_pipeline import run
 from tests.report.test_report import shown
-from tests.runs.test_pipeline import run
 from tests.runs_by_hand import carry_all
 from tests.tables import Table
 

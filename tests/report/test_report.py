@@ -14,17 +14,17 @@ from credix.core.addresses import page_address
 from credix.core.errors import SettingsError
 from credix.core.paths import paths_of
 from credix.core.settings import PROJECT_DIR, Settings
+from credix.pipeline.history.status import source_statuses
 from credix.report.earlier_figures import choose_earlier
 from credix.report.facts import verdicts_by_layer
 from credix.report.portfolio import derive, mask
 from credix.report.report import compare_figures, compare_tiers
-from credix.runs.history import source_statuses
 from credix.state.states import SourceState
 from credix.state.store import StateStore
 from tests.browser import CHROMIUM, assert_fits, browsing
 from tests.browser import shown as shown_at
 from tests.elementary import FOLDER
-from tests.runs.test_pipeline import run
+from tests.pipeline.test_pipeline import run
 from tests.runs_by_hand import carry_all
 from tests.tables import Table
 

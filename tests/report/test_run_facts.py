@@ -9,9 +9,9 @@ import pytest
 
 from credix.core.freshness import Reach
 from credix.core.settings import Settings
+from credix.pipeline.manifest import Manifest
 from credix.report.facts import SourceFacts, describe_source, run_figures
 from credix.report.verdict import CARE, NO, YES, Verdict, judge
-from credix.runs.manifest import Manifest
 from credix.state.run import Run, build_run, write_json
 from credix.state.states import GoldState, SourceState
 

@@ -27,7 +27,7 @@ from credix.runs.reconcile import compare_source
 from credix.runs.replay import find_attempts, replay
 from credix.state.run import build_run, sandbox_settings
 from credix.warehouse import transform
-from tests.runs.test_from_landing import put, rows, take
+from tests.pipeline.test_from_landing import put, rows, take
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows
 

@@ -9,7 +9,7 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.errors import DataError, FenceError, StateError
 from credix.core.paths import hashed_table, stable_table
 from credix.core.settings import Settings
-from credix.runs.clear_parts import clear_parts, clear_superseded
+from credix.pipeline.clear_parts import clear_parts, clear_superseded
 from credix.state.fencing import fenced
 from credix.state.run import Run, describe, write_json
 from credix.warehouse import temp_layer as loading

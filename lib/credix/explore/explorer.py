@@ -19,8 +19,8 @@ from credix.core.settings import Settings
 from credix.explore import overview, versions
 from credix.explore.listing import SourceFile, as_dataset, as_frame, list_files
 from credix.explore.masking import mask_frame, mask_table, masked_select, personal_columns
+from credix.pipeline.history.status import recent_runs
 from credix.report.profile import connect
-from credix.runs.history import recent_runs
 from credix.state.run import sandbox_settings
 
 MOST_ROWS = 1_000_000

@@ -6,8 +6,8 @@ import pandas as pd
 
 from credix.clients.gcs.lake import Lake
 from credix.core.settings import Settings
-from credix.runs.archive import read_manifests
-from credix.runs.history import source_statuses
+from credix.pipeline.archive import read_manifests
+from credix.pipeline.history.status import source_statuses
 
 SOURCES = ["source", "table", "rows in bronze", "complete up to (UTC)", "last run", "status"]
 STEPS = ["notebook", "source", "result", "rows", "seconds"]

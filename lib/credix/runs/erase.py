@@ -19,9 +19,9 @@ from credix.core.errors import DataError, SettingsError
 from credix.core.paths import is_hashed_table, stable_table
 from credix.core.settings import Settings
 from credix.erasure import REFERENCES, Erasure, Matcher, match_keys
-from credix.runs.clear_parts import clear_parts
+from credix.pipeline.clear_parts import clear_parts
+from credix.pipeline.locks import held_alone
 from credix.runs.find_traces import find_rows, prefixes_of, require_carried, require_gone
-from credix.runs.held_run import held_alone
 from credix.state.run import Run
 from credix.state.states import GoldState
 from credix.steps.erase_files import delete_keys, find_files, rewrite_files

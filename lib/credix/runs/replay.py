@@ -19,7 +19,7 @@ from credix.core.errors import DataError
 from credix.core.paths import SHARED_CONTROL, control_table, hashed_table, paths_of
 from credix.core.settings import Settings
 from credix.erasure import Erasure, Matcher
-from credix.runs.held_run import held_alone
+from credix.pipeline.locks import held_alone
 from credix.runs.replay_batches import PASSES, ArchivedAttempt, pass_sql, split
 from credix.state.run import Run
 from credix.state.states import Digest, GoldState

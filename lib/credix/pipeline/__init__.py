@@ -1,0 +1,1 @@
+"""One run of a job, from the locks to the archive."""

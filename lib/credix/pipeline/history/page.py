@@ -1,0 +1,90 @@
+"""The run history as one HTML page that carries its own data: a block of runs for each day.
+
+A block is a script element with gzipped JSON in base64: ten thousand runs are a small file, and a
+new run encodes its own day alone.
+"""
+
+import binascii
+import gzip
+import json
+import re
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from credix.core.errors import StateError
+
+TEMPLATE = Path(__file__).with_name("page.html")
+BLOCK = re.compile(r'<script type="application/gzip" data-day="([\d-]{10})">([^<]*)</script>')
+# Some twenty thousand runs; the template around them is small.
+MOST_BYTES = 1_900_000
+Days = dict[str, str]
+
+
+def read_days(page: str) -> Days:
+    """The encoded block of each day on a page, by day."""
+    return {day: block for day, block in BLOCK.findall(page) if is_day(day)}
+
+
+def is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def decode_day(block: str) -> list[dict[str, Any]]:
+    """The lines of a day, newest first; raises StateError when the block is damaged."""
+    try:
+        return json.loads(gzip.decompress(b64decode(block, validate=True)))
+    except (binascii.Error, EOFError, OSError, ValueError, zlib.error):
+        raise StateError("A day of the run history cannot be read.") from None
+
+
+def encode_day(lines: Iterable[Mapping[str, Any]]) -> str:
+    """The same lines always give the same text."""
+    newest_first = sorted(lines, key=lambda line: line["id"], reverse=True)
+    text = json.dumps(newest_first, separators=(",", ":"), ensure_ascii=False)
+    return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def add_lines(days: Days, lines: Iterable[Mapping[str, Any]]) -> Days:
+    """The days with these runs in them, each run once."""
+    changed: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for line in lines:
+        day = line["started"][:10]
+        if day not in changed:
+            known = decode_day(days[day]) if day in days else []
+            changed[day] = {one["id"]: one for one in known}
+        changed[day][line["id"]] = line
+    encoded = {day: encode_day(runs.values()) for day, runs in changed.items()}
+    return drop_oldest({**days, **encoded})
+
+
+def drop_oldest(days: Days) -> Days:
+    """As many whole days, newest first, as fit together into MOST_BYTES; at least one."""
+    kept: Days = {}
+    size = 0
+    for day in sorted(days, reverse=True):
+        size += len(days[day])
+        if kept and size > MOST_BYTES:
+            break
+        kept[day] = days[day]
+    return kept
+
+
+def render_page(days: Days, *, prefix: str, env: str, archive: str) -> str:
+    """The page. `archive` is the address of the archive's folder of runs, relative to the page."""
+    blocks = "\n".join(
+        f'<script type="application/gzip" data-day="{day}">{days[day]}</script>'
+        for day in sorted(days, reverse=True)
+    )
+    texts = {"PREFIX": prefix, "ENVIRONMENT": env, "ARCHIVE": archive}
+    page = TEMPLATE.read_text("utf-8")
+    for name, text in texts.items():
+        page = page.replace(f"%{name}%", escape(text))
+    return page.replace("%BLOCKS%", blocks)

@@ -1,0 +1,1 @@
+"""Notebooks executed by papermill: kernels, pages, failures."""

@@ -1,0 +1,217 @@
+"""One notebook executed by papermill: redacted before every save, truthful about how it ended."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellControlSignal
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from papermill.log import logger
+
+from credix.core.disk import disk_error, reported_error
+from credix.core.errors import (
+    CredixError,
+    SettingsError,
+    StepError,
+    UnexpectedError,
+    find_own_error,
+)
+from credix.core.jobs import NOTEBOOKS
+from credix.core.progress import find_line
+from credix.core.redaction import Redactor, traceback_without_values, without_values
+from credix.pipeline.notebooks.kernels import Kernels
+from credix.pipeline.notebooks.mark_end import describe_error, mark_end
+
+ENGINE = "credix"
+KERNEL_START_SECONDS = 120
+# Parameters that hold a run together: no user may set them from outside.
+SET_BY_RUN = {
+    *("attempt", "business_date", "commit", "result_path", "run_folder", "run_id", "source"),
+    "watermark",
+    "allow_deletes",
+    "backfill",
+    "reconcile",
+}
+
+
+class Reporter(Protocol):
+    """Who is told how far a notebook is."""
+
+    def cell_started(self, notebook: str, number: int, count: int, heading: str) -> None: ...
+    def progressed(self, line: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class NotebookJob:
+    """A notebook to execute, under which name, with which parameters.
+
+    `foresee` is asked before each cell which notebooks will follow; none while that is open.
+    """
+
+    notebook: str
+    output: Path
+    parameters: Mapping[str, Any]
+    foresee: Callable[[], Sequence[str]]
+
+
+class ListeningClient(PapermillNotebookClient):
+    """Papermill's client, and whoever hears a line of progress that a cell shows."""
+
+    heard: Callable[[str], None]
+
+    def process_message(self, message: dict[str, Any], *place: Any) -> Any:
+        line = find_line(message["content"])
+        if line is not None:
+            self.heard(line)
+        return super().process_message(message, *place)
+
+
+class AuditEngine(NBClientEngine):
+    """Papermill's own engine with a redactor and a reporter around it, on a kernel of the run's."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: NotebookExecutionManager, kernel_name: str, *_: Any, **options: Any
+    ) -> Any:
+        job: NotebookJob = options["job"]
+        redactor: Redactor = options["redactor"]
+        reporter: Reporter = options["reporter"]
+        kernels: Kernels = options["kernels"]
+        save, cell_start = nb_man.save, nb_man.cell_start
+        headings = cell_headings(nb_man.nb)
+
+        def redact_and_save(**keywords: Any) -> None:
+            redact_cells(nb_man.nb, redactor)
+            save(**keywords)
+
+        def report_and_start(cell: Any, cell_index: int | None = None, **keywords: Any) -> None:
+            if cell.cell_type == "code" and cell_index is not None:
+                number, heading = headings[cell_index]
+                reporter.cell_started(job.notebook, number, len(headings), heading)
+            kernels.prepare(*job.foresee())
+            cell_start(cell, cell_index, **keywords)
+
+        nb_man.save, nb_man.cell_start = redact_and_save, report_and_start
+        client = ListeningClient(
+            nb_man,
+            kernel_name=kernel_name,
+            timeout=options["execution_timeout"],
+            startup_timeout=options["start_timeout"],
+            shutdown_kernel="immediate",
+            log=logger,
+        )
+        client.heard = reporter.progressed
+        try:
+            with kernels.serving(job.notebook, client):
+                executed = client.execute(cleanup_kc=True)
+        except BaseException as error:
+            mark_end(nb_man.nb, error)
+            raise
+        mark_end(nb_man.nb)
+        return executed
+
+
+def execute(
+    job: NotebookJob, redactor: Redactor, reporter: Reporter, kernels: Kernels, cell_timeout: int
+) -> None:
+    """Execute a notebook to its end.
+
+    Raises the error of this product that a cell raised, as the class it was, else StepError.
+    """
+    papermill_engines.register(ENGINE, AuditEngine)
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            NOTEBOOKS / f"{job.notebook}.ipynb",
+            job.output,
+            parameters=dict(job.parameters),
+            engine_name=ENGINE,
+            progress_bar=False,
+            cwd=NOTEBOOKS,
+            start_timeout=KERNEL_START_SECONDS,
+            execution_timeout=cell_timeout,
+            job=job,
+            redactor=redactor,
+            reporter=reporter,
+            kernels=kernels,
+        )
+    except PapermillExecutionError as error:
+        own = reported_error(error.ename, error.evalue, job.output.parent)
+        raise own or as_own_error(job.notebook, error.ename, redactor.text(error.evalue)) from None
+    except (RuntimeError, OSError, CellControlSignal) as error:  # a dead kernel, a timeout
+        of_disk = disk_error(error, job.output.parent)
+        if of_disk:
+            raise of_disk from None
+        raise StepError(
+            f"{job.notebook} did not finish. {redactor.text(describe_error(error))} "
+            f"The executed part is in {job.output.name}."
+        ) from None
+
+
+def refuse_unknown_parameters(notebooks: Sequence[str], parameters: Mapping[str, Any]) -> None:
+    """Raises SettingsError for a parameter that no notebook has or that is the run's own."""
+    known = {name for notebook in notebooks for name in declared_parameters(notebook)}
+    settable = ", ".join(sorted(known - SET_BY_RUN)) or "none"
+    unknown = sorted(set(parameters) - known)
+    if unknown:
+        raise SettingsError(
+            f"No notebook of this job has a parameter {', '.join(unknown)}; "
+            f"parameters that can be set: {settable}."
+        )
+    own = sorted(set(parameters) & SET_BY_RUN)
+    if own:
+        raise SettingsError(
+            f"The run sets {', '.join(own)} itself; parameters that can be set: {settable}. "
+            "For a watermark or a business day use --watermark and --business-date."
+        )
+
+
+def declared_parameters(notebook: str) -> set[str]:
+    """Names in the notebook's `parameters` cell."""
+    return set(papermill.inspect_notebook(str(NOTEBOOKS / f"{notebook}.ipynb")))
+
+
+def as_own_error(notebook: str, ename: str, evalue: str) -> CredixError:
+    kind = find_own_error(ename)
+    if kind is not None:
+        return kind(evalue)
+    return UnexpectedError(
+        f"{notebook} failed: {ename}: {without_values(evalue)}",
+        summary=f"{notebook} failed with {ename}.",
+    )
+
+
+def cell_headings(notebook: nbformat.NotebookNode) -> dict[int, tuple[int, str]]:
+    """For each code cell its number among them and the last heading before it."""
+    headings: dict[int, tuple[int, str]] = {}
+    heading = ""
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            lines = [line for line in cell.source.splitlines() if line.startswith("#")]
+            heading = lines[-1].lstrip("# ").strip() if lines else heading
+        elif cell.cell_type == "code":
+            headings[index] = (len(headings) + 1, heading)
+    return headings
+
+
+def redact_cells(notebook: nbformat.NotebookNode, redactor: Redactor) -> None:
+    """Outputs, and sources too: they hold the run's parameters and how it ended.
+
+    Errors of other software lose the values that they quote, which may be a person's.
+    """
+    for cell in notebook.cells:
+        cell.source = redactor.text(cell.source)
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                if find_own_error(output.ename) is None:
+                    output.evalue = without_values(output.evalue)
+                output.traceback = [traceback_without_values(part) for part in output.traceback]
+        if cell.get("outputs"):
+            cell.outputs = [
+                nbformat.from_dict(redactor.value(dict(output))) for output in cell.outputs
+            ]

@@ -1,0 +1,1 @@
+"""Alerts and lineage events after a run."""

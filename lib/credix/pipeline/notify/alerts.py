@@ -1,0 +1,136 @@
+"""Behind a run: find what is wrong, put it into words, tell it once and once when it is over."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from credix.clients.notifications import Channels
+from credix.core.addresses import run_address
+from credix.core.contracts import load_source
+from credix.core.freshness import in_words, seconds_between
+from credix.core.schedules import late_bound
+from credix.core.settings import Settings
+from credix.state.incidents import Findings, Incident, Incidents, Kind
+from credix.state.states import SourceState
+from credix.state.store import StateStore
+
+MONITOR_FAILED = {"error", "fail", "runtime error"}
+
+
+def alert(states: StateStore, manifest: Mapping[str, Any], summary: str) -> list[str]:
+    """Judge a run and tell of it where there is a channel; those that have not taken something."""
+    if not Channels(states.settings).are_configured:
+        return []
+    return tell(states, manifest["run_id"], find(manifest, summary, states))
+
+
+def tell(states: StateStore, run_id: str, findings: Findings) -> list[str]:
+    """Tell what has begun and what is over; the channels that have not taken something.
+
+    An incident is noted before it is told, and noted as told behind that: where a run dies or
+    another ends in between it may be told twice, it is never lost. Raises TransientError where no
+    channel takes a message: the next run tells it.
+    """
+    settings = states.settings
+    channels = Channels(settings)
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    incidents = states.change_incidents(
+        "alert.note", lambda known: known.judge(findings, now, run_id)
+    )
+    refused: set[str] = set()
+    for key, incident in incidents.untold().items():
+        title, text = describe(settings, key, incident)
+        event = "all_clear" if incident.is_over else "alert"
+        attributes = {"event": event, "incident": key, "env": settings.env}
+        refused.update(channels.send(title, text, attributes))
+        states.change_incidents("alert.note", partial(Incidents.tell, key=key, told=incident))
+    return sorted(refused)
+
+
+def describe(settings: Settings, key: str, incident: Incident) -> tuple[str, str]:
+    """Title and text of an alert or an all-clear."""
+    what = f"{settings.prefix} ({settings.env}): {key}"
+    page = run_address(settings, incident.run_id)
+    if incident.is_over:
+        return f"Over: {what}", f"This is over; it began at {incident.since}: {incident.text}"
+    return f"Alert: {what}", f"{incident.text}\nSince {incident.since}, run {page}"
+
+
+def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findings:
+    """What is wrong behind this run; `summary` is why it failed, without any value of a row."""
+    settings = states.settings
+    run = Kind.RUN.of(manifest["job"])
+    wrong = {run: summary} if manifest["status"] == "failed" else {}
+    judged = {run}
+    for source, steps in manifest["steps"].items():
+        extracted = steps.get("01_extract")
+        if extracted is None:
+            continue
+        is_from_outside = "received" in extracted
+        key = (Kind.REFUSED if is_from_outside else Kind.DRIFT).of(source)
+        judged.add(key)
+        messages = extracted["refused"] if is_from_outside else extracted.get("messages")
+        if messages:
+            wrong[key] = " ".join(messages)
+    wrong_tables, judged_tables = find_monitored(manifest)
+    wrong |= wrong_tables
+    judged |= judged_tables
+    for source in manifest["sources"]:
+        judged.add(Kind.LATE.of(source))
+        late = find_lateness(states.read_source(source), settings)
+        if late:
+            wrong[Kind.LATE.of(source)] = late
+        warning = find_slot_warning(source, settings)
+        judged.add(Kind.SLOT.of(source))
+        if warning:
+            wrong[Kind.SLOT.of(source)] = warning
+    return Findings(wrong, frozenset(judged))
+
+
+def find_monitored(manifest: Mapping[str, Any]) -> tuple[dict[str, str], set[str]]:
+    """What Elementary found, by table, and the tables that it looked at.
+
+    A monitor that warns is shown, but wakes nobody. Elementary itself can be an incident.
+    """
+    report = manifest["steps"].get("gold", {}).get("05_report", {})
+    monitoring = report.get("monitoring", {"status": "absent"})
+    if monitoring["status"] == "absent":
+        return {}, set()
+    judged = {str(Kind.MONITORING)} | {
+        Kind.MONITOR.of(one["table"]) for one in monitoring["monitors"]
+    }
+    found: dict[str, list[str]] = {}
+    for one in monitoring["monitors"]:
+        if one["status"] in MONITOR_FAILED:
+            found.setdefault(Kind.MONITOR.of(one["table"]), []).append(one["monitor"])
+    wrong = {key: f"Not true any more: {', '.join(names)}." for key, names in found.items()}
+    if monitoring["status"] == "failed":
+        wrong[Kind.MONITORING] = f"The tables are not watched: {monitoring['reason']}"
+    return wrong, judged
+
+
+def find_slot_warning(name: str, settings: Settings) -> str | None:
+    """What `status` warns of where the source's slot makes its server keep much log."""
+    source = load_source(name)
+    if source.capture != "log":
+        return None
+    # It imports the warehouse's client, which a run has no other use for.
+    from credix.pipeline.history.status import SLOT_WARNING, describe_slot
+
+    text = describe_slot(settings, source)
+    return text if SLOT_WARNING in text else None
+
+
+def find_lateness(state: SourceState, settings: Settings) -> str | None:
+    """How far bronze is behind the source, in words, where that is beyond the bound."""
+    read_at = state.watermark.snapshot_at if state.watermark else None
+    if read_at is None:
+        return None
+    bound = late_bound(load_source(state.source), settings)
+    if seconds_between(read_at, datetime.now(UTC).isoformat()) <= bound.seconds:
+        return None
+    return (
+        f"Bronze holds {state.source} as of {read_at[:16]} UTC, which is late from "
+        f"{in_words(bound.seconds)} on: {bound.reason}."
+    )

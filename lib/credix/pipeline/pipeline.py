@@ -1,0 +1,314 @@
+"""A job from fence to archive: which notebook runs when, and what is true at the end."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from credix.clients.dbt.project import sources_of_gold
+from credix.clients.effects import Effects
+from credix.clients.gcs.lake import Lake
+from credix.core.disk import disk_named, require_writable
+from credix.core.errors import CredixError, FenceError
+from credix.core.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
+from credix.core.paths import paths_of
+from credix.core.redaction import Redactor
+from credix.core.run_options import Orders
+from credix.core.settings import Settings
+from credix.pipeline.archive import archive_run, read_manifest
+from credix.pipeline.clear_parts import clear_parts
+from credix.pipeline.locks import correct_last_run, hold_sources
+from credix.pipeline.manifest import Manifest
+from credix.pipeline.notebooks import execute as notebooks
+from credix.pipeline.notebooks.execute import NotebookJob
+from credix.pipeline.notebooks.kernels import Kernels
+from credix.pipeline.notebooks.pages import Pages
+from credix.pipeline.notify.follow_up import follow_up
+from credix.pipeline.results import describe_error, read_journal, read_result, summarize_error
+from credix.state.run import (
+    JOURNAL,
+    Run,
+    build_run,
+    describe,
+    new_run_id,
+    today,
+    write_json,
+    write_text,
+)
+from credix.state.states import RunStatus, SourceState, Watermark
+from credix.state.store import StateStore
+from credix.warehouse.checkpoint import commit_watermark
+
+
+class Reporter(notebooks.Reporter, Protocol):
+    """Who is told how the run goes."""
+
+    def run_started(self, run_id: str, job: str) -> None: ...
+    def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None: ...
+    def run_finished(self, manifest: dict[str, Any]) -> None: ...
+    def warned(self, message: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. `watermarks` replaces the state's by source; None reads in full."""
+
+    job: Job
+    business_date: str | None
+    watermarks: Mapping[str, Watermark | None]
+    parameters: Mapping[str, Any]
+    orders: Orders = field(default_factory=Orders)
+
+
+class Pipeline:
+    """One run of one job. Every path out of `run` releases the leases and leaves a manifest."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        request: Request,
+        reporter: Reporter,
+        kernels: Kernels | None = None,
+    ) -> None:
+        self.settings, self.request, self.reporter = settings, request, reporter
+        self.kernels = kernels or Kernels()
+        self.effects = Effects(settings.retry_seconds, settings.die_at)
+        self.lake = Lake(settings, self.effects)
+        self.states = StateStore(settings, self.lake)
+        self.redactor = Redactor(settings.secrets())
+        notebooks.refuse_unknown_parameters(request.job.notebooks, request.parameters)
+        self.layers = parse_layers(request.parameters.get("layers", LAYERS))
+        self.has_built_gold = self.is_archiving = False
+        self.pages = Pages()
+        self.run_id = new_run_id(request.job.name)
+        self.folder = settings.run_dir / self.run_id
+        self.manifest = Manifest(
+            run_id=self.run_id,
+            job=request.job.name,
+            trigger=settings.trigger,
+            env=settings.env,
+            business_date=request.business_date or today(settings),
+            parameters=dict(request.parameters),
+        )
+
+    def run(self) -> dict[str, Any]:
+        """Run the job to its end and return the manifest.
+
+        The sources are held until bronze and gold have their rows: report, archive and alerts
+        keep no other run waiting. Raises BusyError before anything was started when another run
+        holds a source for longer than this one waits.
+        """
+        require_writable(self.folder)
+        for bucket in (self.settings.lake_bucket, self.settings.archive_bucket):
+            self.lake.require_bucket(bucket)
+        sources, warn = self.request.job.sources, self.reporter.warned
+        with self.pages, self.kernels, ExitStack() as hold:
+            held = hold.enter_context(hold_sources(self.states, sources, self.manifest, warn))
+            try:
+                with disk_named(self.folder):
+                    self.reporter.run_started(self.run_id, self.request.job.name)
+                    self.manifest.status = self._carry(held)
+                    hold.close()
+                    self._clear_parts(held)
+                    self._report()
+                manifest, location = self._archive()
+            except BaseException as error:
+                self.kernels.close()
+                found = self._find_archived()
+                if found is None:
+                    self._fail(error, hold)
+                    archived = self._archive()
+                    if isinstance(error, FenceError):
+                        self._clear_parts(held)
+                    self._tell(*archived, error)
+                    raise
+                manifest, location = found
+                if not isinstance(error, CredixError):
+                    raise
+            self._tell(manifest, location, None)
+            return manifest
+
+    def _fail(self, error: BaseException, hold: ExitStack) -> None:
+        """Say that the run has failed in its manifest and in the states of its sources.
+
+        A report or an archive that fails comes after the release, which has recorded the run as
+        done.
+        """
+        self.manifest.status = "failed"
+        self.manifest.error = self.redactor.text(describe_error(error))
+        hold.close()
+        for source in self.manifest.attempts:
+            with suppress(CredixError):
+                correct_last_run(self.states, source, self.manifest)
+
+    def _carry(self, states: Mapping[str, SourceState]) -> RunStatus:
+        """Carry every source to bronze, and what they have brought to gold."""
+        write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
+        has_changes = [self._carry_source(source, state) for source, state in states.items()]
+        is_current = not self._feeds_gold(states) or self._gold_is_current()
+        if states and not any(has_changes) and is_current:
+            return "no_changes"
+        if states and not is_current and not self.has_built_gold:
+            self._execute(GOLD_STEP, None, {"layers": LAYERS[1:]})
+        return "done"
+
+    def _report(self) -> None:
+        """Execute 05 where the job has it and something was carried or may have changed."""
+        if self.request.job.has_report and self.manifest.status == "done":
+            self._execute(REPORT_STEP, None, {})
+
+    def _carry_source(self, source: str, state: SourceState) -> bool:
+        """Carry one source from PostgreSQL to bronze; False when nothing had changed.
+
+        A large read comes in slices; behind the last one follows the delta that completes it.
+        """
+        watermark = self.request.watermarks.get(source, state.watermark)
+        run = self._open(source, state.attempt, watermark)
+        run.orders = self.request.orders
+        write_text(run.source_folder / "state.json", state.to_json())
+        extracted = self._carry_delta(run)
+        while extracted["slice"]:
+            from credix.warehouse.cycle import open_behind
+
+            # A repair in 04 has raised the fence once more.
+            attempt = run.read_result(SOURCE_STEPS[3])["attempt"]
+            run = open_behind(run, attempt, self.folder)
+            extracted = self._carry_delta(run)
+        return extracted["status"] != "no_changes" or run.folder != self.folder
+
+    def _carry_delta(self, run: Run) -> dict[str, Any]:
+        """Run 01 to 04 for a delta or a slice; the result of 01."""
+        extracted = self._execute(
+            SOURCE_STEPS[0],
+            run,
+            {
+                "watermark": run.watermark.model_dump() if run.watermark else None,
+                "attempt": run.attempt,
+                "run_id": self.run_id,
+                "business_date": self.manifest.business_date,
+                **run.orders.as_parameters(),
+            },
+        )
+        if extracted["status"] == "no_changes":
+            commit_watermark(run, extracted, is_merged=False)
+            self.effects.records.extend(run.effects.records)
+            return extracted
+        for step in SOURCE_STEPS[1:3]:
+            self._execute(step, run, {})
+        sources = self.request.job.sources
+        builds_gold = len(sources) == 1 and not extracted["slice"] and self._feeds_gold(sources)
+        layers = self.layers if builds_gold else LAYERS[:1]
+        self._execute(SOURCE_STEPS[3], run, {"layers": layers})
+        self.has_built_gold = self.has_built_gold or "gold" in layers
+        return extracted
+
+    def _feeds_gold(self, sources: Iterable[str]) -> bool:
+        """Whether this run builds gold at all, and a model of it reads one of the sources."""
+        return "gold" in self.layers and not set(sources).isdisjoint(sources_of_gold())
+
+    def _gold_is_current(self) -> bool:
+        seen = sources_of_gold()
+        committed = {name: self.states.read_source(name).committed_seq for name in seen}
+        return self.states.read_gold().is_current(self.manifest.business_date, committed)
+
+    def _execute(self, step: str, run: Run | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Execute a notebook and read its step result; without one the step has failed."""
+        folder = run.folder if run else self.folder
+        source = run.source_name if run else None
+        # The notebooks of a run lie side by side, whatever slice they are of.
+        suffix = "" if folder == self.folder else f".{folder.name}"
+        name = f"{step}.{source}" if source else step
+        owner = source or "gold"
+        result_path = folder / owner / f"{step}.json"
+        output = self.folder / f"{name}{suffix}.ipynb"
+        known = {
+            "source": source or "",
+            "run_folder": str(folder),
+            "result_path": str(result_path),
+            **parameters,
+        }
+        journal = folder / owner / JOURNAL
+        before = len(read_journal(journal))
+        try:
+            notebooks.execute(
+                NotebookJob(
+                    step,
+                    output,
+                    known,
+                    partial(self._foresee, step, source, folder / owner / "parts"),
+                ),
+                self.redactor,
+                self.reporter,
+                self.kernels,
+                self.settings.notebook_timeout_seconds,
+            )
+            self.pages.begin(output)
+            result = read_result(result_path, step)
+        except BaseException:
+            effects = read_journal(journal)[before:]
+            self.manifest.broken = {"source": owner, "step": step, "effects": effects}
+            raise
+        self.manifest.add(owner, f"{step}{suffix}", self.redactor.value(result))
+        self.reporter.step_finished(step, owner, result)
+        return result
+
+    def _foresee(self, step: str, source: str | None, parts: Path) -> tuple[str, ...]:
+        """The notebooks whose kernels should start while this one runs."""
+        has_rows = any(parts.glob("*.parquet"))
+        has_gold = self._feeds_gold(self.request.job.sources)
+        return self.request.job.following(step, source, has_rows, has_gold)
+
+    def _open(self, source: str | None, attempt: int, watermark: Watermark | None) -> Run:
+        return build_run(
+            self.settings,
+            self.run_id,
+            self.folder,
+            source,
+            attempt,
+            watermark.model_dump() if watermark else None,
+            self.manifest.business_date,
+        )
+
+    def _clear_parts(self, sources: Iterable[str]) -> None:
+        for source in sources:
+            clear_parts(self.folder, source)
+
+    def _archive(self) -> tuple[dict[str, Any], str]:
+        """The manifest and its address. The error of a failed run outweighs one in here."""
+        manifest = self.redactor.value({**self.manifest.as_dict(), **self._own_effects()})
+        self.is_archiving = True
+        try:
+            return manifest, archive_run(self.lake, self.run_id, self.folder, manifest, self.pages)
+        except (CredixError, OSError) as error:
+            if self.manifest.status != "failed":
+                raise
+            return manifest, f"{self.folder} (not archived: {error})"
+
+    def _find_archived(self) -> tuple[dict[str, Any], str] | None:
+        """The manifest of a run that had come to its end and lost only the archive's answer."""
+        if not self.is_archiving:
+            return None
+        folder = paths_of(self.settings).run(self.run_id)
+        try:
+            manifest = read_manifest(self.lake, folder)
+        except CredixError:
+            return None
+        if manifest is None:
+            return None
+        return manifest, f"gs://{self.settings.archive_bucket}/{folder}"
+
+    def _tell(self, manifest: dict[str, Any], location: str, error: BaseException | None) -> None:
+        """Tell people of a run whose end is archived: nothing in here changes how it ended."""
+        summary = self.redactor.text(summarize_error(error)) if error else ""
+        for warning in follow_up(self.states, manifest, error, summary):
+            self.reporter.warned(warning)
+        places = {"archive": location, "folder": str(self.folder)}
+        self.reporter.run_finished(
+            {**manifest, **self.redactor.value(self._own_effects()), **places}
+        )
+
+    def _own_effects(self) -> dict[str, Any]:
+        """What this process has done so far; each step tells its own."""
+        return {"effects": self.effects.as_dicts()}

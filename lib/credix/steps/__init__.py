@@ -1,1 +1,0 @@
-"""What the notebooks call: one module per notebook, under the same name."""
