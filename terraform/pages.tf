@@ -1,6 +1,6 @@
 # Pages for people, where var.pages names them: a Cloud Run service that shows the report, the page of all runs and the
 # archived notebooks after a login. Identity-Aware Proxy asks who it is; nobody else can invoke the service. It reads
-# pages, and nothing else: no row, no state, no secret (lib/credix/page_server.py, docs/decisions).
+# pages, and nothing else: no row, no state, no secret (lib/credix/operations/page_server.py, docs/decisions).
 locals {
   has_pages = var.pages != null
   # It serves from the workbook's image, once there is one.
@@ -54,7 +54,7 @@ resource "google_cloud_run_v2_service" "pages" {
 
     containers {
       image   = local.pages_image
-      command = ["tini", "--", "python", "-m", "credix.page_server"]
+      command = ["tini", "--", "python", "-m", "credix.operations.page_server"]
       args    = concat(["--port", "8080"], sort([for place in local.pages_of : place.folder]))
 
       ports {

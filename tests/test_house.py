@@ -39,7 +39,7 @@ GROUND = {
     "leases",
 }
 # The loader is a command of its own: it runs in a container that has only POSTGRES_* set.
-READERS_OF_THE_ENVIRONMENT = {"credix.core.settings", "credix.loader"}
+READERS_OF_THE_ENVIRONMENT = {"credix.core.settings", "credix.operations.loading.loader"}
 # Spelt in two halves, so that this file does not hold what it looks for.
 MUTED = re.compile("no" + "qa|type: ?" + "ignore|pylint: ?" + "disable|fmt: ?" + "off")
 MACHINE_PATH = re.compile(r"(?<![\w.$}>/-])/(?:home|root|Users|work" + r"|mnt)/[\w.-]+")
@@ -112,7 +112,7 @@ class TestModules:
             module
             for module in MODULES
             if not module.is_relative_to(PACKAGE / "local")
-            and name_of(module) != "credix.environment"
+            and name_of(module) != "credix.operations.environment"
         ]
         offenders = {
             name_of(module): name

@@ -9,7 +9,7 @@ import yaml
 from credix.core.column_types import Column
 from credix.core.contracts import Source, load_source, source_names, technical_columns
 from credix.core.settings import PROJECT_DIR
-from credix.explore.masking import personal_columns
+from credix.operations.explore.masking import personal_columns
 from docs.generator.markdown import code, table
 
 DBT = PROJECT_DIR / "dbt" / "business_case"

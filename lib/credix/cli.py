@@ -22,7 +22,6 @@ from credix import (
     cli_shell,
     cli_source,
     cli_stack,
-    environment,
     terminal,
 )
 from credix.cli_help import COMMAND, ENV_OPTION, JSON_OPTION, examples
@@ -33,6 +32,7 @@ from credix.core.jobs import find_job
 from credix.core.quick_imports import skip_schema_formats
 from credix.core.redaction import traceback_without_values
 from credix.json_log import reporter_for
+from credix.operations import environment
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -105,7 +105,7 @@ def run(
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
     from credix.core.run_options import Orders
-    from credix.runs.parse_watermark import parse_watermarks
+    from credix.operations.parse_watermark import parse_watermarks
 
     if from_landing and watermarks:
         raise click.UsageError("--from-landing asks PostgreSQL nothing: leave --watermark out.")
@@ -203,7 +203,7 @@ def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebu
 )
 def install_elementary(env: str | None, *, once: bool) -> None:
     """Download Elementary's dbt packages, with which `full` and `monitoring` watch the tables."""
-    from credix.runs.install_elementary import install_elementary as install
+    from credix.operations.install_elementary import install_elementary as install
 
     settings = environment.enter(env, terminal.tell, writes=False)
     install(settings, terminal.tell, is_only_tried=once)

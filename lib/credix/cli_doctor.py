@@ -21,7 +21,7 @@ SIGNS = {"ok": "✔", "warning": "!", "failed": "✘", "skipped": "-"}
 @JSON_OPTION
 def doctor(env: str | None, *, as_json: bool) -> None:
     """Check what a run needs, and tell what mends it; starts and changes nothing."""
-    from credix.runs.doctor import examine, is_healthy
+    from credix.operations.doctor import examine, is_healthy
 
     findings = [finding.as_dict() for finding in examine(env)]
     if as_json:

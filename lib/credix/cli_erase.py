@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from credix import environment, terminal
+from credix import terminal
 from credix.cli_answer import Answer
 from credix.cli_help import ENV_OPTION, JSON_OPTION, YES_OPTION, examples
 from credix.cli_recovery import open_run, run_source
@@ -16,13 +16,14 @@ from credix.cli_shell import complete_source
 from credix.core.contracts import load_source, source_names
 from credix.core.errors import SettingsError
 from credix.core.run_options import Orders
+from credix.operations import environment
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from credix.core.settings import Settings
-    from credix.erasure import Erasure, Matcher
-    from credix.runs.find_traces import Traces
+    from credix.operations.erasure.request import Erasure, Matcher
+    from credix.operations.erasure.traces import Traces
     from credix.state.run import Run
 
 PLACES = ("keys", "in the source", "live in bronze", "deleted in bronze", "files", "retained")
@@ -84,7 +85,7 @@ def erase(
     if pending:
         finish_pending(settings, [source] if source else source_names(), yes, as_json=as_json)
         return
-    from credix.erasure import parse_keys
+    from credix.operations.erasure.request import parse_keys
 
     wanted = parse_keys(load_source(str(source)), given)
     chosen = Chosen(settings, str(source), wanted, asks_source=not no_source_check)
@@ -135,9 +136,9 @@ class Chosen:
     def __init__(
         self, settings: "Settings", source: str, keys: "pa.Table", *, asks_source: bool
     ) -> None:
-        from credix.erasure import match_keys
-        from credix.runs.find_traces import find_traces
-        from credix.runs.references import count_references
+        from credix.operations.erasure.references import count_references
+        from credix.operations.erasure.request import match_keys
+        from credix.operations.erasure.traces import find_traces
 
         self.settings, self.keys, self.asks_source = settings, keys, asks_source
         self.run: Run = open_run(settings, source, "erase")
@@ -148,7 +149,7 @@ class Chosen:
 
     def references(self) -> "list[Chosen]":
         """The rows of another source that name these keys."""
-        from credix.runs.references import find_references
+        from credix.operations.erasure.references import find_references
 
         name, keys = find_references(self.run, self.keys)
         return (
@@ -156,13 +157,13 @@ class Chosen:
         )
 
     def interrupted(self) -> "list[Erasure]":
-        from credix.runs.erase import interrupted
+        from credix.operations.erasure.erase import interrupted
 
         return interrupted(self.run)
 
     def go_on(self) -> "list[Erasure]":
         """Finish what an earlier call has left in the middle."""
-        from credix.runs.erase import carry_out
+        from credix.operations.erasure.erase import carry_out
 
         return [carry_out(self.settings, record) for record in self.interrupted()]
 
@@ -179,7 +180,7 @@ class Chosen:
         return {"source": self.run.source_name, **dict(zip(PLACES, values, strict=True))}
 
     def require_gone(self) -> None:
-        from credix.runs.find_traces import require_carried, require_gone
+        from credix.operations.erasure.traces import require_carried, require_gone
 
         require_gone(self.run, self.traces)
         if not self.asks_source:
@@ -187,7 +188,7 @@ class Chosen:
 
     def erase(self, answer: Answer) -> "Erasure":
         """Carry the deletes where bronze does not know them yet, then erase."""
-        from credix.runs.erase import erase
+        from credix.operations.erasure.erase import erase
 
         if self.traces.live_rows and self.run.source.captures_deletes:
             run_source(self.settings, self.run.source.name, "erase", Orders(), answer)
@@ -199,7 +200,7 @@ class Chosen:
 def finish_pending(
     settings: "Settings", sources: Sequence[str], yes: bool, *, as_json: bool
 ) -> None:
-    from credix.runs.erase import carry_out, unfinished
+    from credix.operations.erasure.erase import carry_out, unfinished
 
     records = unfinished(open_run(settings, sources[0], "erase"), sources)
     columns = ["source", "id", "status", "requested", "files", "retained until"]

@@ -6,8 +6,9 @@ import webbrowser
 
 import click
 
-from credix import environment, terminal
+from credix import terminal
 from credix.cli_help import ENV_OPTION, examples
+from credix.operations import environment
 
 
 @click.command(
@@ -28,7 +29,7 @@ from credix.cli_help import ENV_OPTION, examples
 def lab(env: str | None, port: int | None, ip: str, *, no_browser: bool) -> None:
     """Start JupyterLab with the servers it needs, at 00_start_here; Ctrl-C ends it."""
     settings = environment.enter(env, terminal.tell, writes=False)
-    from credix.runs.lab import Lab
+    from credix.operations.lab import Lab
 
     started = Lab.start(settings, port, os.environ, ip)
     try:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from credix import environment, terminal
+from credix import terminal
 from credix.cli_answer import Answer
 from credix.cli_help import ENV_OPTION, JSON_OPTION, YES_OPTION, examples
 from credix.cli_shell import complete_source
 from credix.core.contracts import load_source, source_names
 from credix.core.errors import SettingsError
 from credix.json_log import reporter_for
+from credix.operations import environment
 
 if TYPE_CHECKING:
     from credix.core.run_options import Orders
@@ -65,8 +66,8 @@ def replay(
 
     The source is held meanwhile, as by a run.
     """
-    from credix.runs.replay import find_attempts
-    from credix.runs.replay import replay as merge_again
+    from credix.operations.replay.replay import find_attempts
+    from credix.operations.replay.replay import replay as merge_again
 
     settings = environment.enter(env, terminal.tell, writes=yes)
     run = open_run(settings, source, "replay")
@@ -101,7 +102,7 @@ def backfill(
     """Read a period of the source again, by its cursor columns, and carry it through a run."""
     from credix.capture.predicates import in_period
     from credix.core.run_options import Orders
-    from credix.runs.rewind import count_rows
+    from credix.operations.rewind import count_rows
 
     settings = environment.enter(env, terminal.tell, writes=yes)
     period = iso(first, last)
@@ -132,8 +133,8 @@ def backfill(
 @JSON_OPTION
 def rewind(source: str, value: str, env: str | None, yes: bool, *, as_json: bool) -> None:
     """Move a watermark back, so that the next run reads again from there."""
-    from credix.runs import rewind as rewinding
-    from credix.runs.parse_watermark import parse_watermark
+    from credix.operations import rewind as rewinding
+    from credix.operations.parse_watermark import parse_watermark
 
     settings = environment.enter(env, terminal.tell, writes=yes)
     run, found = open_run(settings, source, "rewind"), load_source(source)
@@ -166,7 +167,7 @@ def evolve(source: str, env: str | None, yes: bool, *, as_json: bool) -> None:
 
     The next run reads the source in full and adds the columns to bronze.
     """
-    from credix.runs.evolve import add_to_contract, new_columns
+    from credix.operations.sources.evolve import add_to_contract, new_columns
 
     settings = environment.enter(env, terminal.tell, writes=yes)
     found = load_source(source)
@@ -204,7 +205,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
     Without --yes nothing is written anywhere.
     """
     from credix.core.run_options import Orders
-    from credix.runs.reconcile import compare_source
+    from credix.operations.reconcile import compare_source
 
     settings = environment.enter(env, terminal.tell, writes=yes)
     found, differing = [], []

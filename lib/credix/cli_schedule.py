@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import click
 
-from credix import environment, terminal
+from credix import terminal
 from credix.cli_help import ENV_OPTION, examples
 from credix.core.cron import write_lines
 from credix.core.errors import SettingsError
 from credix.core.jobs import find_job
 from credix.core.schedules import lines_in_force
+from credix.operations import environment
 
 NEVER = "never"
 
@@ -42,7 +43,7 @@ def schedule(
     if is_once and is_listed:
         raise click.UsageError("--once runs a job, --list runs none: give one of the two.")
     settings = environment.enter(env, terminal.tell, writes=not is_listed)
-    from credix.runs.schedule import Schedule
+    from credix.operations.schedule import Schedule
 
     chosen = choose_lines(lines, lines_in_force(settings))
     own = {"CREDIX_TRIGGER": "schedule", "CREDIX_SCHEDULE": write_lines(chosen)}

@@ -2,9 +2,10 @@
 
 import click
 
-from credix import environment, terminal
+from credix import terminal
 from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
 from credix.core.settings import PROJECT_DIR
+from credix.operations import environment
 
 
 @click.command(
@@ -45,7 +46,7 @@ def add_source(
     It writes files of this project and nothing else.
     """
     settings = environment.enter(env, terminal.tell, writes=False)
-    from credix.runs.add_source import Wish, draft_source, write_source
+    from credix.operations.sources.add import Wish, draft_source, write_source
 
     wish = Wish(table, name, key, cursor, ignored, personal_data)
     root = context.find_root().command

@@ -5,8 +5,9 @@ import sys
 
 import click
 
-from credix import environment, terminal
+from credix import terminal
 from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
+from credix.operations import environment
 
 
 @click.command(epilog=examples(("up", "run, lab and the others do it by themselves")))

@@ -31,7 +31,7 @@ from credix.clients.gcs.lake import Lake
 from credix.clients.notifications import Channels
 from credix.core.errors import CredixError, SettingsError, TransientError
 from credix.core.settings import Settings
-from credix.runs.doctor import check_dbt_account
+from credix.operations.doctor import check_dbt_account
 from tests.faults import faulty_server
 
 OWN, TAKEN_ON = "token-of-the-key", "token-of-the-account"

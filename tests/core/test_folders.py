@@ -11,8 +11,8 @@ from credix.local import stack
 from credix.local.bigquery import server
 from credix.local.demo.__main__ import main as make_demo_data
 from credix.local.demo.seed import seed
-from credix.runs import install_elementary as elementary
-from credix.runs.lab import Lab
+from credix.operations import install_elementary as elementary
+from credix.operations.lab import Lab
 from tests.other_user import as_another_user, folder_for_all
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from credix import cli, environment
+from credix import cli
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import SettingsError, StackError
 from credix.core.settings import Settings
 from credix.local import stack
+from credix.operations import environment
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from sqlalchemy import Engine, text
 
 from credix.core.errors import SettingsError, SourceError
 from credix.core.settings import Settings
-from credix.loader import engine_from, load_files
 from credix.local.demo import simulate_days
 from credix.local.demo.changes import CHANGES, DELETES
 from credix.local.demo.payers import PAYERS, chance_sql, payer_kinds
 from credix.local.demo.simulate import operation_days, simulate
 from credix.local.demo.write import write_demo_data
+from credix.operations.loading.loader import engine_from, load_files
 
 SEEDED_ON = date(2026, 3, 2)
 TODAY = SEEDED_ON + timedelta(10)

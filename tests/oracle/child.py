@@ -204,8 +204,8 @@ def build_gold(run: context.Run) -> None:
 def replay(settings: Settings, task: Task) -> Outcome:
     """Merge one file of the archive again under the `_seq` it was written with."""
     from credix.cli_recovery import open_run
-    from credix.runs.replay import merge_batch
-    from credix.runs.replay_batches import ArchivedAttempt
+    from credix.operations.replay.batches import ArchivedAttempt
+    from credix.operations.replay.replay import merge_batch
 
     file, seq = task.replayed or ("", 0)
     run = open_run(settings, task.source, "replay")

@@ -18,8 +18,8 @@ from credix.core.jobs import Job
 from credix.core.paths import paths_of
 from credix.core.run_options import Orders
 from credix.core.settings import Settings
+from credix.operations.replay.replay import find_attempts, replay
 from credix.pipeline.pipeline import Pipeline, Request
-from credix.runs.replay import find_attempts, replay
 from credix.state.run import Run
 from tests.pipeline.test_pipeline import Silent
 from tests.runs_by_hand import begin, carry, carry_run, extract

@@ -15,7 +15,7 @@ from credix.core.contracts import load_source
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
 from credix.local.process import wait_until
-from credix.runs.parse_watermark import parse_watermark
+from credix.operations.parse_watermark import parse_watermark
 from credix.state import run as context
 from credix.state.run import Run, build_run
 from credix.state.states import Watermark

@@ -14,8 +14,8 @@ from credix.core.contracts import load_source
 from credix.core.disk import make_folder
 from credix.core.progress import on_terminal
 from credix.core.settings import Settings
-from credix.loader import engine_from, load_files, translated
 from credix.local.demo.write import COMPANIES, INSTALLMENTS, SEED, write_demo_data
+from credix.operations.loading.loader import engine_from, load_files, translated
 
 MARKER = "seeded.json"
 

@@ -21,7 +21,6 @@ from sqlalchemy import Engine, exc
 from credix.core.contracts import load_source
 from credix.core.errors import SettingsError, SourceError
 from credix.core.settings import Settings
-from credix.loader import COPY_BYTES, CsvStream, engine_from
 from credix.local.demo.changes import CHANGES, DELETES, FEWEST_ROWS, Change
 from credix.local.demo.companies import build_companies
 from credix.local.demo.identifiers import ROOTS, company_roots
@@ -33,6 +32,7 @@ from credix.local.demo.installments import (
     fit,
 )
 from credix.local.demo.payers import NO_HISTORY, payer_kinds
+from credix.operations.loading.loader import COPY_BYTES, CsvStream, engine_from
 
 NEW_COMPANIES_SHARE = 0.0005
 NEW_INSTALLMENTS_SHARE = 0.003

@@ -1,0 +1,1 @@
+"""Rows of a person or company erased everywhere."""

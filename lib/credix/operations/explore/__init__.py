@@ -1,0 +1,1 @@
+"""Files, tables and runs, as an analyst asks about them."""

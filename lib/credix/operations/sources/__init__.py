@@ -1,0 +1,1 @@
+"""Sources added and extended."""

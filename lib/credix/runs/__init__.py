@@ -1,1 +1,0 @@
-"""One run as a whole: its jobs, notebooks, manifest and archive."""
