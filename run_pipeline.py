@@ -13,7 +13,7 @@ def main():
     if python.exists() and Path(sys.prefix).resolve() != ENVIRONMENT:
         os.execv(python, [str(python), str(Path(__file__).resolve()), *sys.argv[1:]])
     try:
-        from credix.cli import main as run
+        from credix.cli.main import main as run
     except ModuleNotFoundError as error:
         sys.exit(f"{error}. Run 'make install' first; it makes .venv with everything in it.")
     run()

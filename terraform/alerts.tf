@@ -15,7 +15,7 @@ locals {
   )
   log_of_jobs = "resource.type=\"cloud_run_job\" AND resource.labels.job_name=~\"^${local.name}-\""
 
-  # The lines of JSON that a run writes (lib/credix/json_log.py), counted by what they tell.
+  # The lines of JSON that a run writes (lib/credix/cli/json_log.py), counted by what they tell.
   counted = {
     failed_runs = "jsonPayload.event=\"run_finished\" AND jsonPayload.status=\"failed\""
     ended_runs  = "jsonPayload.event=\"run_finished\" AND jsonPayload.status!=\"failed\""

@@ -14,8 +14,8 @@ from docs.generator.dictionary_part import DBT, MEASURED, unit_of
 from docs.generator.markdown import fill
 from docs.generator.pages import DOCS, PARTS, find_stale
 
-from credix.cli import commands
-from credix.cli_help import EXIT_CODES
+from credix.cli.help import EXIT_CODES
+from credix.cli.main import commands
 from credix.core import errors
 from credix.core.jobs import all_jobs
 from credix.core.settings import PROJECT_DIR, Settings

@@ -124,16 +124,16 @@ class TestModules:
 
     @pytest.mark.parametrize("name", sorted(GROUND))
     def test_the_ground_stands_on_nothing_but_itself(self, name: str) -> None:
-        above = ("credix.clients", "credix.steps", "credix.runs", "credix.local", "credix.cli")
+        above = ("credix.clients", "credix.steps", "credix.runs", "credix.local", "credix.cli.main")
         assert not [found for found in imports_of(PACKAGE / f"{name}.py") if lies_in(found, above)]
 
     @pytest.mark.parametrize(
         ("room", "above"),
         [
-            ("clients", ("credix.steps", "credix.runs", "credix.cli")),
-            ("steps", ("credix.runs", "credix.cli")),
-            ("runs", ("credix.explore", "credix.cli")),
-            ("explore", ("credix.cli",)),
+            ("clients", ("credix.steps", "credix.runs", "credix.cli.main")),
+            ("steps", ("credix.runs", "credix.cli.main")),
+            ("runs", ("credix.explore", "credix.cli.main")),
+            ("explore", ("credix.cli.main",)),
         ],
     )
     def test_arrows_run_downwards(self, room: str, above: tuple[str, ...]) -> None:

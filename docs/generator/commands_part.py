@@ -4,8 +4,8 @@ import inspect
 
 import click
 
-from credix.cli import commands
-from credix.cli_help import COMMAND, sections
+from credix.cli.help import COMMAND, sections
+from credix.cli.main import commands
 from docs.generator.markdown import code, table
 
 

@@ -4,7 +4,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from credix import cli
+from credix.cli import main
 from credix.core.redaction import REDACTED, Redactor
 
 SECRET = "p@ss/w0rd &<é>'\"\\x"
@@ -90,5 +90,5 @@ def test_a_traceback_of_the_product_itself_holds_no_secret_of_the_environment(
 ) -> None:
     monkeypatch.setenv("POSTGRES_PASSWORD", "canary-password")
     monkeypatch.setenv("CREDIX_ALERT_URLS", "slack://canary-token/x\njson://canary-host/")
-    text = cli.redacted("canary-password at slack://canary-token/x, json://canary-host/")
+    text = main.redacted("canary-password at slack://canary-token/x, json://canary-host/")
     assert "canary" not in text

@@ -19,7 +19,7 @@ import yaml
 from dbt.config.project import package_config_from_data
 from dbt.task.deps import _create_sha1_hash
 
-from credix.cli_lab import lab
+from credix.cli.lab import lab
 from credix.clients.elementary import PACKAGES
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.local.gcs import MEMORY_LIMIT, find_binary

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from credix import cli
+from credix.cli import main
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import SettingsError, StackError
@@ -75,7 +75,7 @@ def test_only_the_command_up_looks_again_for_what_was_made_once() -> None:
     delete_lake()
     environment.start_stack(None, print)
     assert not has_lake()
-    cli.commands(["up"], standalone_mode=False)
+    main.commands(["up"], standalone_mode=False)
     assert has_lake()
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from credix import cli_recovery
 from credix.capture import extract as extract_step
 from credix.capture.compare.value_comparison import Comparison, nothing
-from credix.cli import commands
-from credix.cli_recovery import open_run
+from credix.cli import recovery
+from credix.cli.main import commands
+from credix.cli.recovery import open_run
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
@@ -164,7 +164,7 @@ def test_one_run_repairs_all_sources_that_differ(
 
     assert settings
     monkeypatch.setattr(reconciling, "compare_source", lambda run: found[run.source_name])
-    monkeypatch.setattr(cli_recovery, "run_sources", remember)
+    monkeypatch.setattr(recovery, "run_sources", remember)
     ended = CliRunner().invoke(commands, ["reconcile", "--yes", "--json"], catch_exceptions=False)
     assert ran == [(("cnpj_ws", "installments"), Orders(reconcile=True))]
     assert [line["run_id"] for line in json.loads(ended.stdout)] == ["the-run", "the-run"]

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import psutil
 import pytest
 
-from credix.cli_schedule import choose_lines
+from credix.cli.schedule import choose_lines
 from credix.core.errors import SettingsError
 from credix.core.jobs import all_jobs
 from credix.core.schedules import default_lines

@@ -203,7 +203,7 @@ def build_gold(run: context.Run) -> None:
 
 def replay(settings: Settings, task: Task) -> Outcome:
     """Merge one file of the archive again under the `_seq` it was written with."""
-    from credix.cli_recovery import open_run
+    from credix.cli.recovery import open_run
     from credix.operations.replay.batches import ArchivedAttempt
     from credix.operations.replay.replay import merge_batch
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from credix import cli
+from credix.cli import main
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
 from credix.core.jobs import NOTEBOOKS
@@ -112,7 +112,7 @@ def command(
     monkeypatch.setattr("sys.excepthook", sys.excepthook)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     try:
-        cli.main()
+        main.main()
     except SystemExit as ended:
         assert ended.code == ends_with
     else:

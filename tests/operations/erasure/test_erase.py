@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from credix.cli import commands
-from credix.cli_recovery import open_run
+from credix.cli.main import commands
+from credix.cli.recovery import open_run
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake

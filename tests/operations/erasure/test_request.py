@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from credix.cli_erase import read_lines
+from credix.cli.erase import read_lines
 from credix.core.contracts import load_source
 from credix.core.errors import SettingsError
 from credix.operations.erasure.request import match_keys, parse_keys

@@ -12,7 +12,7 @@ import psycopg2.extensions
 import pytest
 import yaml
 
-from credix.cli import commands
+from credix.cli.main import commands
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.errors import CredixError, SettingsError, SourceError
 from credix.core.settings import PROJECT_DIR, Settings

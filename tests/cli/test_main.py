@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from credix.cli import commands
+from credix.cli.main import commands
 from credix.core.errors import SettingsError
 
 PROD = {

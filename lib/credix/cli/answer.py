@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from credix import terminal
+from credix.cli import terminal
 
 
 @dataclass

@@ -13,25 +13,15 @@ from typing import Any
 
 import click
 
-from credix import (
-    cli_doctor,
-    cli_erase,
-    cli_lab,
-    cli_recovery,
-    cli_schedule,
-    cli_shell,
-    cli_source,
-    cli_stack,
-    terminal,
-)
-from credix.cli_help import COMMAND, ENV_OPTION, JSON_OPTION, examples
-from credix.cli_shell import VARIABLE, Commands, complete_job, next_command
+from credix.cli import doctor, erase, lab, recovery, schedule, shell, source, stack, terminal
+from credix.cli.help import COMMAND, ENV_OPTION, JSON_OPTION, examples
+from credix.cli.json_log import reporter_for
+from credix.cli.shell import VARIABLE, Commands, complete_job, next_command
 from credix.core.errors import CredixError, UnexpectedError
 from credix.core.interrupts import TerminatedError, end_by_signals
 from credix.core.jobs import find_job
 from credix.core.quick_imports import skip_schema_formats
 from credix.core.redaction import traceback_without_values
-from credix.json_log import reporter_for
 from credix.operations import environment
 
 
@@ -210,14 +200,14 @@ def install_elementary(env: str | None, *, once: bool) -> None:
 
 
 for module in (
-    cli_recovery,
-    cli_erase,
-    cli_schedule,
-    cli_doctor,
-    cli_lab,
-    cli_source,
-    cli_stack,
-    cli_shell,
+    recovery,
+    erase,
+    schedule,
+    doctor,
+    lab,
+    source,
+    stack,
+    shell,
 ):
     for command in module.COMMANDS:
         commands.add_command(command)

@@ -6,8 +6,8 @@ import webbrowser
 
 import click
 
-from credix import terminal
-from credix.cli_help import ENV_OPTION, examples
+from credix.cli import terminal
+from credix.cli.help import ENV_OPTION, examples
 from credix.operations import environment
 
 

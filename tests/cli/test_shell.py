@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from credix import cli, terminal
-from credix.cli import commands
-from credix.cli_shell import VARIABLE, next_command
+from credix.cli import main, terminal
+from credix.cli.main import commands
+from credix.cli.shell import VARIABLE, next_command
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.core import errors
 from credix.core.jobs import all_jobs
@@ -204,11 +204,11 @@ def test_a_package_that_is_missing_is_named_with_what_lays_it(
     def lacking(**_: object) -> None:
         raise ModuleNotFoundError("No module named 'duckdb'", name="duckdb")
 
-    monkeypatch.setattr("credix.cli.commands", lacking)
+    monkeypatch.setattr("credix.cli.main.commands", lacking)
     monkeypatch.setattr("sys.excepthook", sys.excepthook)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     with pytest.raises(SystemExit, match="2"):
-        cli.main()
+        main.main()
     told = capsys.readouterr().err
     assert "The package duckdb is not installed." in told
     assert "Next: make install" in told

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from credix.cli.json_log import JsonReporter, reporter_for
+from credix.cli.terminal import TerminalReporter
 from credix.core.settings import Settings
-from credix.json_log import JsonReporter, reporter_for
-from credix.terminal import TerminalReporter
 
 GIVEN = {
     "POSTGRES_HOST": "h",

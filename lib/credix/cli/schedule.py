@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import click
 
-from credix import terminal
-from credix.cli_help import ENV_OPTION, examples
+from credix.cli import terminal
+from credix.cli.help import ENV_OPTION, examples
 from credix.core.cron import write_lines
 from credix.core.errors import SettingsError
 from credix.core.jobs import find_job

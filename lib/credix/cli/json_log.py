@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from credix.cli.terminal import TerminalReporter
 from credix.core.settings import Settings
-from credix.terminal import TerminalReporter
 
 # Facts of a step result that a log service can count with.
 COUNTED = ("rows", "deleted_rows", "size_bytes", "bytes_processed", "jobs_without_bytes")

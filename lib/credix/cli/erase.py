@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from credix import terminal
-from credix.cli_answer import Answer
-from credix.cli_help import ENV_OPTION, JSON_OPTION, YES_OPTION, examples
-from credix.cli_recovery import open_run, run_source
-from credix.cli_shell import complete_source
+from credix.cli import terminal
+from credix.cli.answer import Answer
+from credix.cli.help import ENV_OPTION, JSON_OPTION, YES_OPTION, examples
+from credix.cli.recovery import open_run, run_source
+from credix.cli.shell import complete_source
 from credix.core.contracts import load_source, source_names
 from credix.core.errors import SettingsError
 from credix.core.run_options import Orders

@@ -5,7 +5,7 @@ import difflib
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from credix.cli_help import COMMAND, EXIT_CODES, PROGRAM, examples, sections
+from credix.cli.help import COMMAND, EXIT_CODES, PROGRAM, examples, sections
 from credix.core.contracts import source_names
 from credix.core.errors import BusyError, CredixError, SettingsError, StateError, StepError
 from credix.core.jobs import all_jobs

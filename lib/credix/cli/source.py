@@ -2,8 +2,8 @@
 
 import click
 
-from credix import terminal
-from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
+from credix.cli import terminal
+from credix.cli.help import ENV_OPTION, JSON_OPTION, examples
 from credix.core.settings import PROJECT_DIR
 from credix.operations import environment
 

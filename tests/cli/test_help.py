@@ -6,8 +6,8 @@ import shlex
 import click
 import pytest
 
-from credix.cli import commands
-from credix.cli_help import COMMAND, examples, sections
+from credix.cli.help import COMMAND, examples, sections
+from credix.cli.main import commands
 
 # They start or stop something, or print what a shell reads: there is nothing to tell a program.
 WITHOUT_JSON = {
@@ -25,7 +25,7 @@ def help_of(name: str) -> str:
 @pytest.mark.parametrize("name", sorted(commands.commands))
 def test_every_example_is_a_line_that_the_command_takes(name: str) -> None:
     lines = EXAMPLE.findall(help_of(name))
-    assert lines, f"{name}: give it epilog=examples(...) of credix.cli_help"
+    assert lines, f"{name}: give it epilog=examples(...) of credix.cli.help"
     for line in lines:
         first, *arguments = shlex.split(line)
         assert first == name, line

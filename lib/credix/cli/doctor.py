@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from credix import terminal
-from credix.cli_help import ENV_OPTION, JSON_OPTION, examples
+from credix.cli import terminal
+from credix.cli.help import ENV_OPTION, JSON_OPTION, examples
 
 SIGNS = {"ok": "✔", "warning": "!", "failed": "✘", "skipped": "-"}
 
