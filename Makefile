@@ -79,7 +79,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 		echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
 		exit 2; \
 	fi
-	@$(VENV)/bin/python -m credix.local.bigquery.googlesql
+	@$(VENV)/bin/python -m credix_local.bigquery.googlesql
 	@touch $@
 
 $(CHECKOV): $(CHECKOV_LOCK) | $(INSTALLED)

@@ -14,8 +14,8 @@ from credix.clients.gcs.lake import Lake
 from credix.clients.provision import provision_buckets, provision_warehouse
 from credix.core.contracts import Source, load_source, source_names
 from credix.core.settings import PROJECT_DIR, Settings
-from credix.local import stack
 from credix.operations.loading.loader import create_table, ensure_primary_key
+from credix_local import stack
 
 WORK = PROJECT_DIR / "bench" / ".work"
 INSTALLMENTS = load_source("installments")

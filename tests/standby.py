@@ -7,10 +7,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from credix.core.settings import Settings
-from credix.local import process
-from credix.local.cluster import Cluster, open_cluster, own
-from credix.local.files import remove
-from credix.local.postgres import USER, PostgresServer
+from credix_local import process
+from credix_local.cluster import Cluster, open_cluster, own
+from credix_local.files import remove
+from credix_local.postgres import USER, PostgresServer
 from tests.conftest import connected
 
 REPLAY_SECONDS = 30

@@ -22,22 +22,19 @@ NOTEBOOKS = sorted((PROJECT_DIR / "notebooks").glob("*.ipynb"))
 # 01 to 05; the others are for people alone.
 STEPS = [path for path in NOTEBOOKS if path.stem[:2] in {"01", "02", "03", "04", "05"}]
 LONGEST_CELL = 15
-GROUND = {
-    "setting_bounds",
-    "setting_groups",
-    "settings",
-    "sources",
-    "schema",
-    "state",
-    "capture",
-    "canonical",
-    "changed_keys",
-    "pgoutput",
-    "paths",
-    "errors",
-    "parts",
-    "leases",
-}
+# From the bottom up: a package imports those before it. `workbook` and `cli` are both surfaces.
+LAYERS = (
+    ("core",),
+    ("clients",),
+    ("state",),
+    ("capture",),
+    ("warehouse",),
+    ("report",),
+    ("pipeline",),
+    ("operations",),
+    ("workbook", "cli"),
+)
+MOST_AT_THE_TOP = 12
 # The loader is a command of its own: it runs in a container that has only POSTGRES_* set.
 READERS_OF_THE_ENVIRONMENT = {"credix.core.settings", "credix.operations.loading.loader"}
 # Spelt in two halves, so that this file does not hold what it looks for.
@@ -78,6 +75,10 @@ def imports_of(module: Path) -> Iterator[str]:
             assert not node.level, f"{module}: relative imports hide where an arrow leads"
 
 
+def package_of(name: str) -> str:
+    return name.split(".")[1]
+
+
 def lies_in(name: str, rooms: tuple[str, ...]) -> bool:
     return any(name == room or name.startswith(f"{room}.") for room in rooms)
 
@@ -107,52 +108,36 @@ class TestModules:
         order = list(TopologicalSorter(graph).static_order())
         assert set(order) >= NAMES
 
-    def test_only_the_environment_meets_the_embedded_stack(self) -> None:
-        outside = [
-            module
+    def test_no_package_imports_one_above_it(self) -> None:
+        """Every folder has its place, so that a new file or a new package cannot escape."""
+        heights = {name: height for height, names in enumerate(LAYERS) for name in names}
+        offenders = [
+            f"{name_of(module)} imports {name}"
             for module in MODULES
-            if not module.is_relative_to(PACKAGE / "local")
-            and name_of(module) != "credix.operations.environment"
+            for name in imports_of(module)
+            if name != "credix"
+            if (there := package_of(name)) != (here := package_of(name_of(module)))
+            and heights[there] >= heights[here]
         ]
-        offenders = {
-            name_of(module): name
-            for module in outside
-            for name in imports_of(module)
-            if lies_in(name, ("credix.local",))
-        }
-        assert offenders == {}
+        assert offenders == []
 
-    @pytest.mark.parametrize("name", sorted(GROUND))
-    def test_the_ground_stands_on_nothing_but_itself(self, name: str) -> None:
-        above = ("credix.clients", "credix.steps", "credix.runs", "credix.local", "credix.cli.main")
-        assert not [found for found in imports_of(PACKAGE / f"{name}.py") if lies_in(found, above)]
+    def test_the_top_of_the_package_can_be_read_at_a_glance(self) -> None:
+        top = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+        assert len(top - {"__init__.py"}) <= MOST_AT_THE_TOP
 
-    @pytest.mark.parametrize(
-        ("room", "above"),
-        [
-            ("clients", ("credix.steps", "credix.runs", "credix.cli.main")),
-            ("steps", ("credix.runs", "credix.cli.main")),
-            ("runs", ("credix.explore", "credix.cli.main")),
-            ("explore", ("credix.cli.main",)),
-        ],
-    )
-    def test_arrows_run_downwards(self, room: str, above: tuple[str, ...]) -> None:
-        offenders = {
-            name_of(module): name
-            for module in (PACKAGE / room).rglob("*.py")
-            for name in imports_of(module)
-            if lies_in(name, above)
+    def test_one_module_alone_starts_the_embedded_servers(self) -> None:
+        users = {
+            name_of(module)
+            for module in MODULES
+            if re.search(r"(?m)^\s*(from|import) credix_local\b", module.read_text("utf-8"))
         }
-        assert offenders == {}
+        assert users == {"credix.operations.environment"}
 
     def test_settings_come_from_one_place(self) -> None:
         """What starts a child or a library may write to the environment; few may read it."""
         reading = re.compile(r"os\.getenv|os\.environ(\[[^\]]*\](?! *=[^=])|\.get\()")
         readers = {
-            name_of(module)
-            for module in MODULES
-            if reading.search(module.read_text("utf-8"))
-            and not module.is_relative_to(PACKAGE / "local")
+            name_of(module) for module in MODULES if reading.search(module.read_text("utf-8"))
         }
         assert readers <= READERS_OF_THE_ENVIRONMENT
 
@@ -220,16 +205,13 @@ class TestNotebooks:
         for line in tagged[0].source.splitlines():
             assert re.fullmatch(r"[a-z_]+: [a-z]+(\[.*?\])? = .+  # .+", line), line
 
-    def test_it_imports_steps_and_never_clients(self, notebook: Path) -> None:
+    def test_it_imports_the_workbook_and_nothing_else_of_the_package(self, notebook: Path) -> None:
         code = "\n".join(c.source for c in cells_of(notebook) if c.cell_type == "code")
-        modules = {
-            node.module
-            for node in ast.walk(ast.parse(code))
-            if isinstance(node, ast.ImportFrom) and node.module
-        }
-        assert modules & {"credix", "credix.steps"}
-        assert not [name for name in modules if lies_in(name, ("credix.clients", "credix.runs"))]
-        assert "import credix.clients" not in code
+        nodes = list(ast.walk(ast.parse(code)))
+        named = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        named += [a.name for node in nodes if isinstance(node, ast.Import) for a in node.names]
+        own = {name for name in named if name.partition(".")[0].startswith("credix")}
+        assert own == {"credix.workbook"}
 
     def test_every_line_fits_the_page(self, notebook: Path) -> None:
         """A reader sees about this many characters of code without scrolling."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from credix.core.settings import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "lib" / "credix"
-# Where effects are named; what these rooms call elsewhere reads, or works on values.
-ROOMS = ("clients", "steps", "runs")
+# Where effects are named, from the bottom up; what they call elsewhere reads, or works on values.
+PACKAGES = ("clients", "state", "capture", "warehouse", "report", "pipeline")
 KINDS = (
     *("source", "lake", "warehouse", "bronze", "gold", "state", "layer"),
     *("archive", "catalog", "dbt", "elementary", "monitor", "report"),
@@ -39,7 +39,7 @@ class Module:
 
 
 def effects_of(functions: Iterable[str]) -> list[str]:
-    """The effects that these functions can come to, as in `credix.warehouse.landing.upload_parts`."""
+    """The effects that these functions can come to, named in full with their modules."""
     found: set[str] = set()
     seen: set[int] = set()
     waiting = [place for name in functions for place in find(name)]
@@ -54,8 +54,8 @@ def effects_of(functions: Iterable[str]) -> list[str]:
 
 
 def effects_in(*names: str) -> list[str]:
-    """The effects that these modules of `credix.runs` name themselves."""
-    found = [modules()[f"credix.runs.{name}"] for name in names]
+    """The effects that these modules of `credix.pipeline` name themselves."""
+    found = [modules()[f"credix.pipeline.{name}"] for name in names]
     nodes = [node for module in found for listed in module.every() for node in listed]
     return in_order({effect for node in nodes for effect in named_in(node)})
 
@@ -102,15 +102,15 @@ def called_by(module: str, function: ast.FunctionDef) -> tuple[Place, ...]:
 
 
 def find_attribute(caller: str, node: ast.Attribute, imports: dict[str, str]) -> list[Place]:
-    """A function of a module, or a method of that name in any room that the caller may know."""
+    """A function of a module, or a method of that name in any package that the caller may know."""
     if isinstance(node.value, ast.Name) and imports.get(node.value.id) in modules():
         return find(f"{imports[node.value.id]}.{node.attr}")
-    room = room_of(caller)
-    return [place for place in methods().get(node.attr, []) if room_of(place[0]) <= room]
+    layer = layer_of(caller)
+    return [place for place in methods().get(node.attr, []) if layer_of(place[0]) <= layer]
 
 
-def room_of(module: str) -> int:
-    return ROOMS.index(module.split(".")[1])
+def layer_of(module: str) -> int:
+    return PACKAGES.index(module.split(".")[1])
 
 
 @cache
@@ -138,8 +138,8 @@ def find(name: str) -> list[Place]:
 def modules() -> dict[str, Module]:
     return {
         name_of(path): read_module(path)
-        for room in ROOMS
-        for path in sorted((PACKAGE / room).rglob("*.py"))
+        for package in PACKAGES
+        for path in sorted((PACKAGE / package).rglob("*.py"))
     }
 
 

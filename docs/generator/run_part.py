@@ -9,7 +9,7 @@ from credix.core.jobs import GOLD_STEP, NOTEBOOKS, REPORT_STEP, SOURCE_STEPS, al
 from docs.generator.effects import effects_in, effects_of
 from docs.generator.markdown import code, table
 
-BEFORE, BEHIND = ("hold_sources",), ("archive", "publish", "alert")
+BEFORE, BEHIND = ("locks",), ("archive", "history.publish", "notify.alerts")
 STEPS = tuple(dict.fromkeys((*SOURCE_STEPS, REPORT_STEP)))
 
 
@@ -125,12 +125,21 @@ def headings(step: str, mark: str) -> list[str]:
 
 
 def calls_of(step: str) -> list[str]:
-    """The functions of `credix.steps` that the cells of a notebook call, in their order."""
+    """The functions of the package that the cells of a notebook call, in their order."""
     code_cells = "\n".join(source for kind, source in cells(step) if kind == "code")
+    tree = ast.parse(code_cells)
+    modules = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     found = {
-        (node.lineno, node.col_offset): f"credix.steps.{node.value.id}.{node.attr}"
-        for node in ast.walk(ast.parse(code_cells))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        (node.lineno, node.col_offset): f"{modules[node.value.id]}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in modules
     }
     return [found[place] for place in sorted(found)]
 

@@ -12,8 +12,8 @@ import pytest
 
 from credix.core.contracts import CaptureMode
 from credix.core.settings import Settings
-from credix.local.postgres import PostgresServer
-from credix.local.process import wait_until
+from credix_local.postgres import PostgresServer
+from credix_local.process import wait_until
 from tests.conftest import connected
 from tests.own_server import SOURCE, change, make_table, open_autocommit
 from tests.runs_by_hand import read_changes, rows_of

@@ -1,6 +1,6 @@
 """Jobs of BigQuery at the same time, and jobs whose process is gone: what the fence relies on.
 
-Locally the same is modelled: `tests/local/test_bigquery_held_jobs.py`, `tests/oracle/`.
+Locally the same is modelled: `tests/credix_local/test_bigquery_held_jobs.py`, `tests/oracle/`.
 """
 
 import os

@@ -7,12 +7,12 @@ import pytest
 from credix.core.disk import make_folder
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
-from credix.local import stack
-from credix.local.bigquery import server
-from credix.local.demo.__main__ import main as make_demo_data
-from credix.local.demo.seed import seed
 from credix.operations import install_elementary as elementary
 from credix.operations.lab import Lab
+from credix_local import stack
+from credix_local.bigquery import server
+from credix_local.demo.__main__ import main as make_demo_data
+from credix_local.demo.seed import seed
 from tests.other_user import as_another_user, folder_for_all
 
 

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from google.cloud import bigquery
 
-from credix.local.bigquery.googlesql.installation import is_installed
+from credix_local.bigquery.googlesql.installation import is_installed
+from tests.credix_local.servers import LOCATION, connect_bigquery
 from tests.dbt.conftest import dbt_target as dbt_target
 from tests.dbt.conftest import medallion as medallion
-from tests.local.servers import LOCATION, connect_bigquery
 
 if is_installed():
     from tests.googlesql.evaluator import Evaluator, Rows

@@ -14,10 +14,10 @@ from typing import Any
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.public import type_pb2, value_pb2
 
-from credix.local.bigquery.googlesql.analyzer import split_paths
-from credix.local.bigquery.googlesql.engine import Engine, EngineError, StatementRefusedError
-from credix.local.bigquery.googlesql.language import analyzer_options, language_options
-from credix.local.bigquery.googlesql.tables import Field, Table, catalog_message, field_type
+from credix_local.bigquery.googlesql.analyzer import split_paths
+from credix_local.bigquery.googlesql.engine import Engine, EngineError, StatementRefusedError
+from credix_local.bigquery.googlesql.language import analyzer_options, language_options
+from credix_local.bigquery.googlesql.tables import Field, Table, catalog_message, field_type
 
 WIDE = Context(prec=100)
 NUMERIC_DIGITS, BIGNUMERIC_DIGITS = 9, 38

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from credix.local.bigquery.googlesql.tables import Field
+from credix_local.bigquery.googlesql.tables import Field
 from tests.googlesql.evaluator import Rows
 
 TEXTS = (

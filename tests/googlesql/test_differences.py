@@ -7,7 +7,7 @@ from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
 from credix.core.settings import PROJECT_DIR
-from credix.local.bigquery.googlesql.engine import StatementRefusedError
+from credix_local.bigquery.googlesql.engine import StatementRefusedError
 from tests.googlesql.evaluator import Evaluator, shown
 
 ROW = re.compile(

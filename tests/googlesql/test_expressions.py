@@ -8,7 +8,7 @@ from google.cloud import bigquery
 
 from credix.capture.compare.canonical_text import bigquery_digest, bigquery_text
 from credix.core.column_types import Column
-from credix.local.bigquery.googlesql.engine import StatementRefusedError
+from credix_local.bigquery.googlesql.engine import StatementRefusedError
 from tests.googlesql.evaluator import Evaluator, shown
 from tests.googlesql.expressions import EXPRESSIONS, REFUSED
 from tests.googlesql.nasty import TABLES

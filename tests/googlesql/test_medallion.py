@@ -14,8 +14,8 @@ import pytest
 
 from credix.capture.compare.canonical_text import bigquery_digest
 from credix.core.contracts import load_source
-from credix.local.bigquery.googlesql.tables import Field
 from credix.report import portfolio
+from credix_local.bigquery.googlesql.tables import Field
 from tests.dbt.medallion import Medallion
 from tests.googlesql.conftest import load
 from tests.googlesql.evaluator import Evaluator, Rows, as_names, shown

@@ -22,8 +22,8 @@ from dbt.task.deps import _create_sha1_hash
 from credix.cli.lab import lab
 from credix.clients.elementary import PACKAGES
 from credix.core.settings import PROJECT_DIR, Settings
-from credix.local.gcs import MEMORY_LIMIT, find_binary
-from credix.local.process import choose_port, wait_until
+from credix_local.gcs import MEMORY_LIMIT, find_binary
+from credix_local.process import choose_port, wait_until
 
 TOOLS = Path(sys.executable).parent
 DOCKERFILES = sorted(PROJECT_DIR.glob("docker/*/Dockerfile"))

@@ -16,11 +16,11 @@ from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.clients.provision import provision_buckets, provision_warehouse
 from credix.core.settings import Settings
-from credix.local import stack
-from credix.local.cluster import choose_home
-from credix.local.files import remove
-from credix.local.postgres import PostgresServer
-from credix.local.process import choose_port
+from credix_local import stack
+from credix_local.cluster import choose_home
+from credix_local.files import remove
+from credix_local.postgres import PostgresServer
+from credix_local.process import choose_port
 from tests.oracle.crashes import tell_crashes
 from tests.oracle.deaths import LOG_PLACES, MOMENTS, PLACES, happens, survive
 from tests.oracle.machine import STEPS, check_history

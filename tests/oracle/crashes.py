@@ -25,8 +25,8 @@ from credix.capture import source_table
 from credix.core.contracts import CaptureMode, load_source
 from credix.core.errors import CredixError
 from credix.core.settings import Settings
-from credix.local.postgres import PostgresServer
-from credix.local.process import wait_until
+from credix_local.postgres import PostgresServer
+from credix_local.process import wait_until
 from tests.conftest import connected
 from tests.own_server import change
 from tests.runs_by_hand import read_changes, rows_of

@@ -16,11 +16,12 @@ from tests.runs_by_hand import begin
 
 SECONDS = 60
 OPEN = """
-from credix.steps import extract, transform
+from credix.capture import extract
+from credix.warehouse import transform
 run = extract.open_run("installments", "", "", 0, None, "2024-03-01", commit=True)
 """
 CONTINUE = """
-from credix.steps import load
+from credix.warehouse import temp_layer as load
 run = load.resume_run("", "")
 """
 
@@ -103,7 +104,10 @@ def test_kernels_hand_the_lease_over_and_give_it_back_after_a_pause_a_fault_or_t
     assert source() is not None
 
     # Gold goes with the first cell that fails, and is taken again by the next build alone.
-    assert second.run("from credix.steps import transform; claim = transform.claim_gold(run)") == ""
+    assert (
+        second.run("from credix.warehouse import transform; claim = transform.claim_gold(run)")
+        == ""
+    )
     assert states.read_gold().lease is not None
     assert second.run("1 / 0") == "ZeroDivisionError"
     assert states.read_gold().lease is None

@@ -1,4 +1,4 @@
-"""Folders and disks that a process writes to: created, checked, and named in one sentence when they fail."""
+"""Folders and disks that a process writes to: created, checked, named in a sentence on failure."""
 
 import errno
 import os

@@ -53,7 +53,7 @@ def stack_health(env: str | None) -> tuple[dict[str, str], dict[str, int]] | Non
     """What its servers do, by name, and their ports that others took; None where none is needed."""
     if not needs_stack(env):
         return None
-    from credix.local import stack
+    from credix_local import stack
 
     folder = local_folder(env)
     return stack.health(folder), stack.taken_ports(folder)
@@ -61,7 +61,7 @@ def stack_health(env: str | None) -> tuple[dict[str, str], dict[str, int]] | Non
 
 def judges_statements() -> bool:
     """Whether the local BigQuery asks Google's SQL analyzer before it runs a statement."""
-    from credix.local.bigquery.googlesql.installation import is_installed
+    from credix_local.bigquery.googlesql.installation import is_installed
 
     return is_installed()
 
@@ -78,7 +78,7 @@ def start_stack(
     Buckets and datasets are made when servers were started, when an earlier start did not get so
     far, and with `is_provisioned_anew`.
     """
-    from credix.local import stack
+    from credix_local import stack
 
     require_current_shell(env)
     with_postgres = not is_named_by_user(POSTGRES, env)
@@ -95,7 +95,7 @@ def start_stack(
         tell(message)
     # Looked at here, since the demo data's libraries take longer to import than all of this.
     if with_postgres and is_seeded and not (settings.local_dir / "demo" / "seeded.json").exists():
-        from credix.local.demo.seed import seed_once
+        from credix_local.demo.seed import seed_once
 
         seed_once(settings, tell)
 
@@ -153,8 +153,8 @@ def stack_variables() -> dict[str, str]:
 
     Where the machine has no psql, with a PATH that ends with the embedded server's.
     """
-    from credix.local import stack
-    from credix.local.cluster import find_program
+    from credix_local import stack
+    from credix_local.cluster import find_program
 
     try:
         variables = stack.variables(local_folder("local"))
@@ -188,7 +188,7 @@ def simulate(
     days: int, seed: int, tell: Callable[[str], None], *, with_deletes: bool
 ) -> dict[str, int]:
     """Let days pass in the local source; rows by kind of change."""
-    from credix.local.demo import simulate_days
+    from credix_local.demo import simulate_days
 
     return simulate_days(enter("local", tell), days, seed, with_deletes=with_deletes)
 
@@ -197,7 +197,7 @@ def seed(
     companies: int, installments: int, seed: int, tell: Callable[[str], None], *, replace: bool
 ) -> None:
     """Fill the local source with demo data of a chosen size."""
-    from credix.local.demo import seed as demo
+    from credix_local.demo import seed as demo
 
     settings = enter("local", tell, is_seeded=False)
     demo.seed(settings, companies, installments, seed, tell, replace=replace)
@@ -205,15 +205,15 @@ def seed(
 
 def stop_stack() -> None:
     """Stop the servers; their data stays."""
-    from credix.local import stack
+    from credix_local import stack
 
     stack.stop(local_folder("local"))
 
 
 def reset_stack() -> None:
     """Stop the stack and delete it with its data, the local runs and the parse cache."""
-    from credix.local import stack
-    from credix.local.files import remove
+    from credix_local import stack
+    from credix_local.files import remove
 
     folder = local_folder("local")
     stack.reset(folder)

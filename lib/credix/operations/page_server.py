@@ -4,7 +4,8 @@ It asks nobody who they are: on Google, Identity-Aware Proxy does so in front of
 those named in Terraform (`terraform/pages.tf`). It serves the objects below the folders it is
 started with, as `/<bucket>/<object>`, and nothing else: no listing, no writing, no other bucket.
 
-    python -m credix.operations.page_server --port 8080 my-runs/ my-report/ my-archive/business_case/runs/
+    python -m credix.operations.page_server --port 8080 \
+        my-runs/ my-report/ my-archive/business_case/runs/
 """
 
 import argparse

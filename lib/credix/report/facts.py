@@ -1,4 +1,4 @@
-"""What the report states about each source and about this run, read from states and step results."""
+"""What the report states about each source and this run, read from states and step results."""
 
 import json
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ from credix.state.states import Value
 class Kind(StrEnum):
     """What can be wrong; `docs/runbook.md` says of each what it means and what to do.
 
-    `runs/alert.py` finds them.
+    `pipeline/notify/alerts.py` finds them.
     """
 
     RUN = "run"

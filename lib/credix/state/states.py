@@ -1,4 +1,4 @@
-"""The state files as values: what is committed, which run works on it, and the moves between the two."""
+"""The state files as values: what is committed, which run works on it, and the moves between."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -56,7 +56,7 @@ class Digest(Value):
 
 
 class Lease(Value):
-    """Who works on a state right now; `credix.state.leases` judges whether that process may be gone.
+    """Who works on a state right now; `state.leases` judges whether that process may be gone.
 
     `execution` is the scheduler's name of the run, `instance` a random id of the process. Leases
     that were written before these fields existed have none of them.

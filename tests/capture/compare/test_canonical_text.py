@@ -186,7 +186,8 @@ class TestText:
     ) -> None:
         role = settings.postgres_schema
         as_role = {"POSTGRES_USER": role, "POSTGRES_PASSWORD": "a password"}
-        sql = f"SELECT {canonical_text.postgres_text(Column('d', 'DATE'))} AS d FROM (SELECT %s) AS t(d)"
+        text = canonical_text.postgres_text(Column("d", "DATE"))
+        sql = f"SELECT {text} AS d FROM (SELECT %s) AS t(d)"
         with tables["installments"].connection.cursor() as cursor:
             cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'a password'")
             cursor.execute(f"ALTER ROLE {role} SET DateStyle = 'SQL, DMY'")

@@ -14,11 +14,11 @@ from credix.clients.postgres.replication import Replication
 from credix.core.contracts import load_source
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
-from credix.local.process import wait_until
 from credix.operations.parse_watermark import parse_watermark
 from credix.state import run as context
 from credix.state.run import Run, build_run
 from credix.state.states import Watermark
+from credix_local.process import wait_until
 from tests.conftest import connected
 from tests.own_server import change, insert_and_wait, make_table
 from tests.runs_by_hand import begin, carry, extract, keys_of, read_changes, rows_of

@@ -14,8 +14,8 @@ from credix.clients.postgres.replication import LONGEST_NAME, Replication, slot_
 from credix.core.contracts import load_source
 from credix.core.errors import SourceError, TransientError
 from credix.core.settings import Settings
-from credix.local.postgres import PostgresServer
-from credix.local.process import wait_until
+from credix_local.postgres import PostgresServer
+from credix_local.process import wait_until
 from tests.conftest import connected
 from tests.own_server import change, insert_and_wait, make_table
 from tests.roles import ordinary_role

@@ -2,13 +2,13 @@
 
 import pandas as pd
 import pytest
-from credix.explore import Explorer, open_explorer
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
 from credix.operations.explore import show
+from credix.operations.explore.explorer import Explorer, open_explorer
 from tests.runs_by_hand import carry
 from tests.tables import COMPANY, Table
 

@@ -18,9 +18,9 @@ from credix.core.column_types import arrow_schema
 from credix.core.contracts import load_source, source_names
 from credix.core.errors import DataError, SettingsError, SourceError, TransientError
 from credix.core.settings import Settings
-from credix.local.process import wait_until
 from credix.operations.loading import loader
 from credix.operations.loading.source_files import find_files
+from credix_local.process import wait_until
 from tests.tables import COMPANY, INSTALLMENT
 
 COMPANIES_TABLE = "business_case_cnpj_ws"

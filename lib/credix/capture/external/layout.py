@@ -2,7 +2,7 @@
 
 Required are the contract's columns. Four more may tell what a change was and when: see MARKS.
 Everything else is refused by name, so that nothing is dropped in silence. Files elsewhere in the
-landing folder are swept out by 02 (`steps/land.py`).
+landing folder are swept out by 02 (`warehouse/landing.py`).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """BigQuery's errors as the product's, over REST and over the Storage API alike.
 
-The class of an error follows from what the caller can do (credix.core.errors): what the settings or the
-grants decide is a SettingsError, what waiting decides is none of the data.
+The class of an error follows from what the caller can do (credix.core.errors): what the settings
+or the grants decide is a SettingsError, what waiting decides is none of the data.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,6 @@
 """Personal data out of what an explorer shows: a value becomes a word, a null stays one.
 
-01 masks its profile in `steps/profile.py`, 05 its exposures in `steps/portfolio.py`; which columns
+01 masks its profile in `report/profile.py`, 05 its exposures in `report/portfolio.py`; which columns
 are personal stands in `sources.toml`.
 """
 

@@ -1,7 +1,7 @@
 """Load Parquet files into the source tables: each file wholly or not at all.
 
-`python -m credix.operations.loading.loader FOLDER_OR_FILES...` does it for the server in POSTGRES_*; it needs
-nothing of Google.
+`python -m credix.operations.loading.loader FOLDER_OR_FILES...` does it for the server in
+POSTGRES_*; it needs nothing of Google.
 """
 
 import argparse

@@ -58,7 +58,7 @@ def find_files(paths: Iterable[Path]) -> dict[str, Path]:
         names = ", ".join(f"{name}.parquet" for name in source_names())
         raise DataError(
             f"There is nothing to load: expected {names}. "
-            "Make demo data with: python -m credix.local.demo FOLDER (in containers: "
+            "Make demo data with: python -m credix_local.demo FOLDER (in containers: "
             "docker compose run --rm demo)"
         )
     return {name: found[name] for name in source_names() if name in found}

@@ -1,0 +1,1 @@
+"""The thin helper that the notebooks share: one module per notebook."""
