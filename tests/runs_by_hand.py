@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credix.core.contracts import CaptureMode, source_names
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.state import running_jobs
 from credix.state.leases import new_lease
@@ -58,7 +58,7 @@ def carry(
 ) -> Run:
     """A whole run of one source from PostgreSQL to bronze and its watermark."""
     run = begin(settings, source, capture)
-    run.orders = Orders(allow_deletes=allow_deletes)
+    run.orders = RunOptions(allow_deletes=allow_deletes)
     return carry_run(run)
 
 

@@ -3,13 +3,13 @@
 import pytest
 
 from credix.core.freshness import (
+    CompleteThrough,
     Lag,
-    Reach,
-    advance,
     bounds_in_words,
     complete_up_to,
     end_to_end,
     in_words,
+    next_gold_freshness,
 )
 
 YESTERDAY = "2026-03-30T10:00:00+00:00"
@@ -33,47 +33,57 @@ def test_what_no_clock_can_tell_is_not_told(after: str | None, gold_at: str) -> 
 
 class TestReach:
     def test_changes_waited_since_the_snapshot_that_bronze_and_gold_had_in_common(self) -> None:
-        gold = Reach(4, YESTERDAY)
-        quiet_since = Reach(4, BEFORE)
-        assert advance(gold, quiet_since, Reach(5, AFTER), GOLD).lag == Lag(40.5, 340.8)
+        gold = CompleteThrough(4, YESTERDAY)
+        quiet_since = CompleteThrough(4, BEFORE)
+        assert next_gold_freshness(gold, quiet_since, CompleteThrough(5, AFTER), GOLD).lag == Lag(
+            40.5, 340.8
+        )
 
     def test_changes_that_an_earlier_run_could_not_bring_to_gold_waited_longer(self) -> None:
-        gold = Reach(3, YESTERDAY)
-        unbuilt = Reach(4, BEFORE)
-        assert advance(gold, unbuilt, Reach(5, AFTER), GOLD).lag == Lag(40.5, 86740.8)
+        gold = CompleteThrough(3, YESTERDAY)
+        unbuilt = CompleteThrough(4, BEFORE)
+        assert next_gold_freshness(gold, unbuilt, CompleteThrough(5, AFTER), GOLD).lag == Lag(
+            40.5, 86740.8
+        )
 
     def test_so_did_those_that_no_run_of_this_job_has_carried(self) -> None:
-        assert advance(Reach(3, YESTERDAY), None, Reach(4, AFTER), GOLD).lag == Lag(40.5, 86740.8)
+        assert next_gold_freshness(
+            CompleteThrough(3, YESTERDAY), None, CompleteThrough(4, AFTER), GOLD
+        ).lag == Lag(40.5, 86740.8)
 
     def test_a_first_gold_knows_only_how_long_at_least(self) -> None:
-        assert advance(None, Reach(0, None), Reach(1, AFTER), GOLD).lag == Lag(40.5, None)
+        assert next_gold_freshness(
+            None, CompleteThrough(0, None), CompleteThrough(1, AFTER), GOLD
+        ).lag == Lag(40.5, None)
 
     def test_gold_that_is_built_again_is_complete_further_and_tells_of_the_changes_before(
         self,
     ) -> None:
-        gold = Reach(4, BEFORE, Lag(7.0, 9.0))
-        assert advance(gold, Reach(4, BEFORE), Reach(4, AFTER), GOLD) == Reach(
-            4, AFTER, Lag(7.0, 9.0)
-        )
+        gold = CompleteThrough(4, BEFORE, Lag(7.0, 9.0))
+        assert next_gold_freshness(
+            gold, CompleteThrough(4, BEFORE), CompleteThrough(4, AFTER), GOLD
+        ) == CompleteThrough(4, AFTER, Lag(7.0, 9.0))
 
     def test_a_source_without_a_row_has_no_lag(self) -> None:
-        assert advance(None, Reach(0, BEFORE), Reach(0, AFTER), GOLD) == Reach(0, AFTER)
+        assert next_gold_freshness(
+            None, CompleteThrough(0, BEFORE), CompleteThrough(0, AFTER), GOLD
+        ) == CompleteThrough(0, AFTER)
 
 
 @pytest.mark.parametrize(
     ("gold", "bronze", "expected"),
     [
-        (Reach(4, BEFORE), Reach(4, AFTER), AFTER),
-        (Reach(4, BEFORE), Reach(5, AFTER), BEFORE),
-        (Reach(4, BEFORE), None, BEFORE),
-        (None, Reach(1, AFTER), None),
-        (None, Reach(0, AFTER), AFTER),
+        (CompleteThrough(4, BEFORE), CompleteThrough(4, AFTER), AFTER),
+        (CompleteThrough(4, BEFORE), CompleteThrough(5, AFTER), BEFORE),
+        (CompleteThrough(4, BEFORE), None, BEFORE),
+        (None, CompleteThrough(1, AFTER), None),
+        (None, CompleteThrough(0, AFTER), AFTER),
         (None, None, None),
     ],
     ids=["has seen all", "is behind", "not carried", "never built", "nothing to see", "nothing"],
 )
 def test_gold_is_complete_as_far_as_it_has_seen_bronze(
-    gold: Reach | None, bronze: Reach | None, expected: str | None
+    gold: CompleteThrough | None, bronze: CompleteThrough | None, expected: str | None
 ) -> None:
     assert complete_up_to(gold, bronze) == expected
 

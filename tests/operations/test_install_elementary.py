@@ -66,7 +66,7 @@ def test_a_try_that_failed_is_told_and_not_made_again(
     answer(tmp_path, REFUSED, monkeypatch)
     told: list[str] = []
     for _ in range(2):
-        install_elementary(places, told.append, is_only_tried=True)
+        install_elementary(places, told.append, best_effort=True)
     assert len(told) == 1
     assert "connection refused" in told[0]
 

@@ -17,7 +17,7 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.core.contracts import CaptureMode, load_source
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.operations import reconcile as reconciling
 from credix.operations.reconcile import compare_source
@@ -78,7 +78,7 @@ def test_a_run_repairs_it(
     settings: Settings, warehouse: Warehouse, edited: Table, capture: CaptureMode
 ) -> None:
     run = begin(settings, "cnpj_ws", capture)
-    run.orders = Orders(reconcile=True)
+    run.orders = RunOptions(reconcile=True)
     extract(run), land(run), load(run)
     transform.merge_bronze(run)
     proven, _ = transform.prove_bronze(run)
@@ -155,9 +155,11 @@ def test_one_run_repairs_all_sources_that_differ(
     """The tests of gold look at every source: repaired one by one, the first would fail."""
     different = replace(nothing(load_source("cnpj_ws")), missing=np.array([1], np.int64))
     found = {"cnpj_ws": different, "installments": different}
-    ran: list[tuple[tuple[str, ...], Orders]] = []
+    ran: list[tuple[tuple[str, ...], RunOptions]] = []
 
-    def remember(_: Settings, names: tuple[str, ...], job: str, orders: Orders, __: object) -> str:
+    def remember(
+        _: Settings, names: tuple[str, ...], job: str, orders: RunOptions, __: object
+    ) -> str:
         assert job == "reconcile"
         ran.append((names, orders))
         return "the-run"
@@ -166,5 +168,5 @@ def test_one_run_repairs_all_sources_that_differ(
     monkeypatch.setattr(reconciling, "compare_source", lambda run: found[run.source_name])
     monkeypatch.setattr(recovery, "run_sources", remember)
     ended = CliRunner().invoke(commands, ["reconcile", "--yes", "--json"], catch_exceptions=False)
-    assert ran == [(("cnpj_ws", "installments"), Orders(reconcile=True))]
+    assert ran == [(("cnpj_ws", "installments"), RunOptions(reconcile=True))]
     assert [line["run_id"] for line in json.loads(ended.stdout)] == ["the-run", "the-run"]

@@ -5,7 +5,7 @@ import pytest
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import BusyError, SettingsError
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.operations.rewind import count_reread, rewind
 from credix.state.states import Watermark
@@ -70,7 +70,7 @@ class TestBackfill:
     ) -> None:
         write_bronze(warehouse, installments, "UPDATE {table} SET invoice_id = 'x' WHERE true")
         run = begin(settings, "installments")
-        run.orders = Orders(backfill=("2024-01-10", "2024-02-10"))
+        run.orders = RunOptions(backfill=("2024-01-10", "2024-02-10"))
         extracted = extract(run)
         assert extracted["rows"] == 2
         assert "all rows of 2024-01-10 to 2024-02-10" in extracted["predicate"]
@@ -84,7 +84,7 @@ class TestBackfill:
             companies.insert(cnpj=f"c{number}", created_at=moment, updated_at=None)
         carry(settings, "cnpj_ws")
         run = begin(settings, "cnpj_ws")
-        run.orders = Orders(backfill=("2024-05-02", "2024-05-02"))
+        run.orders = RunOptions(backfill=("2024-05-02", "2024-05-02"))
         assert extract(run)["rows"] == 1
 
 

@@ -19,7 +19,7 @@ from credix.clients.postgres import replication
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.contracts import CaptureMode
 from credix.core.errors import CredixError
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.core.source_sql import quote, table_sql
 from credix.state import leases
@@ -58,7 +58,7 @@ class Task:
     capture: CaptureMode
     captures_deletes: bool
     business_date: str
-    orders: Orders
+    orders: RunOptions
     folder: Path
     stop: Stop | None = None
     replayed: tuple[str, int] | None = None

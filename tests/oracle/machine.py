@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from tests.oracle.child import IN_FLIGHT, Stop
 from tests.oracle.source import KEYS
 from tests.oracle.world import DELETES, FIRST_DAY, World
@@ -31,7 +31,7 @@ TEXT = st.sampled_from(["Santos", "Campinas", "Niterói"])
 WRITER = st.integers(0, 2)
 STOP = (KEY, TEXT, st.sampled_from(EFFECTS), st.sampled_from(["before", "after"]))
 NUMBER = st.integers(0, 1000)
-EVERYTHING = Orders(allow_deletes=True, backfill=(FIRST_DAY.isoformat(), "2999-12-31"))
+EVERYTHING = RunOptions(allow_deletes=True, backfill=(FIRST_DAY.isoformat(), "2999-12-31"))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from credix.clients.effects import Effects
 from credix.clients.postgres.replication import Replication
 from credix.clients.provision import provision_warehouse
 from credix.core.contracts import CaptureMode, load_source
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from tests.conftest import connected
 from tests.holds import Holds
@@ -31,7 +31,7 @@ from tests.oracle.verdict import Verdict, WrongError
 
 LOCK_TIMEOUT = "300ms"
 FIRST_DAY = date(2024, 3, 1)
-DELETES = Orders(allow_deletes=True)
+DELETES = RunOptions(allow_deletes=True)
 HELD = "held"
 
 
@@ -115,9 +115,9 @@ class World:
             with self.writers[writer].cursor() as cursor:
                 cursor.execute(command)
 
-    def run(self, stop: Stop | None = None, *, orders: Orders | None = None) -> Outcome:
+    def run(self, stop: Stop | None = None, *, orders: RunOptions | None = None) -> Outcome:
         """A run of the source from extract to gold's state, and what is to be true after it."""
-        return self._judge(self._give(self._task(stop=stop, orders=orders or Orders())), stop)
+        return self._judge(self._give(self._task(stop=stop, orders=orders or RunOptions())), stop)
 
     def run_on_another_machine(self, stop: Stop | None = None) -> Outcome:
         """A run as `run`, which looks at leases, of a machine that is called like this one."""
@@ -232,7 +232,7 @@ class World:
             "capture": self.capture,
             "captures_deletes": self.captures_deletes,
             "business_date": self.day.isoformat(),
-            "orders": Orders(),
+            "orders": RunOptions(),
             "folder": self.folder,
         }
         return Task(**{**base, **given})

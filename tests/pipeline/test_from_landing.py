@@ -16,7 +16,7 @@ from credix.clients.gcs.lake import Lake
 from credix.core.errors import DataError, FenceError
 from credix.core.jobs import Job
 from credix.core.paths import paths_of
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.operations.replay.replay import find_attempts, replay
 from credix.pipeline.pipeline import Pipeline, Request
@@ -73,7 +73,7 @@ def put(lake: Lake, name: str, content: pa.Table | bytes, **metadata: str) -> No
 
 def take(settings: Settings) -> Run:
     run = begin(settings, SOURCE)
-    run.orders = Orders(from_landing=True)
+    run.orders = RunOptions(from_landing=True)
     return carry_run(run)
 
 
@@ -151,7 +151,7 @@ def test_a_whole_run_shows_what_was_found_and_tells_of_it(
     put(lake, "1.parquet", rows({"asset_id": "new", "payment_method": "PIX"}))
     put(lake, "note.txt", b"hello")
     job = Job(SOURCE, (SOURCE,), has_report=False)
-    orders = Orders(from_landing=True)
+    orders = RunOptions(from_landing=True)
     request = Request(job, None, {}, {"layers": ["bronze"]}, orders)
     manifest = Pipeline(settings, request, Silent()).run()
 
@@ -252,7 +252,7 @@ def test_a_file_that_is_replaced_while_it_is_read_waits_for_the_next_run(
 ) -> None:
     put(lake, "1.parquet", rows({"asset_id": "a1", "payment_method": "TED"}))
     run = begin(settings, SOURCE)
-    run.orders = Orders(from_landing=True)
+    run.orders = RunOptions(from_landing=True)
     found = arrivals.find_files(run)
     put(lake, "1.parquet", rows({"asset_id": "a1", "payment_method": "PIX"}))
     [line] = arrivals.check_files(run, found).lines
@@ -315,7 +315,7 @@ def test_a_late_run_takes_nothing_and_an_extract_leaves_the_files_alone(
 ) -> None:
     put(lake, "1.parquet", rows({"asset_id": "new", "payment_method": "PIX"}))
     late = begin(settings, SOURCE)
-    late.orders = Orders(from_landing=True)
+    late.orders = RunOptions(from_landing=True)
     filled.execute("UPDATE {table} SET payment_method = 'TED' WHERE asset_id = 'a0'")
     carry(settings, SOURCE)
     assert places(lake)["landing"] == ["1.parquet"]
@@ -332,7 +332,7 @@ def test_files_that_delete_too_much_are_refused_and_stay(
     gone = [{"asset_id": f"a{number}", "_op": "D"} for number in range(3)]
     put(lake, "1.parquet", rows(*gone))
     run = begin(settings, SOURCE)
-    run.orders = Orders(from_landing=True)
+    run.orders = RunOptions(from_landing=True)
     with pytest.raises(DataError, match="The files in landing delete 3 keys"):
         extract(run)
     assert places(lake)["landing"] == ["1.parquet"]

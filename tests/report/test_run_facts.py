@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from credix.core.freshness import Reach
+from credix.core.freshness import CompleteThrough
 from credix.core.settings import Settings
 from credix.pipeline.manifest import Manifest
 from credix.report.facts import SourceFacts, describe_source, run_figures
@@ -57,7 +57,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def facts_of(run: Run, source: str, state: SourceState) -> SourceFacts:
-    gold = GoldState(business_date="2026-03-31", reached={source: Reach(1, None)})
+    gold = GoldState(business_date="2026-03-31", reached={source: CompleteThrough(1, None)})
     return describe_source(run, source, state, gold, NOW.isoformat())
 
 

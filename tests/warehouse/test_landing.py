@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from credix.capture.parts import Part
-from credix.capture.upload import Shipper
+from credix.capture.upload import BackgroundUploader
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import DataError, StepError, TransientError
 from credix.core.paths import paths_of
@@ -43,10 +43,13 @@ def test_a_fault_of_the_product_in_a_part_shipped_ahead_ends_the_read(
 
     monkeypatch.setattr("credix.capture.upload.upload_part", fail)
     errors: list[Exception] = [TransientError("left to 02")]
-    with Shipper(extracted, now) as shipper:
+    with BackgroundUploader(extracted, now) as shipper:
         shipper.take(part)
     errors = [ValueError("of the product")]
-    with pytest.raises(ValueError, match="of the product"), Shipper(extracted, now) as shipper:
+    with (
+        pytest.raises(ValueError, match="of the product"),
+        BackgroundUploader(extracted, now) as shipper,
+    ):
         shipper.take(part)
 
 

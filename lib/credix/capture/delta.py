@@ -14,11 +14,11 @@ from credix.capture.compare import key_comparison
 from credix.capture.compare.key_digests import Buckets, choose_number
 from credix.capture.compare.value_comparison import Comparison
 from credix.capture.large_read.heap import HeapRange
-from credix.capture.large_read.reader import Tap, read_heap
+from credix.capture.large_read.reader import RowCounter, read_heap
 from credix.capture.parts import Part, PartWriter, drop_known, tombstones, versions_of
 from credix.capture.predicates import Predicate, Snapshot
 from credix.capture.row_versions import NOTHING, add_versions, known_versions, write_versions
-from credix.capture.upload import Shipper
+from credix.capture.upload import BackgroundUploader
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.errors import DataError
 from credix.core.progress import meter
@@ -103,7 +103,7 @@ def write_delta(
     Raises DataError when more keys are gone than the settings allow and nobody has ordered it.
     """
     started = time.monotonic()
-    with Shipper(run, snapshot.taken_at) as shipper:
+    with BackgroundUploader(run, snapshot.taken_at) as shipper:
         writer = DeltaWriter(run, connection, snapshot, plan, shipper)
         writer.write_changes()
         if writer.is_whole and run.source.captures_deletes:
@@ -121,7 +121,7 @@ class DeltaWriter:
         connection: SourceConnection,
         snapshot: Snapshot,
         plan: DeltaPlan,
-        shipper: Shipper,
+        shipper: BackgroundUploader,
     ) -> None:
         self.run, self.connection, self.plan, self.shipper = run, connection, plan, shipper
         self.parts = PartWriter(
@@ -164,10 +164,10 @@ class DeltaWriter:
             self.keys = Buckets.empty(choose_number(self.digest.rows))
         known = known_versions(self.run, self.plan.state) if self.plan.drops_known else NOTHING
         with meter(self.reading) as progress:
-            read, kept = Tap(meter=progress), Tap(self.keys)
+            read, kept = RowCounter(meter=progress), RowCounter(self.keys)
             batches = read.pass_on(self.connection.stream(self.plan.sql))
             batches = kept.pass_on(drop_known(batches, known, self.rereads))
-            fitting = Fitting(batches, self.parts, self.run.settings.slice_bytes)
+            fitting = SizeLimitedBatches(batches, self.parts, self.run.settings.slice_bytes)
             self.parts.write(fitting)
         self.dropped_rows = read.rows - kept.rows
         _, written_bytes = self.parts.written
@@ -186,7 +186,7 @@ class DeltaWriter:
         size = source_table.heap_size(self.connection, run.source, schema)
         first_block = plan.slices.next_block if plan.slices else 0
         with meter(self.reading, expected or None) as progress:
-            tap = Tap(self.keys, progress)
+            tap = RowCounter(self.keys, progress)
             self.next_block = read_heap(
                 run, self.connection, size, plan.predicate.sql, first_block, self.parts, tap
             )
@@ -224,7 +224,7 @@ class DeltaWriter:
             if not allow_deletes:
                 key_comparison.refuse_many_deletes(run, comparison)
             self.parts.write(tombstones(run.source, gone))
-        again = key_comparison.keys_deleted_by_the_dead(run, connection, state)
+        again = key_comparison.uncommitted_tombstones(run, connection, state)
         if again is not None:
             self.parts.write(tombstones(run.source, again))
         for statement in missing_statements(run, self.plan, comparison.missing_hashes):
@@ -261,7 +261,7 @@ class DeltaWriter:
         )
 
 
-class Fitting:
+class SizeLimitedBatches:
     """Passes batches through as long as what is written leaves an eighth of the bound free."""
 
     def __init__(

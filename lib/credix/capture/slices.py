@@ -7,12 +7,12 @@ meanwhile; a row that nobody wrote to stays in its block as long as no relation 
 
 from credix.capture.predicates import XID_HORIZON, Predicate, Snapshot, is_before
 from credix.core.contracts import Source
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.state.states import Progress, Slices, SourceState
 
 
 def find_slices(
-    source: Source, state: SourceState, snapshot: Snapshot, predicate: Predicate, orders: Orders
+    source: Source, state: SourceState, snapshot: Snapshot, predicate: Predicate, orders: RunOptions
 ) -> Slices | None:
     """The read in slices that this run goes on with; None where there is none, or it is worthless.
 
@@ -48,7 +48,7 @@ def add_slice(
     state: SourceState,
     progress: Progress,
     next_block: int,
-    orders: Orders,
+    orders: RunOptions,
     *,
     is_full: bool,
 ) -> Slices:
@@ -67,9 +67,9 @@ def add_slice(
     )
 
 
-def after_slices(orders: Orders) -> Orders:
+def after_slices(orders: RunOptions) -> RunOptions:
     """The orders of the delta behind the slices, which have read all that was asked for.
 
     It has to drop what it meets again, or it could be cut for ever.
     """
-    return Orders(allow_deletes=orders.allow_deletes)
+    return RunOptions(allow_deletes=orders.allow_deletes)

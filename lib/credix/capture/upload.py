@@ -23,7 +23,7 @@ from credix.state.run import Run
 PARQUET = "application/vnd.apache.parquet"
 
 
-class Shipper:
+class BackgroundUploader:
     """Uploads finished parts while others are being read; one at a time, in the background."""
 
     def __init__(self, run: Run, snapshot_at: datetime) -> None:

@@ -15,7 +15,7 @@ from credix.cli.recovery import open_run, run_source
 from credix.cli.shell import complete_source
 from credix.core.contracts import load_source, source_names
 from credix.core.errors import SettingsError
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.operations import environment
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Chosen:
         from credix.operations.erasure.erase import erase
 
         if self.traces.live_rows and self.run.source.captures_deletes:
-            run_source(self.settings, self.run.source.name, "erase", Orders(), answer)
+            run_source(self.settings, self.run.source.name, "erase", RunOptions(), answer)
         who = f"{getpass.getuser()}@{socket.gethostname()}"
         name = self.run.source.name
         return erase(self.settings, name, self.keys, who, asks_source=self.asks_source)

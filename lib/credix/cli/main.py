@@ -94,7 +94,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Run a job: extract, land, load, transform and, for full and monitoring, report."""
-    from credix.core.run_options import Orders
+    from credix.core.run_options import RunOptions
     from credix.operations.parse_watermark import parse_watermarks
 
     if from_landing and watermarks:
@@ -115,7 +115,7 @@ def run(
             business_date=f"{business_date:%Y-%m-%d}" if business_date else None,
             watermarks=begin_at,
             parameters={name: parse_value(value) for name, value in parameters},
-            orders=Orders(allow_deletes=allow_deletes, from_landing=from_landing),
+            orders=RunOptions(allow_deletes=allow_deletes, from_landing=from_landing),
         )
         reporter = terminal.ManifestReporter() if as_json else reporter_for(settings)
         Pipeline(settings, request, reporter, kernels).run()
@@ -196,7 +196,7 @@ def install_elementary(env: str | None, *, once: bool) -> None:
     from credix.operations.install_elementary import install_elementary as install
 
     settings = environment.enter(env, terminal.tell, writes=False)
-    install(settings, terminal.tell, is_only_tried=once)
+    install(settings, terminal.tell, best_effort=once)
 
 
 for module in (

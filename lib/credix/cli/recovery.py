@@ -16,7 +16,7 @@ from credix.core.errors import SettingsError
 from credix.operations import environment
 
 if TYPE_CHECKING:
-    from credix.core.run_options import Orders
+    from credix.core.run_options import RunOptions
     from credix.core.settings import Settings
     from credix.state.run import Run
 
@@ -101,7 +101,7 @@ def backfill(
 ) -> None:
     """Read a period of the source again, by its cursor columns, and carry it through a run."""
     from credix.capture.predicates import in_period
-    from credix.core.run_options import Orders
+    from credix.core.run_options import RunOptions
     from credix.operations.rewind import count_rows
 
     settings = environment.enter(env, terminal.tell, writes=yes)
@@ -110,7 +110,7 @@ def backfill(
     rows = count_rows(settings, found, in_period(found, *period))
     answer = Answer(yes, as_json, {"source": source, "period": list(period), "rows": rows})
     if answer.may_act(f"{rows:,} rows of {period[0]} to {period[1]} would be read again"):
-        orders = Orders(backfill=period)
+        orders = RunOptions(backfill=period)
         answer.tell_done("", run_id=run_source(settings, source, "backfill", orders, answer))
 
 
@@ -204,7 +204,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
 
     Without --yes nothing is written anywhere.
     """
-    from credix.core.run_options import Orders
+    from credix.core.run_options import RunOptions
     from credix.operations.reconcile import compare_source
 
     settings = environment.enter(env, terminal.tell, writes=yes)
@@ -230,7 +230,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
     if differing and yes:
         # One run for all of them: the tests of gold look at every source.
         names = tuple(str(facts["source"]) for facts in differing)
-        run_id = run_sources(settings, names, "reconcile", Orders(reconcile=True), answer)
+        run_id = run_sources(settings, names, "reconcile", RunOptions(reconcile=True), answer)
         for facts in differing:
             facts["run_id"] = run_id
     if as_json:
@@ -247,14 +247,14 @@ def open_run(settings: "Settings", source: str, job: str) -> "Run":
 
 
 def run_source(
-    settings: "Settings", source: str, job: str, orders: "Orders", answer: Answer
+    settings: "Settings", source: str, job: str, orders: "RunOptions", answer: Answer
 ) -> str:
     """A whole run of one source to bronze, silver and gold, with these orders; its run id."""
     return run_sources(settings, (source,), job, orders, answer)
 
 
 def run_sources(
-    settings: "Settings", sources: tuple[str, ...], job: str, orders: "Orders", answer: Answer
+    settings: "Settings", sources: tuple[str, ...], job: str, orders: "RunOptions", answer: Answer
 ) -> str:
     """A whole run of these sources to bronze, silver and gold, with these orders; its run id."""
     from credix.core.jobs import Job

@@ -46,9 +46,9 @@ def add_source(
     It writes files of this project and nothing else.
     """
     settings = environment.enter(env, terminal.tell, writes=False)
-    from credix.operations.sources.add import Wish, draft_source, write_source
+    from credix.operations.sources.add import NewSourceOptions, draft_source, write_source
 
-    wish = Wish(table, name, key, cursor, ignored, personal_data)
+    wish = NewSourceOptions(table, name, key, cursor, ignored, personal_data)
     root = context.find_root().command
     names = root.list_commands(context) if isinstance(root, click.Group) else []
     source = draft_source(settings, wish, names)

@@ -13,7 +13,7 @@ from credix.operations import environment
 @click.command(epilog=examples(("up", "run, lab and the others do it by themselves")))
 def up() -> None:
     """Start the embedded PostgreSQL, GCS and BigQuery; data is made once."""
-    environment.start_stack("local", terminal.tell, is_provisioned_anew=True)
+    environment.start_stack("local", terminal.tell, force_provision=True)
     terminal.console.print(f"The stack is up in {environment.local_folder('local')}", markup=False)
 
 

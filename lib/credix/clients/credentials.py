@@ -90,7 +90,7 @@ def credentials_error(
     """
     cause = str(error.args[0] if error.args else type(error).__name__).rstrip(".")
     answer = error.args[1:2]
-    if passes_by_itself(error):
+    if is_transient_refusal(error):
         return TransientError(f"Google does not give a token for now: {cause}. Run again.")
     if isinstance(error, auth.DefaultCredentialsError):
         return SettingsError(
@@ -108,7 +108,7 @@ def credentials_error(
     )
 
 
-def passes_by_itself(error: BaseException) -> bool:
+def is_transient_refusal(error: BaseException) -> bool:
     """True where a token may be given later, to the same credentials."""
     if not isinstance(error, auth.GoogleAuthError):
         return False

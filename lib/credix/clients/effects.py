@@ -22,7 +22,7 @@ from tenacity import (
 
 from credix.clients.bigquery.job_records import JobRecord, summarize
 from credix.clients.bigquery.reasons import Fault, fault_of
-from credix.clients.credentials import passes_by_itself
+from credix.clients.credentials import is_transient_refusal
 from credix.core.errors import TransientError
 from credix.core.redaction import without_values
 
@@ -157,7 +157,7 @@ def is_transient(error: BaseException) -> bool:
     """True when the same request may succeed later without anybody changing anything."""
     if isinstance(error, google.GoogleAPICallError) and fault_of(error) is Fault.TRANSIENT:
         return True
-    return isinstance(error, TRANSIENT) or passes_by_itself(error)
+    return isinstance(error, TRANSIENT) or is_transient_refusal(error)
 
 
 def describe(error: BaseException | None) -> str:

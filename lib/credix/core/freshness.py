@@ -26,7 +26,7 @@ class Lag:
 
 
 @dataclass(frozen=True)
-class Reach:
+class CompleteThrough:
     """How far a layer holds a source: its newest `_seq`, and the snapshot it is complete up to.
 
     `lag` is that of the changes that came into gold last.
@@ -36,12 +36,17 @@ class Reach:
     snapshot_at: str | None
     lag: Lag | None = None
 
-    def is_newer_than(self, before: "Reach") -> bool:
+    def is_newer_than(self, before: "CompleteThrough") -> bool:
         """True when it holds changes of a newer snapshot."""
         return self.seq > before.seq and self.snapshot_at != before.snapshot_at
 
 
-def advance(before: Reach | None, began: Reach | None, now: Reach, gold_at: str) -> Reach:
+def next_gold_freshness(
+    before: CompleteThrough | None,
+    began: CompleteThrough | None,
+    now: CompleteThrough,
+    gold_at: str,
+) -> CompleteThrough:
     """The reach of gold that was built from bronze as it is `now`, and tested at `gold_at`.
 
     `before` is gold's reach so far, `began` that of bronze when the run began, None where the run
@@ -54,7 +59,7 @@ def advance(before: Reach | None, began: Reach | None, now: Reach, gold_at: str)
     return replace(now, lag=end_to_end(complete_up_to(before, began), now.snapshot_at, gold_at))
 
 
-def complete_up_to(gold: Reach | None, bronze: Reach | None) -> str | None:
+def complete_up_to(gold: CompleteThrough | None, bronze: CompleteThrough | None) -> str | None:
     """Up to when gold is complete: as far as bronze, when gold has seen all that bronze holds."""
     seen = gold.seq if gold else 0
     if bronze and bronze.seq <= seen:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Orders:
+class RunOptions:
     """What a person asked of this run beyond what changed.
 
     `backfill` is the first and the last day of a period that is read again by cursor; `reconcile`
@@ -25,7 +25,7 @@ class Orders:
         return self.backfill is not None or self.reconcile
 
     @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any]) -> "Orders":
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> "RunOptions":
         """From a notebook's parameters or `run.json`, where the period is a list."""
         period = parameters.get("backfill")
         first_and_last = (str(period[0]), str(period[1])) if period else None

@@ -18,7 +18,7 @@ MEBIBYTE = 1 << 20
 TEBIBYTE = 1 << 40
 
 
-class Reading(BaseModel):
+class ExtractionSettings(BaseModel):
     """How the source is read."""
 
     extract_connections: int = Field(
@@ -60,7 +60,7 @@ class Reading(BaseModel):
     )
 
 
-class Bounds(BaseModel):
+class LimitSettings(BaseModel):
     """What a run may take, and what stops it."""
 
     max_deleted_share: float = Field(
@@ -129,7 +129,7 @@ class Bounds(BaseModel):
     )
 
 
-class Telling(BaseModel):
+class NotificationSettings(BaseModel):
     """Whom a run tells, and of what."""
 
     late_minutes: int = Field(
@@ -366,7 +366,15 @@ class Names(BaseModel):
 PROJECT_DIR = Path(__file__).resolve().parents[3]
 
 
-class Settings(Environment, SourceServer, Google, Names, Reading, Bounds, Telling):
+class Settings(
+    Environment,
+    SourceServer,
+    Google,
+    Names,
+    ExtractionSettings,
+    LimitSettings,
+    NotificationSettings,
+):
     """Everything a run is told from outside."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

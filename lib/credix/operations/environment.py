@@ -71,12 +71,12 @@ def start_stack(
     tell: Callable[[str], None],
     *,
     is_seeded: bool = True,
-    is_provisioned_anew: bool = False,
+    force_provision: bool = False,
 ) -> None:
     """Start the stack and, once, fill it.
 
     Buckets and datasets are made when servers were started, when an earlier start did not get so
-    far, and with `is_provisioned_anew`.
+    far, and with `force_provision`.
     """
     from credix_local import stack
 
@@ -88,7 +88,7 @@ def start_stack(
     if started.started:
         tell(f"Started {', '.join(started.started)} in {started.folder}")
     marker = settings.local_dir / PROVISIONED
-    if started.started or is_provisioned_anew or not marker.exists():
+    if started.started or force_provision or not marker.exists():
         provision(settings)
         marker.touch()
     for message in started.messages:

@@ -21,27 +21,27 @@ HELP = (
 
 
 def install_elementary(
-    settings: Settings, tell: Callable[[str], None], *, is_only_tried: bool = False
+    settings: Settings, tell: Callable[[str], None], *, best_effort: bool = False
 ) -> None:
     """Download the packages unless they are there; raises TransientError where that fails.
 
-    `is_only_tried` tries it the first time only, and tells what went wrong instead of failing.
+    `best_effort` tries it the first time only, and tells what went wrong instead of failing.
     """
     tried = settings.local_dir / "elementary-tried"
-    if is_only_tried and tried.exists():
+    if best_effort and tried.exists():
         return
     found = find_packages(settings)
     if found:
-        if not is_only_tried:
+        if not best_effort:
             tell(f"Elementary is installed in {found}")
         return
-    if is_only_tried:
+    if best_effort:
         make_folder(tried.parent, "name another folder in CREDIX_LOCAL_DIR")
         tried.touch()
     try:
         download()
     except TransientError as error:
-        if not is_only_tried:
+        if not best_effort:
             raise
         tell(str(error))
         return

@@ -15,7 +15,7 @@ from credix.core.errors import CredixError, FenceError
 from credix.core.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
 from credix.core.paths import paths_of
 from credix.core.redaction import Redactor
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.pipeline.archive import archive_run, read_manifest
 from credix.pipeline.clear_parts import clear_parts
@@ -59,7 +59,7 @@ class Request:
     business_date: str | None
     watermarks: Mapping[str, Watermark | None]
     parameters: Mapping[str, Any]
-    orders: Orders = field(default_factory=Orders)
+    orders: RunOptions = field(default_factory=RunOptions)
 
 
 class Pipeline:

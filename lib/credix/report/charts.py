@@ -55,7 +55,7 @@ def grouped_bars(table: pd.DataFrame, title: str, unit: str) -> None:
     finish(axes, title, unit)
 
 
-def lying_bars(
+def horizontal_stacked_bars(
     table: pd.DataFrame, looks: Looks, title: str, unit: str, labels: Sequence[str]
 ) -> None:
     """One bar per line of the table from the top, stacked from its columns, its label behind it.

@@ -65,7 +65,7 @@ def plot_portfolio(now: dict[str, float]) -> None:
     labels = [
         with_share(amount / brl, 100 * amount / whole if whole else 0) for amount in parts.values()
     ]
-    charts.lying_bars(amounts, looks, "The expected amount today", unit, labels)
+    charts.horizontal_stacked_bars(amounts, looks, "The expected amount today", unit, labels)
 
 
 def plot_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> None:
@@ -99,7 +99,7 @@ def plot_overdue_by_uf(found: pd.DataFrame) -> None:
     amounts = pd.DataFrame({"overdue": found["overdue_brl"].astype(float) / brl})
     labels = [with_share(*each) for each in zip(amounts["overdue"], shares, strict=True)]
     title = "Overdue by state of the buyer, and its share of what was expected"
-    charts.lying_bars(amounts, {"overdue": OVERDUE}, title, unit, labels)
+    charts.horizontal_stacked_bars(amounts, {"overdue": OVERDUE}, title, unit, labels)
 
 
 def plot_exposures(found: pd.DataFrame) -> None:
@@ -117,7 +117,7 @@ def plot_exposures(found: pd.DataFrame) -> None:
     amounts = {"overdue": overdue.to_numpy(), "not yet due": pending.to_numpy()}
     table = pd.DataFrame(amounts, index=index)
     looks = {"overdue": OVERDUE, "not yet due": PENDING}
-    charts.lying_bars(
+    charts.horizontal_stacked_bars(
         table, looks, "Largest exposures, and their share of all that is outstanding", unit, labels
     )
 
@@ -129,7 +129,7 @@ def plot_tests(by_layer: pd.DataFrame) -> None:
         ", ".join(f"{count} {verdict}" for verdict, count in line.items() if count)
         for _, line in layers.iterrows()
     ]
-    charts.lying_bars(layers, VERDICTS, "Tests of dbt by layer", "tests", labels)
+    charts.horizontal_stacked_bars(layers, VERDICTS, "Tests of dbt by layer", "tests", labels)
 
 
 def plot_quarantined(found: pd.DataFrame) -> None:
@@ -140,7 +140,7 @@ def plot_quarantined(found: pd.DataFrame) -> None:
     ).set_axis(found["reason"], axis=0)
     looks = dict(zip(sources, cycle(charts.SIDE_BY_SIDE), strict=False))
     labels = [f"{rows:,}" for rows in found["n_rows"]]
-    charts.lying_bars(table, looks, "Rows kept out of gold by reason", "rows", labels)
+    charts.horizontal_stacked_bars(table, looks, "Rows kept out of gold by reason", "rows", labels)
 
 
 def with_share(amount: float, share: float) -> str:

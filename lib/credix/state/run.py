@@ -19,7 +19,7 @@ from credix.clients.effects import Effects
 from credix.core.contracts import Source, load_source
 from credix.core.disk import disk_named
 from credix.core.errors import SettingsError, StepError
-from credix.core.run_options import Orders
+from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.state.leases import is_abandoned, new_lease
 from credix.state.states import SourceState, Watermark
@@ -51,7 +51,7 @@ class Run:
     business_date: str
     is_sandbox: bool
     effects: Effects
-    orders: Orders
+    orders: RunOptions
     started: float = field(default_factory=time.monotonic)
     # The attempt of this run that this one repairs, and what was wrong with bronze after it.
     repairs: "Run | None" = None
@@ -139,7 +139,7 @@ def open_run(
     """The run that the parameters name; without a run id a new one of this notebook's own.
 
     A run of one's own works in sandbox datasets, prefix and state, unless `commit` is true: then
-    it is a real run, with fence and lease. `orders` are the parameters that `Orders` describes.
+    it is a real run, with fence and lease. `orders` are the parameters that `RunOptions` describes.
     """
     settings = Settings.load()
     load_source(source)
@@ -149,7 +149,7 @@ def open_run(
         )
     else:
         run = open_own_run(settings, source, business_date, commit=commit)
-    run.orders = Orders.from_parameters(orders)
+    run.orders = RunOptions.from_parameters(orders)
     write_json(run.source_folder / "run.json", describe(run))
     return run
 
@@ -232,7 +232,7 @@ def find_run(source: str, run_folder: str) -> Run:
         known["watermark"],
         known["business_date"],
         is_sandbox=known["is_sandbox"],
-        orders=Orders.from_parameters(known),
+        orders=RunOptions.from_parameters(known),
     )
 
 
@@ -246,7 +246,7 @@ def build_run(
     business_date: str,
     *,
     is_sandbox: bool = False,
-    orders: Orders | None = None,
+    orders: RunOptions | None = None,
 ) -> Run:
     return Run(
         settings=settings,
@@ -260,7 +260,7 @@ def build_run(
         effects=Effects(
             settings.retry_seconds, settings.die_at, folder / (source or GOLD) / JOURNAL
         ),
-        orders=orders or Orders(),
+        orders=orders or RunOptions(),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from credix.core.errors import BusyError, FenceError, StateError
-from credix.core.freshness import Reach
+from credix.core.freshness import CompleteThrough
 
 RunStatus = Literal["done", "no_changes", "failed"]
 
@@ -286,9 +286,11 @@ class SourceState(FencedState):
         return self.model_copy(update={"slices": slices, "committed_seq": slices.attempt})
 
     @property
-    def reach(self) -> Reach:
+    def reach(self) -> CompleteThrough:
         """How far bronze holds this source."""
-        return Reach(self.committed_seq, self.watermark.snapshot_at if self.watermark else None)
+        return CompleteThrough(
+            self.committed_seq, self.watermark.snapshot_at if self.watermark else None
+        )
 
     @property
     def reread_files(self) -> set[str]:
@@ -325,7 +327,7 @@ class GoldState(FencedState):
     business_date: str | None = None
     seen: dict[str, int] = {}
     fingerprint: str | None = None
-    reached: dict[str, Reach] = {}
+    reached: dict[str, CompleteThrough] = {}
 
     def is_current(self, business_date: str, committed: dict[str, int]) -> bool:
         """True when gold was built for this day from exactly the bronze that is committed."""
@@ -350,19 +352,19 @@ class GoldState(FencedState):
         business_date: str,
         seen: dict[str, int],
         fingerprint: str | None = None,
-        reached: dict[str, Reach] | None = None,
+        reached: dict[str, CompleteThrough] | None = None,
     ) -> Self:
         self.require(attempt)
         built = {"business_date": business_date, "seen": seen, "fingerprint": fingerprint}
         return self.model_copy(update={**built, "reached": {**self.reached, **(reached or {})}})
 
-    def forget(self) -> Self:
+    def require_full_rebuild(self) -> Self:
         """The state of a gold that has to be made whole."""
         return self.model_copy(update={"business_date": None, "seen": {}, "fingerprint": None})
 
-    def distrust(self) -> Self:
+    def invalidate(self) -> Self:
         """The state of a gold that nobody vouches for; who builds it right now is late, too."""
-        return self.forget().model_copy(update={"attempt": self.attempt + 1})
+        return self.require_full_rebuild().model_copy(update={"attempt": self.attempt + 1})
 
 
 def note_external(state: SourceState, attempt: int) -> SourceState:

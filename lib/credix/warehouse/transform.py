@@ -12,7 +12,7 @@ from credix.clients.dbt.nodes import DbtNode
 from credix.clients.dbt.project import model_names, project_fingerprint, sources_of_gold
 from credix.core.contracts import load_source
 from credix.core.errors import DataError, FenceError, StepError
-from credix.core.freshness import Lag, Reach, advance
+from credix.core.freshness import CompleteThrough, Lag, next_gold_freshness
 from credix.core.paths import hashed_table, is_hashed_table
 from credix.state.fencing import fenced
 from credix.state.kernel_lease import KernelLease, stop_keeping
@@ -98,7 +98,7 @@ class GoldClaim:
     keeper: KernelLease
     changes: str
     fingerprint: str
-    bronze: dict[str, Reach]
+    bronze: dict[str, CompleteThrough]
     has_written: bool = False
     has_failed: bool = False
     gold_at: str | None = None
@@ -158,7 +158,8 @@ def plan_gold(run: Run, state: GoldState, keeper: KernelLease) -> GoldClaim:
         changes = " ".join(f"{name}={state.seen[name]}..{seq}" for name, seq in seen.items())
     else:
         run.states.change_gold(
-            "gold.forget", lambda held: held.forget() if held.attempt == attempt else held
+            "gold.require_full_rebuild",
+            lambda held: held.require_full_rebuild() if held.attempt == attempt else held,
         )
     return GoldClaim(attempt, seen, keeper, changes, fingerprint, bronze)
 
@@ -188,7 +189,7 @@ def build_layer(run: Run, layer: str, claim: GoldClaim) -> list[DbtNode]:
     except BaseException as error:
         if isinstance(error, DataError):
             claim.has_failed = True
-            run.states.change_gold("gold.distrust", GoldState.distrust)
+            run.states.change_gold("gold.invalidate", GoldState.invalidate)
         claim.keeper.give_back()
         raise
 
@@ -213,7 +214,7 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
     claim.gold_at = datetime.now(UTC).isoformat()
     before = run.states.read_gold().reached
     reached = {
-        name: advance(before.get(name), began_with(run, name), now, claim.gold_at)
+        name: next_gold_freshness(before.get(name), began_with(run, name), now, claim.gold_at)
         for name, now in claim.bronze.items()
     }
     last = LastRun(
@@ -244,7 +245,7 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
     return state
 
 
-def began_with(run: Run, source: str) -> Reach | None:
+def began_with(run: Run, source: str) -> CompleteThrough | None:
     """How far bronze held a source when this run began; None where the run does not carry it."""
     path = run.folder / source / "state.json"
     if not path.exists():
@@ -257,7 +258,7 @@ def give_up_gold(run: Run, claim: GoldClaim) -> NoReturn:
     claim.keeper.give_back()
     claim.keeper.stop()
     if claim.has_written:
-        run.states.change_gold("gold.distrust", GoldState.distrust)
+        run.states.change_gold("gold.invalidate", GoldState.invalidate)
     raise FenceError(
         f"Another run has built gold beside {run.run_id}. Nothing is lost: the next run builds "
         "it again where this one has written."

@@ -16,7 +16,13 @@ from credix.cli.main import commands
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.errors import CredixError, SettingsError, SourceError
 from credix.core.settings import PROJECT_DIR, Settings
-from credix.operations.sources.add import TableColumn, Wish, build, contract_columns, draft_source
+from credix.operations.sources.add import (
+    NewSourceOptions,
+    TableColumn,
+    build,
+    contract_columns,
+    draft_source,
+)
 from credix.operations.sources.texts import model_sql, model_yml, toml_text
 from tests.conftest import connected
 from tests.project_copy import copy_project, variables_for
@@ -124,7 +130,9 @@ COLUMNS = [
 
 
 def test_a_key_of_several_columns_becomes_a_merge_key_with_its_test() -> None:
-    source = build("parts", "parts", "shop", COLUMNS, Wish("shop.parts"), ("id", "part"))
+    source = build(
+        "parts", "parts", "shop", COLUMNS, NewSourceOptions("shop.parts"), ("id", "part")
+    )
     assert [c.mode for c in source.columns] == ["REQUIRED"] * 2 + ["NULLABLE"] * 3
     assert source.personal_data == {"e_mail"}
     assert "unique_key=['id', 'part'], cluster_by=['id', 'part']" in model_sql(source)
@@ -165,25 +173,31 @@ def test_columns_that_cannot_be_carried_are_named_with_the_way_out() -> None:
         contract_columns(odd, ["id"])
     assert "extra (jsonb), _seq (bigint), a b (text)" in str(caught.value)
     assert "--ignore extra --ignore _seq" in str(caught.value)
-    wish = Wish("t", ignored=("extra", "_seq", "a b"))
+    wish = NewSourceOptions("t", ignored=("extra", "_seq", "a b"))
     assert build("things", "t", None, odd, wish, ("id",)).column_names == ["id"]
 
 
 TABLES = {
-    "has no primary key": ("CREATE TABLE public.orders (id bigint)", Wish("public.orders")),
+    "has no primary key": (
+        "CREATE TABLE public.orders (id bigint)",
+        NewSourceOptions("public.orders"),
+    ),
     "the key (id) is not usable": (
         "CREATE TABLE public.orders (id bigint); INSERT INTO public.orders VALUES (1), (1)",
-        Wish("public.orders", key=("id",)),
+        NewSourceOptions("public.orders", key=("id",)),
     ),
     "no column color (--ignore)": (
         "CREATE TABLE public.orders (id bigint PRIMARY KEY)",
-        Wish("public.orders", ignored=("color",)),
+        NewSourceOptions("public.orders", ignored=("color",)),
     ),
-    "does not exist": ("SELECT 1", Wish("public.nothing")),
-    "The name 'full' is taken": ("SELECT 1", Wish("public.orders", name="full")),
-    "'runs' is a command": ("SELECT 1", Wish("public.runs")),
-    "The name 'quarantine' is taken": ("SELECT 1", Wish("public.orders", name="quarantine")),
-    "is no name for a source": ("SELECT 1", Wish('public."Big Orders"')),
+    "does not exist": ("SELECT 1", NewSourceOptions("public.nothing")),
+    "The name 'full' is taken": ("SELECT 1", NewSourceOptions("public.orders", name="full")),
+    "'runs' is a command": ("SELECT 1", NewSourceOptions("public.runs")),
+    "The name 'quarantine' is taken": (
+        "SELECT 1",
+        NewSourceOptions("public.orders", name="quarantine"),
+    ),
+    "is no name for a source": ("SELECT 1", NewSourceOptions('public."Big RunOptions"')),
 }
 
 

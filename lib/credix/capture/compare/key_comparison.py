@@ -103,7 +103,7 @@ def gone_keys(
             yield gone
 
 
-def keys_deleted_by_the_dead(
+def uncommitted_tombstones(
     run: Run, connection: SourceConnection, state: SourceState
 ) -> pa.Table | None:
     """Tombstones that attempts wrote after the last committed one, and that still are true.

@@ -25,7 +25,7 @@ ONE_CONNECTION_BYTES = 64 * MEBIBYTE
 RANGES_PER_SLICE = 16
 
 
-class Tap:
+class RowCounter:
     """Counts the rows of one or more streams, and takes their key hashes into buckets."""
 
     def __init__(self, keys: Buckets | None = None, meter: Meter | None = None) -> None:
@@ -80,7 +80,7 @@ def read_heap(
     condition: str,
     first_block: int,
     parts: PartWriter,
-    tap: Tap,
+    tap: RowCounter,
 ) -> int | None:
     """Write the rows of all blocks from `first_block` on, as long as the disk's bound allows.
 

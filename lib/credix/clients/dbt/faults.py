@@ -70,7 +70,7 @@ def describe(node: "DbtNode") -> str:
     return f"{node.kind} {node.name}{times}: {node.message}"
 
 
-class ImpatientAdapter(BoundedAdapter):
+class DeadlineAdapter(BoundedAdapter):
     """Gives a server up that has only failed for some seconds.
 
     Google's library repeats what dbt asks for ten minutes, and dbt has no setting for that.
@@ -110,7 +110,7 @@ def prepare_dbt(settings: Settings) -> None:
     def create(credentials: "BigQueryCredentials") -> "Client":
         client: Client = adapter["clients"].create_bigquery_client(credentials)
         for scheme in ("https://", "http://"):
-            client._http.mount(scheme, ImpatientAdapter(settings))
+            client._http.mount(scheme, DeadlineAdapter(settings))
         return client
 
     for name in ("connections", "retry"):

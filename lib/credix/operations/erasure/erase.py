@@ -114,7 +114,7 @@ def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
     noted = {"bronze_rows": max(record.bronze_rows, len(hashes))}
     record = record.model_copy(update=noted)
     ErasureStore(run.lake).save("erasure.note_rows", record)
-    run.states.change_gold("gold.distrust", GoldState.distrust)
+    run.states.change_gold("gold.invalidate", GoldState.invalidate)
     table_id = run.warehouse.table_id("bronze", run.source.name)
     delete_keys(run, "erasure.delete_rows", table_id, hashes, deleted)
     return record

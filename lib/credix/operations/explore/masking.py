@@ -1,7 +1,7 @@
 """Personal data out of what an explorer shows: a value becomes a word, a null stays one.
 
-01 masks its profile in `report/profile.py`, 05 its exposures in `report/portfolio.py`; which columns
-are personal stands in `sources.toml`.
+01 masks its profile in `report/profile.py`, 05 its exposures in `report/portfolio.py`; which
+columns are personal is defined in `sources.toml`.
 """
 
 from collections.abc import Iterable

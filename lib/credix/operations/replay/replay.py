@@ -100,7 +100,7 @@ def merge_attempts(
     if is_empty:
         forget_guard(run)
         # Its rows come back below what gold has seen.
-        run.states.change_gold("gold.distrust", GoldState.distrust)
+        run.states.change_gold("gold.invalidate", GoldState.invalidate)
     for batch in split(attempts):
         merge_batch(run, batch, erased, raises_guard=is_empty)
     held = bronze_digest(run)

@@ -44,7 +44,7 @@ class TableColumn:
 
 
 @dataclass(frozen=True)
-class Wish:
+class NewSourceOptions:
     """What a person says of a new source; what is left out is found in the table."""
 
     table: str
@@ -55,7 +55,9 @@ class Wish:
     personal_data: tuple[str, ...] = ()
 
 
-def draft_source(settings: Settings, wish: Wish, reserved: Collection[str] = frozenset()) -> Source:
+def draft_source(
+    settings: Settings, wish: NewSourceOptions, reserved: Collection[str] = frozenset()
+) -> Source:
     """The contract of the live table; raises SettingsError or SourceError, and writes nothing.
 
     `reserved` are names that mean something else on the command line: its commands.
@@ -86,7 +88,7 @@ def build(
     table: str,
     schema: str | None,
     found: Sequence[TableColumn],
-    wish: Wish,
+    wish: NewSourceOptions,
     key: tuple[str, ...],
 ) -> Source:
     """The source of these columns; raises SettingsError for names that the table lacks."""
