@@ -34,7 +34,7 @@ def ask(
     """Ask GCS or BigQuery for something with credentials that fail."""
 
     def act(error: auth.GoogleAuthError) -> None:
-        for client in ("lake", "warehouse"):
+        for client in ("gcs.lake", "bigquery.warehouse"):
             name = f"credix.clients.{client}.google_credentials"
             monkeypatch.setattr(name, lambda _: Failing(error))
         if request.param == "query":

@@ -15,9 +15,9 @@ PAUSE = """
 import time
 from pathlib import Path
 import click
-from credix import cli
+from credix.cli import main
 
-@cli.commands.command()
+@main.commands.command()
 @click.argument("path")
 def pause(path):
     Path(path).write_text("begun")
@@ -29,7 +29,7 @@ def pause(path):
             time.sleep(0.1)
         Path(path).write_text("cleaned up")
 
-cli.main()
+main.main()
 """
 
 

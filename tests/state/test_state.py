@@ -231,13 +231,17 @@ class TestGold:
     ) -> None:
         state = GoldState().commit(0, "2026-03-31", {"a": 3, "b": 5}, "f")
         assert state.can_follow(day, committed, fingerprint) == expected
-        for untrusted in (state.forget(), state.invalidate(), GoldState()):
+        for untrusted in (state.require_full_rebuild(), state.invalidate(), GoldState()):
             assert not untrusted.can_follow(day, committed, fingerprint)
 
     def test_how_far_the_last_tested_one_reached_is_never_forgotten(self) -> None:
         reached = {"a": CompleteThrough(3, "2026-03-31T10:05:00+00:00", Lag(40.0, None))}
         state = GoldState().commit(0, "2026-03-31", {"a": 3}, "f", reached)
-        for later in (state.forget(), state.invalidate(), state.commit(0, "2026-04-01", {})):
+        for later in (
+            state.require_full_rebuild(),
+            state.invalidate(),
+            state.commit(0, "2026-04-01", {}),
+        ):
             assert later.reached == reached
         assert GoldState.from_json(state.to_json(), "x") == state
 

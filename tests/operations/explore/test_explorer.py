@@ -7,8 +7,8 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
-from credix.operations.explore import show
 from credix.operations.explore.explorer import Explorer, open_explorer
+from credix.operations.explore.show import show
 from tests.runs_by_hand import carry
 from tests.tables import COMPANY, Table
 

@@ -148,7 +148,7 @@ def test_an_import_that_fails_fails_the_notebook_that_needs_it(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
     with pytest.raises(
-        StepError, match=r"02_land failed: ModuleNotFoundError.*credix\.steps\.land"
+        StepError, match=r"02_land failed: ModuleNotFoundError.*credix\.warehouse\.landing"
     ):
         run(settings, "cnpj")
 
