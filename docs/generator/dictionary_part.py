@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from credix.operations.explore.masking import personal_columns
 
 from credix.core.column_types import Column
 from credix.core.contracts import Source, load_source, source_names, technical_columns
 from credix.core.settings import PROJECT_DIR
-from credix.operations.explore.masking import personal_columns
 from docs.generator.markdown import code, table
 
 DBT = PROJECT_DIR / "dbt" / "business_case"

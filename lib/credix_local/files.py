@@ -2,24 +2,17 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
+
+from credix.core.disk import replacing
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file atomically; only its owner may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # mkstemp makes the file 0600 from the start.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Replace a file; only its owner may read it, and what it says survives a power cut."""
+    with replacing(path, 0o600) as beside, beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def remove(path: Path) -> None:

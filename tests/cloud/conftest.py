@@ -17,8 +17,9 @@ from google.auth.exceptions import GoogleAuthError
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
-from credix.clients.provision import LAYERS, provision_warehouse
+from credix.clients.provision import provision_warehouse
 from credix.core.errors import CredixError
+from credix.core.paths import DATASETS
 from credix.core.settings import Settings, own_variables
 from tests.cloud.target import IS_GOOGLE, SERVER_OF_NOBODY
 
@@ -51,7 +52,7 @@ def provisioned(google_settings: Settings) -> Iterator[Settings]:
         provision_warehouse(warehouse)
         yield google_settings
     finally:
-        for layer in LAYERS:
+        for layer in DATASETS:
             name = f"{google_settings.gcp_project}.{google_settings.dataset(layer)}"
             warehouse._client.delete_dataset(name, delete_contents=True, not_found_ok=True)
         for blob in lake.blobs(google_settings.lake_bucket, f"{google_settings.prefix}/"):

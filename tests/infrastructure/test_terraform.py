@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from credix.clients.provision import LAYERS
+from credix.core.paths import DATASETS
 from credix.core.schedules import FILE
 from credix.core.settings import PROJECT_DIR, Settings
 
@@ -32,7 +32,7 @@ def block(source: str, opening: str) -> str:
 
 def test_every_dataset_of_the_workbook_is_made_and_no_other() -> None:
     made = re.findall(r"^    (\w+) +=", block(text("datasets.tf"), "datasets = {"), re.MULTILINE)
-    assert set(made) == set(LAYERS)
+    assert set(made) == set(DATASETS)
 
 
 def test_the_schedules_are_those_of_the_workbook_unless_others_are_given() -> None:

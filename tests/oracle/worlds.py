@@ -7,7 +7,7 @@ from uuid import uuid4
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
-from credix.clients.provision import LAYERS
+from credix.core.paths import DATASETS
 from credix.core.settings import Settings
 from tests.oracle.notebooks import NotebookRunners
 from tests.oracle.runners import Runners
@@ -65,6 +65,6 @@ def clear(settings: Settings) -> None:
     for bucket in (settings.lake_bucket, settings.archive_bucket):
         for blob in lake.blobs(bucket, f"{settings.prefix}/"):
             blob.delete()
-    for layer in LAYERS:
+    for layer in DATASETS:
         dataset = warehouse.table_id(layer, "").rstrip(".")
         warehouse._client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)

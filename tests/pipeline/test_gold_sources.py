@@ -8,7 +8,7 @@ import pytest
 
 from credix.clients.dbt import project
 from credix.clients.dbt.project import sources_of_gold
-from credix.core.jobs import LAYERS, find_job
+from credix.core.jobs import GOLD_LAYERS, find_job
 from credix.core.settings import Settings
 from credix.pipeline import pipeline
 from credix.pipeline.pipeline import Pipeline, Request
@@ -69,7 +69,7 @@ def test_it_is_quiet_whatever_gold_is(made: Settings) -> None:
 
 
 def test_a_source_that_gold_reads_and_a_new_day_build_it(made: Settings) -> None:
-    gold = f"04_transform {' '.join(LAYERS[1:])}"
+    gold = f"04_transform {' '.join(GOLD_LAYERS)}"
     assert open_run(made, "full").decide() == ("no_changes", [])
     assert open_run(made, "full", "2026-04-01").decide() == ("done", [gold])
     states = open_run(made, "full").states

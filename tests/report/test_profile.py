@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credix.core.contracts import load_source
+from credix.core.masking import MASK
 from credix.core.settings import Settings
-from credix.report.profile import MASK, summarize
+from credix.report.profile import summarize
 
 
 def test_ranges_of_texts_and_of_personal_columns_are_masked(

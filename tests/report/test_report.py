@@ -12,12 +12,13 @@ import pytest
 from credix.clients.gcs.lake import Lake
 from credix.core.addresses import page_address
 from credix.core.errors import SettingsError
+from credix.core.masking import mask_tax_number
 from credix.core.paths import paths_of
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.pipeline.history.status import source_statuses
 from credix.report.earlier_figures import choose_earlier
 from credix.report.facts import verdicts_by_layer
-from credix.report.portfolio import derive, mask
+from credix.report.portfolio import derive
 from credix.report.report import compare_figures, compare_tiers
 from credix.state.states import SourceState
 from credix.state.store import StateStore
@@ -71,7 +72,7 @@ def test_an_empty_portfolio_has_rates_of_zero() -> None:
 
 
 def test_of_a_tax_number_the_check_digits_alone_are_shown() -> None:
-    assert mask(CNPJ) == "••.•••.•••/••••-81"
+    assert mask_tax_number(CNPJ) == "••.•••.•••/••••-81"
 
 
 def test_a_report_is_compared_with_the_newest_of_another_gold() -> None:

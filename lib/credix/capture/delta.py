@@ -213,16 +213,19 @@ class DeltaWriter:
     def write_key_differences(self) -> None:
         """Write tombstones for keys that are gone, and rows that bronze misses for any reason."""
         run, connection, state = self.run, self.connection, self.plan.state
-        allow_deletes = run.orders.allow_deletes
         comparison = key_comparison.compare_totals(
             run, state, self.digest or Digest(rows=0, key_xor=0)
         )
         self.comparison = comparison
-        if not allow_deletes:
+        if not run.orders.allow_deletes:
             key_comparison.refuse_empty_source(run, comparison)
         for gone in self._gone_keys(comparison):
-            if not allow_deletes:
-                key_comparison.refuse_many_deletes(run, comparison)
+            key_comparison.refuse_many_deletes(
+                run,
+                comparison.deleted_rows,
+                f"{comparison.deleted_rows} keys counted so far are gone from the source",
+                lambda: comparison.bronze.rows,
+            )
             self.parts.write(tombstones(run.source, gone))
         again = key_comparison.uncommitted_tombstones(run, connection, state)
         if again is not None:

@@ -3,9 +3,7 @@
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
 from credix.core.contracts import load_source, source_names
-from credix.core.paths import reference_table
-
-LAYERS = ("temp", "bronze", "silver", "gold", "elementary", "elementary__tests")
+from credix.core.paths import DATASETS, reference_table
 
 
 def provision_buckets(lake: Lake) -> None:
@@ -22,7 +20,7 @@ def provision_buckets(lake: Lake) -> None:
 
 def provision_warehouse(warehouse: Warehouse) -> None:
     """Create the datasets and `<source>_schema` from each contract; add columns it has gained."""
-    for layer in LAYERS:
+    for layer in DATASETS:
         warehouse.create_dataset(layer)
     for name in source_names():
         source = load_source(name)

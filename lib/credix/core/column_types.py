@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.types as kinds
 
 # BigQuery's NUMERIC: 29 digits before the point, 9 behind it.
 NUMERIC_PRECISION, NUMERIC_SCALE = 38, 9
@@ -40,6 +41,23 @@ TYPES: dict[str, TypeMapping] = {
         pa.timestamp("us", tz="UTC"), "timestamptz", frozenset({"timestamp with time zone"})
     ),
 }
+
+
+# Arrow types of a file that can hold a contract type; whether each value fits is found by the cast.
+HOLDING: dict[str, Callable[[pa.DataType], bool]] = {
+    "STRING": lambda found: kinds.is_string(found) or kinds.is_large_string(found),
+    "INTEGER": kinds.is_integer,
+    "FLOAT": kinds.is_floating,
+    "BOOLEAN": kinds.is_boolean,
+    "NUMERIC": lambda found: kinds.is_decimal(found) or kinds.is_integer(found),
+    "DATE": kinds.is_date,
+    "TIMESTAMP": lambda found: kinds.is_timestamp(found) and found.tz is not None,
+}
+
+
+def can_hold(found: pa.DataType, name: str) -> bool:
+    """Return True where the Arrow type can hold a contract type, directly or as a dictionary."""
+    return HOLDING[name](found.value_type if kinds.is_dictionary(found) else found)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Folders and disks that a process writes to: created, checked, named in a sentence on failure."""
+"""Folders, files and disks that a process writes to: created, replaced, named on failure."""
 
 import errno
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,22 @@ def disk_named(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise disk_error(error, folder) or error from None
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """Yield a file to write, which takes the name `path` when the block ends well.
+
+    A reader never finds half a file. `mode` holds from the start, less what the umask takes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def disk_error(error: BaseException, folder: Path) -> DiskError | None:

@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,10 +13,18 @@ from credix.core.settings import PROJECT_DIR
 
 NOTEBOOKS = PROJECT_DIR / "notebooks"
 
-SOURCE_STEPS = ("01_extract", "02_land", "03_load", "04_transform")
+# The steps of a source, and what each does with its rows.
+STEPS = {
+    "01_extract": "extracted",
+    "02_land": "landed",
+    "03_load": "loaded",
+    "04_transform": "merged",
+}
+SOURCE_STEPS = tuple(STEPS)
 GOLD_STEP = "04_transform"
 REPORT_STEP = "05_report"
 LAYERS = ["bronze", "silver", "gold"]
+GOLD_LAYERS = LAYERS[1:]
 # What the steps of a notebook import only when a cell comes to need it.
 IMPORTED_LATER = {
     "01_extract": ("adbc_driver_postgresql.dbapi", "credix.clients.gcs.lake"),
@@ -95,6 +103,14 @@ def find_job(name: str) -> Job:
     if name not in jobs:
         raise SettingsError(f"There is no job '{name}': choose one of {', '.join(jobs)}.")
     return jobs[name]
+
+
+def describe_difference(rows: Mapping[str, int]) -> str:
+    """Name the rows of each step that has ended, where they differ; "" where they are equal."""
+    counted = {word: rows[step] for step, word in STEPS.items() if step in rows}
+    if len(set(counted.values())) < 2:
+        return ""
+    return ", ".join(f"{word} {count:,}" for word, count in counted.items())
 
 
 def parse_layers(layers: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from credix.core.contracts import Source
 from credix.core.settings import Settings
 
+DATASETS = ("temp", "bronze", "silver", "gold", "elementary", "elementary__tests")
 HASH_DIGITS = 12
 # The control table that all sources shared in earlier versions.
 SHARED_CONTROL = "capture_control"

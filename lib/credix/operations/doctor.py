@@ -22,10 +22,9 @@ from credix.clients.effects import Effects
 from credix.clients.elementary import find_packages
 from credix.clients.gcs.lake import Lake
 from credix.clients.postgres.connection import SourceConnection
-from credix.clients.provision import LAYERS
 from credix.core.contracts import load_source, source_names
 from credix.core.errors import CredixError, SettingsError, SourceError, TransientError
-from credix.core.paths import reference_table
+from credix.core.paths import DATASETS, reference_table
 from credix.core.settings import MEBIBYTE, PROJECT_DIR, Settings
 from credix.operations import environment
 from credix.state.running_jobs import RunningJobs, clients
@@ -298,7 +297,7 @@ def check_jobs(settings: Settings) -> str:
 
 def check_datasets(warehouse: Warehouse) -> str:
     missing = []
-    for layer in LAYERS:
+    for layer in DATASETS:
         try:
             warehouse.require_dataset(layer)
         except SettingsError:
@@ -307,7 +306,7 @@ def check_datasets(warehouse: Warehouse) -> str:
         raise SettingsError(
             f"Not there, or not open to this identity: {', '.join(missing)}. {PROVISION}"
         )
-    return f"{warehouse.settings.prefix}_{{{','.join(LAYERS)}}}"
+    return f"{warehouse.settings.prefix}_{{{','.join(DATASETS)}}}"
 
 
 def check_contract(warehouse: Warehouse, name: str) -> str:

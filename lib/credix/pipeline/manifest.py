@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from credix.clients.bigquery.job_records import add_up
+from credix.core.jobs import describe_difference
 from credix.core.settings import PROJECT_DIR
-from credix.core.step_rows import describe_difference
 from credix.state.states import LastRun, RunStatus
 
 VERSIONED = ("credix", "dbt-core", "dbt-bigquery", "duckdb", "papermill", "pyarrow")

@@ -12,7 +12,15 @@ from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.core.disk import disk_named, require_writable
 from credix.core.errors import CredixError, FenceError
-from credix.core.jobs import GOLD_STEP, LAYERS, REPORT_STEP, SOURCE_STEPS, Job, parse_layers
+from credix.core.jobs import (
+    GOLD_LAYERS,
+    GOLD_STEP,
+    LAYERS,
+    REPORT_STEP,
+    SOURCE_STEPS,
+    Job,
+    parse_layers,
+)
 from credix.core.paths import paths_of
 from credix.core.redaction import Redactor
 from credix.core.run_options import RunOptions
@@ -151,7 +159,7 @@ class Pipeline:
         if states and not any(has_changes) and is_current:
             return "no_changes"
         if states and not is_current and not self.has_built_gold:
-            self._execute(GOLD_STEP, None, {"layers": LAYERS[1:]})
+            self._execute(GOLD_STEP, None, {"layers": GOLD_LAYERS})
         return "done"
 
     def _report(self) -> None:

@@ -5,6 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
 from credix.core.errors import CredixError, FenceError, StepError, UnexpectedError
 from credix.core.interrupts import TerminatedError
 from credix.core.redaction import without_values
@@ -37,6 +39,11 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 
 
 def describe_error(error: BaseException) -> str:
+    """Say what ended a run or a notebook; an error of other software loses the values it quotes."""
+    if isinstance(error, DeadKernelError):
+        return "Its kernel died: it was killed, by somebody or for want of memory."
+    if isinstance(error, CellTimeoutError):
+        return "A cell took longer than CREDIX_NOTEBOOK_TIMEOUT_SECONDS allows."
     if isinstance(error, TerminatedError):
         return f"Ended by {error}."
     if isinstance(error, KeyboardInterrupt):

@@ -11,8 +11,8 @@ import pandas as pd
 from credix.clients.dbt.project import layer_of_models, sources_of_gold
 from credix.core.contracts import load_source, source_names
 from credix.core.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
+from credix.core.jobs import STEPS, describe_difference
 from credix.core.schedules import LateBound, late_bound
-from credix.core.step_rows import STEPS, describe_difference
 from credix.state.run import Run
 from credix.state.states import GoldState, SourceState, Watermark
 

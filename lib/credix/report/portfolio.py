@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from credix.core.masking import mask_tax_number
 from credix.state.run import Run
 
 TIERS = ["EXCELLENT", "GOOD", "FAIR", "POOR", "HIGH_RISK", "NO_HISTORY"]
@@ -106,12 +107,7 @@ def largest_exposures(run: Run) -> pd.DataFrame:
         ORDER BY outstanding_brl DESC, buyer LIMIT {LARGEST}
         """,
     )
-    return found.assign(buyer=[mask(str(buyer)) for buyer in found["buyer"]])
-
-
-def mask(tax_number: str) -> str:
-    """A CNPJ of which the check digits alone are shown: enough to compare, not to find."""
-    return f"••.•••.•••/••••-{tax_number[-2:]}"
+    return found.assign(buyer=[mask_tax_number(str(buyer)) for buyer in found["buyer"]])
 
 
 def quarantined(run: Run) -> pd.DataFrame:

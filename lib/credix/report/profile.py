@@ -4,12 +4,12 @@ import duckdb
 import pandas as pd
 
 from credix.capture.extract import Delta
+from credix.core.masking import MASK
 from credix.core.settings import Settings
 from credix.core.source_sql import quote
 from credix.state.fencing import fenced
 from credix.state.run import Run
 
-MASK = "masked"
 COLUMNS = ["column", "type", "nulls %", "distinct", "min", "max"]
 
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from credix.clients.bigquery.job_labels import JobLabels
 from credix.clients.effects import Effects
 from credix.core.contracts import Source, load_source
-from credix.core.disk import disk_named
+from credix.core.disk import disk_named, replacing
 from credix.core.errors import SettingsError, StepError
 from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
@@ -330,12 +330,6 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Written beside and renamed, so that a reader never finds half a file.
-
-    Raises DiskError when the disk is full or cannot be written to.
-    """
-    with disk_named(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
+    """Replace a file; raises DiskError when the disk is full or cannot be written to."""
+    with disk_named(path.parent), replacing(path) as beside:
         beside.write_text(text, "utf-8")
-        beside.replace(path)

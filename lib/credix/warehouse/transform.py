@@ -13,6 +13,7 @@ from credix.clients.dbt.project import model_names, project_fingerprint, sources
 from credix.core.contracts import load_source
 from credix.core.errors import DataError, FenceError, StepError
 from credix.core.freshness import CompleteThrough, Lag, next_gold_freshness
+from credix.core.jobs import GOLD_LAYERS
 from credix.core.paths import hashed_table, is_hashed_table
 from credix.state.fencing import fenced
 from credix.state.kernel_lease import KernelLease, stop_keeping
@@ -45,8 +46,6 @@ __all__ = [
     "prove_bronze",
     "resume_run",
 ]
-
-GOLD_LAYERS = ("silver", "gold")
 
 
 @fenced

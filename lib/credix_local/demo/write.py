@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credix.core.contracts import load_source
+from credix.core.disk import replacing
 from credix.core.errors import SettingsError
 from credix_local.demo.companies import build_companies
 from credix_local.demo.identifiers import company_roots
@@ -74,19 +75,13 @@ def installment_chunks(
 
 def write_chunks(folder: Path, source: str, batches: Iterator[pa.RecordBatch]) -> Path:
     """One file with a row group per chunk; it appears under its name when it is complete."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{source}.parquet"
-    temporary = path.with_suffix(".incomplete")
     contract = load_source(source)
     schema = pa.schema([column.arrow for column in contract.columns])
     # A dictionary of keys that never repeat is only in the way.
     repeating = [name for name in contract.column_names if name not in contract.key]
     options: dict[str, Any] = {**COMPRESSION, "use_dictionary": repeating}
-    try:
-        with pq.ParquetWriter(temporary, schema, **options) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as beside, pq.ParquetWriter(beside, schema, **options) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
     return path

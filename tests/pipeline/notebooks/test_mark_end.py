@@ -39,8 +39,8 @@ def raised(name: str, value: str) -> NotebookNode:
     [
         (DeadKernelError("Kernel died"), "Its kernel died"),
         (CellTimeoutError("A cell timed out\nwhile"), "CREDIX_NOTEBOOK_TIMEOUT_SECONDS"),
-        (KeyboardInterrupt(), "interrupted by the user"),
-        (TerminatedError(), "ended by SIGTERM"),
+        (KeyboardInterrupt(), "**Interrupted by the user.**"),
+        (TerminatedError(), "**Ended by SIGTERM.**"),
         (OSError("no <space>\nmore"), "**OSError: no &lt;space&gt;** ["),
     ],
 )

@@ -2,10 +2,10 @@
 
 Asked in the extract's own snapshot. Counts and XORs of key hashes are compared first; keys travel
 only from buckets whose digests differ by more than the delta explains. Too many that are gone stop
-the run; files from outside are held to the same share in `receive_delta.py`.
+the run; files from outside are held to the same share.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -133,15 +133,23 @@ def refuse_empty_source(run: Run, comparison: KeyComparison) -> None:
         )
 
 
-def refuse_many_deletes(run: Run, comparison: KeyComparison) -> None:
-    """Raises DataError when a larger share of bronze is gone than the settings allow."""
+def refuse_many_deletes(
+    run: Run, deleted: int, told: str, count_held: Callable[[], int], instead: str = ""
+) -> None:
+    """Raise DataError when a run deletes a larger share of bronze than the settings allow.
+
+    `told` is the clause of the message that says where the deletes come from, `instead` what else
+    can be done about them. Bronze's rows are counted only where that can decide it.
+    """
     share = run.settings.max_deleted_share
-    if comparison.deleted_rows > max(FEW_DELETES, share * comparison.bronze.rows):
+    if run.orders.allow_deletes or deleted <= FEW_DELETES:
+        return
+    held = count_held()
+    if deleted > share * held:
         raise DataError(
-            f"More than {share:.0%} of the {comparison.bronze.rows} rows that bronze holds of "
-            f"{source_name(run)} are gone from it ({comparison.deleted_rows} counted so far): "
-            "CREDIX_MAX_DELETED_SHARE forbids that. If they were deleted on purpose, run once "
-            "with --allow-deletes."
+            f"{told}, bronze holds {held} rows of {run.source.name}: more than the {share:.0%} "
+            "that CREDIX_MAX_DELETED_SHARE allows. If that is meant, run once with --allow-deletes"
+            f"{instead}."
         )
 
 

@@ -21,6 +21,7 @@ from credix.capture.compare.value_digests import (
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import arrow_schema
 from credix.core.contracts import Source, technical_columns
+from credix.core.masking import mask_middle
 from credix.state.run import Run
 
 # A bucket that differs costs its rows; a bucket that does not costs one line on each side.
@@ -186,9 +187,4 @@ def key_schema(source: Source) -> pa.Schema:
 def masked_keys(source: Source, rows: pa.Table) -> list[str]:
     """The first keys of the table, the columns of each joined by a slash."""
     first = rows.slice(0, EXAMPLES).select(list(source.key)).to_pylist()
-    return ["/".join(mask(str(value)) for value in key.values()) for key in first]
-
-
-def mask(text: str) -> str:
-    """Two characters at either end, enough to find a row one knows; nothing of a short text."""
-    return f"{text[:2]}…{text[-2:]}" if len(text) > 4 else "…"
+    return ["/".join(mask_middle(str(value)) for value in key.values()) for key in first]

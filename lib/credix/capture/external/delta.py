@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credix.capture.compare.key_comparison import FEW_DELETES, bronze_digest, has_bronze
+from credix.capture.compare.key_comparison import bronze_digest, has_bronze, refuse_many_deletes
 from credix.capture.delta import Delta
 from credix.capture.external.arrivals import Arrivals
 from credix.capture.external.changes import connect, read_state
@@ -23,7 +23,6 @@ from credix.capture.external.layout import change_schema
 from credix.capture.parts import PartWriter
 from credix.capture.row_versions import NOTHING
 from credix.capture.upload import describe_part
-from credix.core.errors import DataError
 from credix.state.fencing import fenced
 from credix.state.run import Run
 from credix.state.states import note_external
@@ -56,7 +55,13 @@ def write_delta(run: Run, arrivals: Arrivals) -> Delta:
         with connect(run) as connection:
             writer.write(newest_changes(run, connection, arrivals, counts))
     shutil.rmtree(arrivals.folder)
-    refuse_many_deletes(run, counts["deleted"])
+    refuse_many_deletes(
+        run,
+        counts["deleted"],
+        f"The files in landing delete {counts['deleted']} keys",
+        lambda: bronze_digest(run).rows,
+        "; else take the files out of landing",
+    )
     return Delta(
         parts=sorted(writer.parts, key=lambda part: part.stem),
         shipped=frozenset(),
@@ -115,19 +120,6 @@ def is_late(run: Run, rows: pa.Table) -> np.ndarray:
     newest = dict(zip(held["_key_hash"].to_pylist(), held["micros"].to_pylist(), strict=True))
     micros = rows["_extracted_at"].cast(pa.int64()).to_numpy()
     return np.array([own < newest.get(key, own) for key, own in zip(keys, micros, strict=True)])
-
-
-def refuse_many_deletes(run: Run, deleted: int) -> None:
-    share = run.settings.max_deleted_share
-    if deleted <= FEW_DELETES or run.orders.allow_deletes:
-        return
-    held = bronze_digest(run).rows
-    if deleted > share * held:
-        raise DataError(
-            f"The files in landing delete {deleted} keys of {run.source.name}, bronze holds {held} "
-            f"rows of it: more than CREDIX_MAX_DELETED_SHARE allows. If that is meant, run once "
-            "with --allow-deletes; else take the files out of landing."
-        )
 
 
 def finish(run: Run, arrivals: Arrivals, delta: Delta, result_path: str) -> dict[str, Any]:

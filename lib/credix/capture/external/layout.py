@@ -5,7 +5,7 @@ Everything else is refused by name, so that nothing is dropped in silence. Files
 landing folder are swept out by 02 (`warehouse/landing.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credix.capture.parts import READ_AT, convert
-from credix.core.column_types import NUMERIC_PRECISION, NUMERIC_SCALE, Column
+from credix.core.column_types import HOLDING, NUMERIC_PRECISION, NUMERIC_SCALE, Column, can_hold
 from credix.core.contracts import Source, technical_columns
 from credix.core.errors import DataError
 from credix.core.postgres_hash import key_hashes, row_hashes
@@ -110,27 +110,12 @@ def fits(found: pa.DataType, column: Column) -> bool:
     """
     if pa.types.is_null(found):
         return True
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    return FITTING[column.type](found)
-
-
-def is_exact_decimal(found: pa.DataType) -> bool:
-    if not pa.types.is_decimal(found):
-        return bool(pa.types.is_integer(found))
-    whole = NUMERIC_PRECISION - NUMERIC_SCALE
-    return found.scale <= NUMERIC_SCALE and found.precision - found.scale <= whole
-
-
-FITTING: dict[str, Callable[[Any], bool]] = {
-    "STRING": lambda found: pa.types.is_string(found) or pa.types.is_large_string(found),
-    "INTEGER": pa.types.is_integer,
-    "FLOAT": pa.types.is_floating,
-    "BOOLEAN": pa.types.is_boolean,
-    "NUMERIC": is_exact_decimal,
-    "DATE": pa.types.is_date,
-    "TIMESTAMP": lambda found: pa.types.is_timestamp(found) and found.tz is not None,
-}
+    value: Any = found.value_type if pa.types.is_dictionary(found) else found
+    if pa.types.is_decimal(value):
+        whole = NUMERIC_PRECISION - NUMERIC_SCALE
+        if value.scale > NUMERIC_SCALE or value.precision - value.scale > whole:
+            return False
+    return can_hold(found, column.type)
 
 
 def as_changes(
@@ -195,7 +180,7 @@ def find_instants(layout: Layout, rows: pa.Table, written_at: datetime) -> Any:
         return pa.chunked_array([pa.repeat(otherwise, len(rows))])
     found: Any = rows[name]
     is_instant = pa.types.is_timestamp(found.type) and found.type.tz is not None
-    is_text = FITTING["STRING"](found.type) or pa.types.is_null(found.type)
+    is_text = HOLDING["STRING"](found.type) or pa.types.is_null(found.type)
     try:
         if not (is_instant or is_text):
             raise pa.ArrowInvalid

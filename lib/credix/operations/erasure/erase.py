@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from credix.capture.compare.key_comparison import query_keys
-from credix.clients.provision import LAYERS
 from credix.core.errors import DataError, SettingsError
-from credix.core.paths import is_hashed_table, stable_table
+from credix.core.jobs import GOLD_LAYERS
+from credix.core.paths import DATASETS, is_hashed_table, stable_table
 from credix.core.settings import Settings
 from credix.operations.erasure.files import delete_keys, find_files, rewrite_files
 from credix.operations.erasure.request import REFERENCES, Erasure, Matcher, match_keys
@@ -123,7 +123,7 @@ def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
 def reset_sandbox(run: Run) -> None:
     """Drop the sandbox's tables and state, which nobody keeps consistent: 01 makes them anew."""
     sandbox = prefixes_of(run)[1]
-    for layer in LAYERS[:4]:
+    for layer in DATASETS[:4]:
         try:
             tables = sandbox.warehouse.tables(layer, "")
         except (SettingsError, DataError):
@@ -178,11 +178,11 @@ def erase_files(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
 
 def rebuild_gold(run: Run) -> None:
     """Silver and gold whole, as of today, from a bronze that no longer has the rows."""
-    if not any(run.warehouse.tables(layer, "") for layer in transform.GOLD_LAYERS):
+    if not any(run.warehouse.tables(layer, "") for layer in GOLD_LAYERS):
         return
     gold = replace(run, source_name=None, attempt=0)
     claim = transform.claim_gold(gold)
-    for layer in transform.GOLD_LAYERS:
+    for layer in GOLD_LAYERS:
         transform.build_layer(gold, layer, claim)
     transform.commit_gold(gold, claim)
 

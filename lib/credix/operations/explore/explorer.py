@@ -12,18 +12,18 @@ from credix.clients.bigquery.table_reader import TableReader
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
-from credix.clients.provision import LAYERS
 from credix.core.contracts import Source, load_source, source_names
 from credix.core.errors import SettingsError
-from credix.core.settings import Settings
-from credix.operations.explore import overview, versions
-from credix.operations.explore.listing import SourceFile, as_dataset, as_frame, list_files
-from credix.operations.explore.masking import (
+from credix.core.masking import (
     mask_frame,
     mask_table,
     masked_select,
     personal_columns,
 )
+from credix.core.paths import DATASETS
+from credix.core.settings import Settings
+from credix.operations.explore import overview, versions
+from credix.operations.explore.listing import SourceFile, as_dataset, as_frame, list_files
 from credix.pipeline.history.status import recent_runs
 from credix.report.profile import connect
 from credix.state.run import sandbox_settings
@@ -101,7 +101,7 @@ class Explorer:
         """What bronze, silver and gold hold: the names to ask `table` for."""
         lines = [
             {"layer": layer, "table": name}
-            for layer in LAYERS
+            for layer in DATASETS
             if layer in ("bronze", "silver", "gold")
             for name in self.warehouse.tables(layer, "")
         ]
@@ -156,8 +156,9 @@ class Explorer:
         return frozenset() if self.shows_personal_data else personal_columns()
 
     def _columns(self, layer: str, table: str) -> list[str]:
-        if layer not in LAYERS:
-            raise SettingsError(f"There is no layer '{layer}': choose one of {', '.join(LAYERS)}.")
+        if layer not in DATASETS:
+            known = ", ".join(DATASETS)
+            raise SettingsError(f"There is no layer '{layer}': choose one of {known}.")
         columns = self.warehouse.columns(layer, table)
         if columns is None:
             there = ", ".join(self.warehouse.tables(layer, "")) or "nothing yet"

@@ -11,10 +11,9 @@ import pyarrow as pa
 from credix.core.column_types import arrow_schema
 from credix.core.contracts import Source
 from credix.core.errors import SettingsError
+from credix.core.masking import MASK, mask_value
 from credix.core.source_sql import quote
 from credix.operations.explore.listing import SourceFile
-from credix.operations.explore.masking import mask_value
-from credix.report.profile import MASK
 
 FACTS = ["version", "change", "run", "_seq", "read_at", "merged", "file"]
 # Run ids sort by time.

@@ -1,30 +1,17 @@
 """Parquet files that somebody brings for a source: found by name, held to the contract."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyarrow.types as kinds
 
-from credix.core.column_types import TYPES, Column
+from credix.core.column_types import TYPES, Column, can_hold
 from credix.core.contracts import Source, source_names
 from credix.core.errors import DataError
 
 BATCH_ROWS = 65_536
-# Arrow types of a file that hold a contract type; values that do not fit are refused later.
-FITTING: dict[str, Callable[[pa.DataType], bool]] = {
-    "STRING": lambda kind: (
-        kinds.is_string(kind) or kinds.is_large_string(kind) or is_category(kind)
-    ),
-    "INTEGER": kinds.is_integer,
-    "FLOAT": kinds.is_floating,
-    "BOOLEAN": kinds.is_boolean,
-    "NUMERIC": lambda kind: kinds.is_decimal(kind) or kinds.is_integer(kind),
-    "DATE": kinds.is_date,
-    "TIMESTAMP": lambda kind: kinds.is_timestamp(kind) and kind.tz is not None,
-}
 
 
 @contextmanager
@@ -91,7 +78,7 @@ def check_columns(schema: pa.Schema, source: Source, path: Path) -> None:
     ]
     for column in source.columns:
         kind = schema.field(column.name).type if column.name in schema.names else None
-        if kind is not None and not FITTING[column.type](kind):
+        if kind is not None and not can_hold(kind, column.type):
             faults.append(f"column '{column.name}' is {kind}, the contract says {column.type}")
     if faults:
         raise DataError(
@@ -113,7 +100,3 @@ def as_type(values: pa.Array, column: Column, path: Path) -> pa.Array:
         raise DataError(
             f"{path.name}: column '{column.name}' has values that do not fit {column.type}."
         ) from error
-
-
-def is_category(kind: pa.DataType) -> bool:
-    return kinds.is_dictionary(kind) and kinds.is_string(kind.value_type)

@@ -15,6 +15,7 @@ from credix.capture.source_table import check_key, require_table
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import TYPES, Column
 from credix.core.contracts import Source, build_source, source_names, technical_columns
+from credix.core.disk import replacing
 from credix.core.errors import SettingsError, SourceError
 from credix.core.jobs import all_jobs
 from credix.core.paths import SHARED_CONTROL, control_table
@@ -218,7 +219,6 @@ def write_source(source: Source) -> list[Path]:
     write_contract(contract, list(source.columns))
     for path, text in texts.items():
         path.write_text(text, "utf-8")
-    beside = declared.with_suffix(".part")
-    beside.write_text(whole, "utf-8")
-    beside.replace(declared)
+    with replacing(declared) as beside:
+        beside.write_text(whole, "utf-8")
     return [contract, *texts, declared]

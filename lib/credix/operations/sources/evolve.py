@@ -9,6 +9,7 @@ from credix.capture.source_table import check_columns, require_table
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import Column
 from credix.core.contracts import Source
+from credix.core.disk import replacing
 from credix.core.settings import Settings
 
 
@@ -40,7 +41,6 @@ def write_contract(path: Path, columns: list[Column]) -> Path:
         )
         for column in columns
     ]
-    beside = path.with_suffix(".part")
-    beside.write_text("[\n  " + ",\n  ".join(lines) + "\n]\n", "utf-8")
-    beside.replace(path)
+    with replacing(path) as beside:
+        beside.write_text("[\n  " + ",\n  ".join(lines) + "\n]\n", "utf-8")
     return path

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from credix.core.freshness import bounds_in_words
-from credix.core.step_rows import STEPS
+from credix.core.jobs import STEPS
 
 # A message of an error is one sentence; a page of ten thousand runs has no room for a traceback.
 ERROR_LENGTH = 300

@@ -25,7 +25,8 @@ from credix.core.jobs import NOTEBOOKS
 from credix.core.progress import find_line
 from credix.core.redaction import Redactor, traceback_without_values, without_values
 from credix.pipeline.notebooks.kernels import Kernels
-from credix.pipeline.notebooks.mark_end import describe_error, mark_end
+from credix.pipeline.notebooks.mark_end import first_line, mark_end
+from credix.pipeline.results import describe_error
 
 ENGINE = "credix"
 KERNEL_START_SECONDS = 120
@@ -148,7 +149,7 @@ def execute(
         if of_disk:
             raise of_disk from None
         raise StepError(
-            f"{job.notebook} did not finish. {redactor.text(describe_error(error))} "
+            f"{job.notebook} did not finish. {redactor.text(first_line(describe_error(error)))} "
             f"The executed part is in {job.output.name}."
         ) from None
 

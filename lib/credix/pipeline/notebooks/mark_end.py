@@ -7,12 +7,11 @@ died, a timeout, an interrupt or `sys.exit(0)`, and calls the cells behind them 
 from html import escape
 
 import nbformat
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from credix.core.errors import find_own_error
-from credix.core.interrupts import TerminatedError
 from credix.core.redaction import without_values
+from credix.pipeline.results import describe_error
 
 TAG = "did-not-finish"
 NOT_RUN = "Not run: the notebook ended before this cell.\n"
@@ -39,7 +38,7 @@ def mark_end(notebook: NotebookNode, error: BaseException | None = None) -> None
     for cell in cells[cells.index(ended_at) + 1 :]:
         cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text=NOT_RUN)]
         mark(cell, "not run")
-    cause = describe_error(error) if error else describe_raised(ended_at)
+    cause = first_line(describe_error(error)) if error else describe_raised(ended_at)
     banner = nbformat.v4.new_markdown_cell(BANNER.format(cause=escape(cause), cell=ended_at.id))
     mark(banner, "completed")
     notebook.cells.insert(0, banner)
@@ -54,7 +53,7 @@ def was_started(cell: NotebookNode) -> bool:
 
 
 def add_error(cell: NotebookNode, error: BaseException) -> None:
-    cause = describe_error(error)
+    cause = first_line(describe_error(error))
     kind = type(error).__name__
     cell.outputs.append(
         nbformat.v4.new_output("error", ename=kind, evalue=cause, traceback=[cause])
@@ -68,27 +67,15 @@ def mark(cell: NotebookNode, status: str) -> None:
     cell.metadata["tags"] = [*cell.metadata.get("tags", []), TAG]
 
 
-def describe_error(error: BaseException) -> str:
-    """What ended a notebook from outside, in one sentence."""
-    if isinstance(error, DeadKernelError):
-        return "Its kernel died: it was killed, by somebody or for want of memory."
-    if isinstance(error, CellTimeoutError):
-        return "A cell took longer than CREDIX_NOTEBOOK_TIMEOUT_SECONDS allows."
-    if isinstance(error, TerminatedError):
-        return f"It was ended by {error}."
-    if isinstance(error, KeyboardInterrupt):
-        return "It was interrupted by the user."
-    return shorten(type(error).__name__, without_values(str(error)))
-
-
 def describe_raised(cell: NotebookNode) -> str:
     """What a cell raised; only errors of this product quote no values."""
     error = next(one for one in cell.outputs if one.output_type == "error")
     if error.ename == "SystemExit" and error.evalue in ("", "0"):
         return "A cell left it early by SystemExit."
     is_own = find_own_error(error.ename) is not None
-    return shorten(error.ename, error.evalue if is_own else without_values(error.evalue))
+    message = error.evalue if is_own else without_values(error.evalue)
+    return f"{error.ename}: {first_line(message)}"
 
 
-def shorten(kind: str, message: str) -> str:
-    return f"{kind}: {message.strip().partition(chr(10))[0]}"[:LONGEST_CAUSE]
+def first_line(message: str) -> str:
+    return message.strip().partition("\n")[0][:LONGEST_CAUSE]

@@ -8,7 +8,6 @@ import ctypes
 import re
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import tzdata
@@ -18,6 +17,7 @@ from wasmtime import Config, Linker, Module, Store, Trap, WasiConfig, WasmtimeEr
 from wasmtime import Engine as Compiler
 from zetasql.wasi import get_wasm_path
 
+from credix.core.disk import replacing
 from credix_local.bigquery.googlesql.installation import module_file
 
 # The most that wasmtime accepts: enough for a sum of some 800 terms.
@@ -109,11 +109,10 @@ class Engine:
                 if file.exists():
                     return Module.deserialize_file(self._compiler, str(file))
             module = Module.from_file(self._compiler, str(get_wasm_path()))
-            with NamedTemporaryFile(dir=file.parent, delete=False) as part:
-                part.write(module.serialize())
-            # Another user may run the server, as in an image.
-            Path(part.name).chmod(0o644)
-            Path(part.name).replace(file)
+            with replacing(file) as beside:
+                beside.write_bytes(module.serialize())
+                # Another user may run the server, as in an image.
+                beside.chmod(0o644)
             return module
 
     def _read(self, place: int, size: int) -> bytes:

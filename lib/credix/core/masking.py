@@ -1,7 +1,7 @@
-"""Personal data out of what an explorer shows: a value becomes a word, a null stays one.
+"""Mask personal data in everything that is shown: a value becomes a word, a null stays one.
 
-01 masks its profile in `report/profile.py`, 05 its exposures in `report/portfolio.py`; which
-columns are personal is defined in `sources.toml`.
+Which columns are personal is defined in `sources.toml`. Messages of errors are another matter: see
+`core/redaction.py`.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credix.core.contracts import load_source, source_names
-from credix.report.profile import MASK
+
+MASK = "masked"
 
 
 def personal_columns() -> frozenset[str]:
@@ -47,3 +48,13 @@ def masked_select(names: Iterable[str], columns: Iterable[str], relation: str) -
         for name in names
     ]
     return f"SELECT {', '.join(texts)} FROM {relation}"
+
+
+def mask_middle(text: str) -> str:
+    """Two characters at either end, enough to find a row one knows; nothing of a short text."""
+    return f"{text[:2]}…{text[-2:]}" if len(text) > 4 else "…"
+
+
+def mask_tax_number(number: str) -> str:
+    """A CNPJ of which the check digits alone are shown: enough to compare, not to find."""
+    return f"••.•••.•••/••••-{number[-2:]}"
