@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from credix.operations.explore.masking import personal_columns
 
 from credix.core.column_types import Column
 from credix.core.contracts import Source, load_source, source_names, technical_columns
+from credix.core.masking import personal_columns
 from credix.core.settings import PROJECT_DIR
 from docs.generator.markdown import code, table
 

@@ -76,7 +76,6 @@ def test_an_empty_variable_counts_as_missing() -> None:
         ("CREDIX_ROW_GROUP_ROWS", "1"),
         ("CREDIX_LEASE_SECONDS", "1"),
         ("CREDIX_RETRY_SECONDS", "-1"),
-        ("CREDIX_DIE_AT", "lake.upload:sometime"),
         ("CREDIX_GOOGLE_CREDENTIALS", "a-file"),
         ("CREDIX_DUCKDB_MEMORY", "lots"),
     ],

@@ -6,6 +6,7 @@ import sys
 
 from credix.core.jobs import all_jobs
 from credix.core.settings import PROJECT_DIR
+from tests.death import dying_at
 from tests.oracle.child import Outcome, Task
 
 COMMAND = PROJECT_DIR / "run_pipeline.py"
@@ -19,7 +20,7 @@ class NotebookRunner:
         arguments = ["--business-date", task.business_date, "-p", "layers", '["bronze"]']
         if task.orders.allow_deletes:
             arguments.append("--allow-deletes")
-        death = {"CREDIX_DIE_AT": f"{task.stop.place}:{task.stop.moment}"} if task.stop else {}
+        death = dying_at(f"{task.stop.place}:{task.stop.moment}") if task.stop else {}
         ended = subprocess.run(
             [sys.executable, str(COMMAND), "run", job_of(task.source), *arguments],
             env={**os.environ, **task.variables, **death},

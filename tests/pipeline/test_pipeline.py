@@ -33,6 +33,7 @@ from credix.core.settings import PROJECT_DIR, Settings
 from credix.pipeline.archive import archive_run
 from credix.pipeline.pipeline import Pipeline, Request
 from credix.state.store import StateStore
+from tests.death import dying_at
 from tests.runs_by_hand import carry, carry_all
 from tests.tables import Table, bronze_rows
 
@@ -249,7 +250,7 @@ def test_a_failed_extract_moves_no_watermark_and_leaves_a_manifest(
 def test_gold_that_failed_is_mended_by_the_next_run_though_nothing_changed(
     settings: Settings, lake: Lake
 ) -> None:
-    died = start(settings, "cnpj", CREDIX_DIE_AT="gold.build:before")
+    died = start(settings, "cnpj", **dying_at("gold.build:before"))
     assert "04_transform did not finish" in died.communicate(timeout=180)[0]
     assert died.returncode == 1
     states = StateStore(settings, lake)

@@ -1,8 +1,6 @@
 """The one door for side effects: every write outside has a name, a timing, a retry and a bound."""
 
 import json
-import os
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,27 +53,21 @@ class EffectRecord:
 class Effects:
     """Performs effects for one process and remembers them for the manifest.
 
-    `die_at` is `<name>[#n]:before|after`: the process ends there as by `kill -9`, at the n-th
-    effect of that name. It exists to prove that every point of death is survived. `journal` is a
-    file that gains a line behind each effect: it tells what a process has done that died.
+    `journal` is a file that gains a line after each effect: it says what a process has done that
+    died.
     """
 
     retry_seconds: float = 60
-    die_at: str | None = None
     journal: Path | None = None
     records: list[EffectRecord] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
     jobs: list[JobRecord] = field(default_factory=list)
 
     def perform(self, name: str, target: str, action: Callable[[], T]) -> T:
         """Run the action, again while it fails for now; raises TransientError after the bound."""
-        self.counts[name] = self.counts.get(name, 0) + 1
-        self._die_if_asked(name, "before")
         started = time.monotonic()
         tries, result = self._retry(name, target, action)
         seconds = round(time.monotonic() - started, 3)
         self._note(EffectRecord(name, target, tries, seconds))
-        self._die_if_asked(name, "after")
         return result
 
     def read(self, target: str, action: Callable[[], T]) -> T:
@@ -120,14 +112,6 @@ class Effects:
             self.journal.parent.mkdir(parents=True, exist_ok=True)
             with self.journal.open("a", encoding="utf-8") as journal:
                 journal.write(json.dumps(asdict(record)) + "\n")
-
-    def _die_if_asked(self, name: str, moment: str) -> None:
-        if self.die_at is None:
-            return
-        point, _, when = self.die_at.partition(":")
-        wanted, _, number = point.partition("#")
-        if (wanted, when) == (name, moment) and self.counts[name] == int(number or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class FailedAnew(google.ServiceUnavailable):

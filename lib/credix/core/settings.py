@@ -121,12 +121,6 @@ class LimitSettings(BaseModel):
         description="expiration of a temp table whose run has failed; on the local server, which "
         "forgets it, a later run drops the table then",
     )
-    die_at: str | None = Field(
-        None,
-        alias="CREDIX_DIE_AT",
-        pattern=r"^[a-z_.]+(#\d+)?:(before|after)$",
-        description="ends the process at a side effect, to prove that the next run recovers",
-    )
 
 
 class NotificationSettings(BaseModel):

@@ -82,7 +82,7 @@ class Pipeline:
     ) -> None:
         self.settings, self.request, self.reporter = settings, request, reporter
         self.kernels = kernels or Kernels()
-        self.effects = Effects(settings.retry_seconds, settings.die_at)
+        self.effects = Effects(settings.retry_seconds)
         self.lake = Lake(settings, self.effects)
         self.states = StateStore(settings, self.lake)
         self.redactor = Redactor(settings.secrets())

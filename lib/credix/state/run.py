@@ -257,9 +257,7 @@ def build_run(
         watermark=Watermark(**watermark) if watermark else None,
         business_date=business_date or today(settings),
         is_sandbox=is_sandbox,
-        effects=Effects(
-            settings.retry_seconds, settings.die_at, folder / (source or GOLD) / JOURNAL
-        ),
+        effects=Effects(settings.retry_seconds, folder / (source or GOLD) / JOURNAL),
         orders=orders or RunOptions(),
     )
 
