@@ -4,7 +4,8 @@ import argparse
 import json
 import tempfile
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import product
 from pathlib import Path
 from uuid import uuid4
@@ -26,7 +27,7 @@ from tests.oracle.deaths import LOG_PLACES, MOMENTS, PLACES, happens, survive
 from tests.oracle.machine import STEPS, check_history
 from tests.oracle.notebooks import NotebookRunners
 from tests.oracle.recorded import RECORDED, live
-from tests.oracle.runners import Runners
+from tests.oracle.runners import Runners, WarmProcess
 from tests.oracle.worlds import WORLDS, world_in
 
 # A history in notebooks takes minutes, and has fewer steps.
@@ -60,11 +61,21 @@ def main() -> None:
                 with closing(NotebookRunners()) as notebooks:
                     draw(settings, folder_of_worlds, notebooks, numbers, [NOTEBOOK_WORLD])
             else:
-                with closing(Runners(None, settings)) as runners:
+                with (
+                    closing(WarmProcess(settings)) as warm,
+                    closing(Runners(None, warm)) as runners,
+                ):
                     repeat_recorded(settings, folder_of_worlds, runners)
                     draw(settings, folder_of_worlds, runners, numbers, list(WORLDS))
         finally:
             stack.reset(servers)
+
+
+@contextmanager
+def warm_runners(settings: Settings) -> Iterator[Runners]:
+    """Runners of the product as it is, and the process that they descend from."""
+    with closing(WarmProcess(settings)) as warm, closing(Runners(None, warm)) as runners:
+        yield runners
 
 
 def crash_servers(settings: Settings, folder: Path, crashes: int, seed: int) -> None:
@@ -126,7 +137,7 @@ def tell_deaths(settings: Settings, folder: Path) -> None:
     worlds = {name: given for name, given in WORLDS.items() if given.get("capture") != "cursor"}
     print("| dies | " + " | ".join(worlds) + " |")
     print("|---" * (len(worlds) + 1) + "|")
-    with closing(Runners(None, settings)) as runners:
+    with warm_runners(settings) as runners:
         for place, moment in product((*PLACES, *LOG_PLACES), MOMENTS):
             cells = []
             for given in worlds.values():

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from credix.core.settings import Settings
-from tests.oracle.runners import Runners
+from tests.oracle.runners import Runners, WarmProcess
 from tests.oracle.world import World
 from tests.oracle.worlds import world_in
 
@@ -28,9 +28,16 @@ def oracle_settings(
 
 
 @pytest.fixture(scope="session")
-def sound_runners(oracle_settings: Settings) -> Iterator[Runners]:
+def warm_process(oracle_settings: Settings) -> Iterator[WarmProcess]:
+    """The process that all runners of the session descend from."""
+    with closing(WarmProcess(oracle_settings)) as warm:
+        yield warm
+
+
+@pytest.fixture(scope="session")
+def sound_runners(warm_process: WarmProcess) -> Iterator[Runners]:
     """Runners of the product as it is."""
-    with closing(Runners(None, oracle_settings)) as runners:
+    with closing(Runners(None, warm_process)) as runners:
         yield runners
 
 

@@ -210,5 +210,7 @@ DEFECTS: dict[str, Plant] = {
     "one control table for all sources": share_the_control_table,
     "leases judged by the host's name": judge_leases_by_the_name_of_the_host,
 }
+# Where dbt has to read the project before every call.
+REWRITES_ITS_PROJECT = ("guard rendered before the statement",)
 
-__all__ = ["DEFECTS", "before_merge", "plant"]
+__all__ = ["DEFECTS", "REWRITES_ITS_PROJECT", "before_merge", "plant"]

@@ -4,20 +4,19 @@ from contextlib import closing
 
 import pytest
 
-from credix.core.settings import Settings
 from tests.oracle.conftest import MakeWorld
 from tests.oracle.defects import DEFECTS
 from tests.oracle.recorded import RECORDED, live
-from tests.oracle.runners import Runners
+from tests.oracle.runners import Runners, WarmProcess
 from tests.oracle.verdict import WrongError
 
 
 @pytest.mark.parametrize("name", DEFECTS)
 def test_the_oracle_finds_a_planted(
-    make_world: MakeWorld, oracle_settings: Settings, name: str
+    make_world: MakeWorld, warm_process: WarmProcess, name: str
 ) -> None:
     recorded = RECORDED[name]
-    with closing(Runners(name, oracle_settings)) as runners:
+    with closing(Runners(name, warm_process)) as runners:
         world = make_world(runners, **recorded.world)
         with pytest.raises(WrongError, match=recorded.verdict):
             live(world, recorded)

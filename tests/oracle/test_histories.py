@@ -7,7 +7,10 @@ from tests.oracle.machine import check_history
 from tests.oracle.runners import Runners
 from tests.oracle.worlds import WORLDS
 
+# Each kind of step has tests of its own, here and in tests/capture; `make oracle` draws 50.
+STEPS = 20
+
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_no_history_ends_wrong(make_world: MakeWorld, sound_runners: Runners, world: str) -> None:
-    check_history(lambda: make_world(sound_runners, **WORLDS[world]), number=1)
+    check_history(lambda: make_world(sound_runners, **WORLDS[world]), number=1, steps=STEPS)
