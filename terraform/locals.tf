@@ -1,23 +1,21 @@
 locals {
   name     = "credix-${var.environment}"
-  contract = "${path.module}/../lib/credix/sources"
+  contract = "${path.module}/../lib/contracts"
 
-  # The columns of a source are written in its contract and nowhere else.
-  sources = toset([
-    for file in fileset(local.contract, "*.json") : trimsuffix(file, ".json") if file != "technical.json"
-  ])
-  # Their tables stand in sources.toml; sections begin with [name] on a line of its own.
-  sections = {
-    for section in slice(split("\n[", file("${local.contract}/sources.toml")), 1, length(split("\n[", file("${local.contract}/sources.toml")))) :
-    split("]", section)[0] => section
-  }
+  # What is replicated is written in the contracts and nowhere else: tables, columns, jobs and their times.
+  declared = yamldecode(file("${local.contract}/sources.yml"))
+  sources  = toset(keys(local.declared))
   tables = {
-    for source in local.sources : source => {
-      table  = regex("(?m)^table\\s*=\\s*\"([^\"]+)\"", local.sections[source])[0]
-      schema = try(regex("(?m)^schema\\s*=\\s*\"([^\"]+)\"", local.sections[source])[0], var.postgres.schema)
+    for source, declared in local.declared : source => {
+      table  = declared.table
+      schema = coalesce(try(declared.schema, null), var.postgres.schema)
     }
   }
   technical_columns = jsondecode(file("${local.contract}/technical.json"))
+  # Of each source the job that runs it alone; then those of jobs.yml.
+  own_jobs  = { for source, declared in local.declared : try(declared.job, source) => try(declared.schedule, null) }
+  all_jobs  = merge(local.own_jobs, { full = null, monitoring = null }, yamldecode(file("${local.contract}/jobs.yml")))
+  schedules = var.schedules == null ? tomap({ for job, line in local.all_jobs : job => line if line != null }) : var.schedules
 
   labels = {
     product     = "credix"
@@ -55,6 +53,5 @@ locals {
   alert_topic = var.has_alert_topic ? { CREDIX_ALERT_TOPIC = "projects/${var.project}/topics/${local.name}-alerts" } : {}
   certificate = var.postgres.sslrootcert == null ? {} : { POSTGRES_SSLROOTCERT = var.postgres.sslrootcert }
   secrets     = setunion(["POSTGRES_PASSWORD"], var.optional_secrets)
-  schedules   = var.schedules == null ? tomap(jsondecode(file("${path.module}/../lib/credix/schedule.json"))) : var.schedules
   jobs        = var.image == null ? {} : local.schedules
 }

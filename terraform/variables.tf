@@ -192,13 +192,13 @@ variable "image" {
 }
 
 variable "schedules" {
-  description = "When each job of the workbook runs: a cron line, in var.timezone; null for those of lib/credix/schedule.json."
+  description = "When each job of the workbook runs: a cron line, in var.timezone; null for those of lib/contracts."
   type        = map(string)
   default     = null
 
   validation {
-    condition     = alltrue([for job in keys(var.schedules == null ? {} : var.schedules) : contains(concat(["cnpj", "full", "monitoring"], tolist(setsubtract(local.sources, ["cnpj_ws"]))), job)])
-    error_message = "schedules names jobs of the workbook: cnpj, full, monitoring, or the source of one that carries it alone."
+    condition     = alltrue([for job in keys(var.schedules == null ? {} : var.schedules) : contains(keys(local.all_jobs), job)])
+    error_message = "schedules names jobs of the workbook: ${join(", ", keys(local.all_jobs))}."
   }
 
   # The workbook reads these lines too, to know when a source is late, and takes no other.

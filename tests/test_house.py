@@ -37,6 +37,14 @@ LAYERS = (
 MOST_AT_THE_TOP = 12
 # The loader is a command of its own: it runs in a container that has only POSTGRES_* set.
 READERS_OF_THE_ENVIRONMENT = {"credix.core.settings", "credix.operations.loading.loader"}
+# What is replicated is data. The code that knows these names is about the demo's gold or its data.
+SOURCES = re.compile("cnpj_ws|installments")
+KNOWS_THE_SOURCES = {
+    "credix.report.portfolio": "the figures of gold, whose models are in dbt/",
+    "credix.report.report": "the headings of these figures",
+    "credix.operations.environment": "the sizes of the demo data that `seed` makes",
+    "credix.cli.stack": "the options of `seed`",
+}
 # Spelt in two halves, so that this file does not hold what it looks for.
 MUTED = re.compile("no" + "qa|type: ?" + "ignore|pylint: ?" + "disable|fmt: ?" + "off")
 MACHINE_PATH = re.compile(r"(?<![\w.$}>/-])/(?:home|root|Users|work" + r"|mnt)/[\w.-]+")
@@ -124,6 +132,22 @@ class TestModules:
     def test_the_top_of_the_package_can_be_read_at_a_glance(self) -> None:
         top = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
         assert len(top - {"__init__.py"}) <= MOST_AT_THE_TOP
+
+    def test_what_is_replicated_is_data(self) -> None:
+        """Examples of the help are left out: people paste them."""
+        found = set()
+        for module in MODULES:
+            text = module.read_text("utf-8")
+            pasted = {
+                line
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "examples"
+                for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            }
+            for number, line in enumerate(text.splitlines(), 1):
+                if SOURCES.search(line) and number not in pasted:
+                    found.add(name_of(module))
+        assert found == set(KNOWS_THE_SOURCES)
 
     def test_one_module_alone_starts_the_embedded_servers(self) -> None:
         users = {

@@ -69,6 +69,6 @@ run "the_tables_of_the_sources_are_read_from_the_contracts" {
       cnpj_ws      = { schema = "oltp", table = "business_case_cnpj_ws" }
       installments = { schema = "oltp", table = "business_case_installments" }
     }
-    error_message = "sources.toml names the tables."
+    error_message = "sources.yml names the tables."
   }
 }

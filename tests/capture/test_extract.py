@@ -495,7 +495,7 @@ class TestBadInput:
             SourceError,
             installments.name,
             "does not exist",
-            "sources.toml",
+            "sources.yml",
         )
 
     def test_a_missing_schema(self, settings: Settings) -> None:

@@ -3,8 +3,10 @@
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from credix.cli import main, terminal
 from credix.cli.main import commands
 from credix.cli.shell import VARIABLE, next_command
 from credix.clients.bigquery.warehouse import Warehouse
-from credix.core import errors
+from credix.core import contracts, errors
 from credix.core.jobs import all_jobs
 from credix.core.settings import PROJECT_DIR, Settings
 from tests.project_copy import copy_project, variables_for
@@ -78,22 +80,22 @@ def test_bash_takes_its_script() -> None:
 
 @pytest.fixture(scope="module")
 def slipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project whose sources.toml has a slip in its line 2."""
+    """A copy of the project whose sources.yml has a slip in its line 2."""
     project = copy_project(tmp_path_factory.mktemp("slipped"))
-    declared = project / "lib" / "credix" / "sources" / "sources.toml"
-    declared.write_text("[installments]\ntable = business_case\n", "utf-8")
+    declared = project / "lib" / "contracts" / "sources.yml"
+    declared.write_text("installments:\n  table = business_case\n", "utf-8")
     return project
 
 
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
-        ("full", 2, "sources.toml cannot be read: Invalid value (at line 2, column 9)"),
-        ("doctor", 1, "at line 2, column 9"),
+        ("full", 2, "lib/contracts/sources.yml, line 1: source 'installments': write its settings"),
+        ("doctor", 1, "lib/contracts/sources.yml, line 1: source 'installments'"),
         ("--help", 0, "Exit codes"),
     ],
 )
-def test_a_slip_in_sources_toml_is_one_sentence_and_hides_no_help(
+def test_a_slip_in_sources_yml_is_one_sentence_and_hides_no_help(
     slipped: Path, settings: Settings, line: str, code: int, words: str
 ) -> None:
     ended = subprocess.run(
@@ -107,6 +109,109 @@ def test_a_slip_in_sources_toml_is_one_sentence_and_hides_no_help(
     assert ended.returncode == code, said
     assert "Traceback" not in said
     assert words in said
+
+
+SLIPS = {
+    # File, the text at fault, what is there instead, what is said.
+    "bad YAML": ("sources.yml", "key: [cnpj]", "key: [cnpj", "line 21: did not find expected"),
+    "a key twice": (
+        "sources.yml",
+        "deletes: true",
+        "deletes: true\n  drift: fail",
+        "is there twice",
+    ),
+    "an unknown setting": ("sources.yml", "deletes:", "delete:", "there is no setting 'delete'"),
+    "a wrong type": ("sources.yml", "deletes: true", "deletes: 3", "deletes must be true or false"),
+    "an unknown column": (
+        "sources.yml",
+        "[legal_name,",
+        "[legal,",
+        "names ['legal'], which cnpj_ws",
+    ),
+    "a bad cron line": ("sources.yml", '"15 3 * * *"', '"15 3 * *"', "schedule is '15 3 * *'"),
+    "a bad cron line of a job": ("jobs.yml", '"0 5 * * *"', '"0 25 * * *"', "full is '0 25 * * *'"),
+    "an unknown job": ("jobs.yml", "full:", "ful:", "there is no setting 'ful'"),
+    "bad JSON": ("installments.json", "},", "}", "line 3: Expecting ',' delimiter"),
+    "an unknown type": ("installments.json", '"DATE"', '"DAY"', "has type DAY; supported are"),
+    "an unknown mode": ("cnpj_ws.json", '"NULLABLE"', '"NULL"', "mode must be NULLABLE"),
+    "a key of JSON twice": ("cnpj_ws.json", '"mode"', '"type"', "'type' is there twice"),
+}
+
+
+@pytest.fixture
+def contract_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the contracts, which this process reads instead of the project's."""
+    folder = tmp_path / "lib" / "contracts"
+    shutil.copytree(contracts.FOLDER, folder)
+    monkeypatch.setattr(contracts, "LIB", folder.parent)
+    monkeypatch.setattr(contracts, "FOLDER", folder)
+    monkeypatch.setattr(contracts, "SOURCES", folder / "sources.yml")
+    monkeypatch.setattr(contracts, "JOBS", folder / "jobs.yml")
+    former = {folder / "sources.toml": folder / "sources.yml"}
+    monkeypatch.setattr(contracts, "FORMER", former)
+    forget_contracts()
+    yield folder
+    forget_contracts()
+
+
+def forget_contracts() -> None:
+    for cached in (
+        contracts._sources,
+        contracts.declarations,
+        contracts.shared_jobs,
+        contracts.technical_columns,
+        all_jobs,
+    ):
+        cached.cache_clear()
+
+
+def told(line: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """The exit code of a command, and what it said, in one line."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("sys.argv", ["run_pipeline.py", *line])
+        patched.setattr("sys.excepthook", sys.excepthook)
+        patched.setattr("signal.signal", lambda *_: None)
+        capsys.readouterr()
+        code: object = 0
+        try:
+            main.main()
+        except SystemExit as ended:
+            code = ended.code
+    said = capsys.readouterr()
+    return code, " ".join(f"{said.out} {said.err}".split())
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_in_a_contract_is_one_sentence_in_every_command(
+    slip: str, contract_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, right, wrong, words = SLIPS[slip]
+    text = (contract_folder / file).read_text("utf-8")
+    assert right in text
+    (contract_folder / file).write_text(text.replace(right, wrong, 1), "utf-8")
+    sentence = f"lib/contracts/{file}, line "
+    for line in (["full"], ["run", "full"], ["status"], ["reconcile"]):
+        code, said = told(line, capsys)
+        assert (code, said.count(sentence)) == (2, 1), said
+        assert words in said
+    code, said = told(["doctor"], capsys)
+    assert (code, said.count(sentence)) == (1, 1), said
+    assert words in said
+    for name in ["", *commands.commands]:
+        code, said = told([*name.split(), "--help"], capsys)
+        assert (code, "Usage: ./run_pipeline.py" in said) == (0, True), said
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_file_of_an_earlier_version_is_named_with_the_new_one(
+    contract_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (contract_folder / "sources.toml").touch()
+    code, said = told(["full"], capsys)
+    assert code == 2
+    assert "lib/contracts/sources.toml is no longer read: move" in said
+    assert "to lib/contracts/sources.yml" in said
 
 
 def test_a_slip_of_the_finger_is_met_with_what_was_meant() -> None:

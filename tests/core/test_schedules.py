@@ -60,7 +60,7 @@ def test_a_source_may_have_a_bound_of_its_own(settings: Settings) -> None:
     source = replace(load_source("cnpj_ws"), late_minutes=90)
     bound = late_bound(source, settings)
     assert bound.seconds == 90 * MINUTE
-    assert "late_minutes of sources.toml is 90" in bound.reason
+    assert "late_minutes of sources.yml is 90" in bound.reason
 
 
 def test_a_schedule_that_is_none_is_refused_by_the_name_of_its_setting() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from credix.core.contracts import FOLDER, JOBS, SOURCES
 from credix.core.paths import DATASETS
-from credix.core.schedules import FILE
 from credix.core.settings import PROJECT_DIR, Settings
 
 ROOT = PROJECT_DIR / "terraform"
@@ -36,7 +36,10 @@ def test_every_dataset_of_the_workbook_is_made_and_no_other() -> None:
 
 
 def test_the_schedules_are_those_of_the_workbook_unless_others_are_given() -> None:
-    assert f'file("${{path.module}}/../lib/credix/{FILE.name}")' in text("locals.tf")
+    folder = FOLDER.relative_to(PROJECT_DIR).as_posix()
+    assert f'contract = "${{path.module}}/../{folder}"' in text("locals.tf")
+    for file in (SOURCES, JOBS):
+        assert f'yamldecode(file("${{local.contract}}/{file.name}"))' in text("locals.tf")
     assert "default     = null" in block(text("variables.tf"), 'variable "schedules"')
 
 

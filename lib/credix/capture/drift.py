@@ -14,7 +14,7 @@ def find_new(source: Source, checks: Sequence[ColumnCheck]) -> list[ColumnCheck]
 
 
 def describe_drift(source: Source, schema: str, checks: Sequence[ColumnCheck]) -> list[str]:
-    """A sentence for each new column; raises SourceError with them under `drift = "fail"`."""
+    """A sentence for each new column; raises SourceError with them under `drift: fail`."""
     name = source.table_in(schema)
     new = find_new(source, checks)
     if new and source.drift == "fail":
@@ -22,7 +22,7 @@ def describe_drift(source: Source, schema: str, checks: Sequence[ColumnCheck]) -
         raise SourceError(
             f"{name} has new columns that {source.name}.json lacks: {columns}. Nothing was "
             f"written. Add them with ./run_pipeline.py evolve {source.name}, name them under "
-            "'ignored' in sources.toml, or set drift = \"evolve\" there to go on without them."
+            "'ignored' in sources.yml, or set drift: evolve there to go on without them."
         )
     return [
         f"WARNING: {name} has a new column {check.name} ({check.source}), which is not carried: "
@@ -49,5 +49,5 @@ def bigquery_type(source: Source, check: ColumnCheck) -> str:
     supported = ", ".join(sorted(kind for mapping in TYPES.values() for kind in mapping.accepted))
     raise SourceError(
         f"Column {check.name} of {source.table} is {check.source}, which cannot be carried: name "
-        f"it under 'ignored' in sources.toml, or give it one of the types {supported}."
+        f"it under 'ignored' in sources.yml, or give it one of the types {supported}."
     )

@@ -199,7 +199,7 @@ def in_period(source: Source, first: str, last: str) -> str:
     """True for rows whose cursor lies in the period, both days included (UTC for instants)."""
     if not source.cursor:
         raise SettingsError(
-            f"Source '{source.name}' names no cursor in sources.toml: nothing tells the rows of a "
+            f"Source '{source.name}' names no cursor in sources.yml: nothing tells the rows of a "
             "period."
         )
     expression, kind = cursor_sql(source), cursor_type(source)
@@ -220,7 +220,7 @@ def cursor_type(source: Source) -> str:
     types = {column.type for column in source.columns if column.name in source.cursor}
     if len(types) != 1 or not types <= {"DATE", "TIMESTAMP"}:
         raise SettingsError(
-            f"Source '{source.name}' in sources.toml: cursor columns must all be DATE or all "
+            f"Source '{source.name}' in sources.yml: cursor columns must all be DATE or all "
             f"TIMESTAMP, they are {sorted(types)}."
         )
     return "date" if types == {"DATE"} else "timestamptz"

@@ -141,13 +141,13 @@ def require_table(connection: SourceConnection, source: Source, schema: str) -> 
         raise SourceError(
             f"The source table {name} does not exist in database "
             f"{connection.settings.postgres_db}: create it, or correct POSTGRES_SCHEMA or the "
-            f"table of '{source.name}' in sources.toml."
+            f"table of '{source.name}' in sources.yml."
         )
     kind, may_read = found[0]
     if kind not in TABLE_KINDS:
         raise SourceError(
             f"{name} is a {OTHER_KINDS.get(kind, 'relation of kind ' + kind)}: changes can only "
-            "be captured from a table. Name the table behind it in sources.toml."
+            "be captured from a table. Name the table behind it in sources.yml."
         )
     if not may_read:
         raise SourceError(

@@ -13,7 +13,7 @@ from credix.cli.answer import Answer
 from credix.cli.help import ENV_OPTION, JSON_OPTION, YES_OPTION, examples
 from credix.cli.recovery import open_run, run_source
 from credix.cli.shell import complete_source
-from credix.core.contracts import load_source, source_names
+from credix.core.contracts import load_source, references_to, source_names
 from credix.core.errors import SettingsError
 from credix.core.run_options import RunOptions
 from credix.operations import environment
@@ -32,14 +32,14 @@ PLACES = ("keys", "in the source", "live in bronze", "deleted in bronze", "files
 @click.command(
     epilog=examples(
         ("erase --source cnpj_ws --key 11222333000181", "shows where it is found"),
-        ("erase --source cnpj_ws --key 11222333000181 --with-installments --yes", "erases both"),
+        ("erase --source cnpj_ws --key 11222333000181 --with-references --yes", "erases both"),
         ("erase --source installments --keys-from keys.txt --yes", "one key a line"),
         ("erase --pending --yes", "the files whose retention is over by now"),
     )
 )
 @click.option(
     "--source",
-    help="The source, as in sources.toml.",
+    help="The source, as in sources.yml.",
     shell_complete=complete_source,
 )
 @click.option("--key", "keys", multiple=True, help="A key, its columns joined by a slash.")
@@ -49,9 +49,9 @@ PLACES = ("keys", "in the source", "live in bronze", "deleted in bronze", "files
     help="A file with a key on each line, '-' for standard input: no shell keeps them.",
 )
 @click.option(
-    "--with-installments",
+    "--with-references",
     is_flag=True,
-    help="Of a company also the installments that name it as buyer; else they stay.",
+    help="Also the rows of other sources that name these keys; else they stay.",
 )
 @click.option(
     "--no-source-check",
@@ -68,7 +68,7 @@ def erase(
     keys_from: str | None,
     env: str | None,
     *,
-    with_installments: bool,
+    with_references: bool,
     no_source_check: bool,
     pending: bool,
     yes: bool,
@@ -89,18 +89,18 @@ def erase(
 
     wanted = parse_keys(load_source(str(source)), given)
     chosen = Chosen(settings, str(source), wanted, asks_source=not no_source_check)
-    requests = [chosen, *(chosen.references() if with_installments else [])]
+    requests = [chosen, *(chosen.references() if with_references else [])]
     facts: dict[str, Any] = {"sources": [request.facts() for request in requests]}
-    answer = Answer(yes, as_json, {**facts, "naming_installments": chosen.naming})
+    answer = Answer(yes, as_json, {**facts, "referencing_rows": chosen.naming})
     answer.show(
         "What is to be erased",
         ["source", *PLACES],
         [list(request.facts().values()) for request in requests],
     )
-    if chosen.naming and not with_installments:
+    if chosen.naming and not with_references:
         terminal.tell(
-            f"{chosen.naming} live installments name it as buyer, by its tax number. They stay: "
-            "--with-installments erases them, once the source has deleted them."
+            f"{chosen.naming} live rows of {chosen.named_by} name these keys. They stay: "
+            "--with-references erases them, once the source has deleted them."
         )
     for request in requests:
         request.require_gone()
@@ -111,7 +111,7 @@ def erase(
             f"{len(begun)} earlier erasures ended in the middle; they go on with this one."
         )
     if is_nothing and not begun:
-        stays = "; the installments that name it stay" if chosen.naming else ""
+        stays = f"; the rows of {chosen.named_by} that name them stay" if chosen.naming else ""
         answer.tell_done(f"None of these keys is found as a row or in a file{stays}.")
     elif answer.may_act("These rows would be erased for good"):
         records = [] if is_nothing else [request.erase(answer) for request in requests]
@@ -146,15 +146,16 @@ class Chosen:
         self.matcher: Matcher = match_keys(self.run.source, secrets.token_bytes(), keys)
         self.traces: Traces = find_traces(self.run, self.matcher, keys, asks_source=asks_source)
         self.naming = count_references(self.run, keys)
+        self.named_by = " and ".join(sorted({one.source for one in references_to(source)}))
 
     def references(self) -> "list[Chosen]":
-        """The rows of another source that name these keys."""
+        """The rows of other sources that name these keys."""
         from credix.operations.erasure.references import find_references
 
-        name, keys = find_references(self.run, self.keys)
-        return (
-            [Chosen(self.settings, name, keys, asks_source=self.asks_source)] if len(keys) else []
-        )
+        return [
+            Chosen(self.settings, name, keys, asks_source=self.asks_source)
+            for name, keys in find_references(self.run, self.keys).items()
+        ]
 
     def interrupted(self) -> "list[Erasure]":
         from credix.operations.erasure.erase import interrupted

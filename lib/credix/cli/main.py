@@ -29,8 +29,8 @@ from credix.operations import environment
 def commands() -> None:
     """Carry every change from PostgreSQL to a risk score in BigQuery.
 
-    Without a command, or with the name of a job, that job runs: cnpj, installments, full,
-    monitoring.
+    Without a command, or with the name of a job, that job runs: full, monitoring, or that of a
+    source.
     """
 
 

@@ -24,7 +24,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 SOURCE = click.option(
     "--source",
     required=True,
-    help="The source, as in sources.toml.",
+    help="The source, as in sources.yml.",
     shell_complete=complete_source,
 )
 FIRST = click.option(

@@ -41,7 +41,7 @@ def add_source(
     *,
     as_json: bool,
 ) -> None:
-    """Make a table of the source database a source: contract, bronze model, sources.toml.
+    """Make a table of the source database a source: contract, bronze model, sources.yml.
 
     It writes files of this project and nothing else.
     """

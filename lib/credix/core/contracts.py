@@ -1,26 +1,103 @@
-"""The source contracts: which tables are carried, by which key, with which columns."""
+"""The source contracts: which tables are replicated, by which key, with which columns, and when.
 
-import json
-import tomllib
-from dataclasses import dataclass
+They are data, in `lib/contracts/`: `sources.yml`, `jobs.yml` and a BigQuery schema per source.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal
 
 import pyarrow as pa
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from credix.core import cron
 from credix.core.column_types import TYPES, Column, arrow_schema, fingerprint
+from credix.core.documents import Document, read_document
 from credix.core.errors import SettingsError
 
 CaptureMode = Literal["row_version", "cursor", "log"]
 
 DriftRule = Literal["fail", "evolve"]
 
-FOLDER = Path(__file__).parents[1] / "sources"
-DECLARATIONS = FOLDER / "sources.toml"
-FIELDS = {"table", "key", "capture", "cursor", "deletes", "drift", "ignored", "personal_data"}
-OPTIONAL = {"schema", "late_minutes"}
-LISTS = ("key", "cursor", "ignored", "personal_data")
+LIB = Path(__file__).parents[2]
+FOLDER = LIB / "contracts"
+SOURCES = FOLDER / "sources.yml"
+JOBS = FOLDER / "jobs.yml"
+# Where earlier versions had them, and what holds their content now.
+FORMER = {
+    LIB / "credix" / "sources" / "sources.toml": SOURCES,
+    FOLDER / "sources.toml": SOURCES,
+    LIB / "credix" / "schedule.json": JOBS,
+}
+# The columns that every landing file has after the contract's own; no source has this name.
+TECHNICAL = "technical"
+
+
+def checked_line(line: str) -> str:
+    cron.parse(line)
+    return line
+
+
+CronLine = Annotated[str, AfterValidator(checked_line)]
+CRON = 'a cron line, as in "30 7 * * mon-fri"'
+
+
+class Declaration(BaseModel):
+    """What `sources.yml` says of a source; a description ends the sentence "it must be"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    table: str = Field(min_length=1, description="a text, as in table: orders")
+    own_schema: str | None = Field(
+        None, alias="schema", min_length=1, description="a text, as in schema: shop"
+    )
+    key: list[str] = Field(description="a list of columns, as in key: [id]")
+    capture: CaptureMode = Field(description="one of row_version, cursor, log")
+    cursor: list[str] = Field(description="a list of columns, as in cursor: [updated_at]")
+    deletes: bool = Field(description="true or false")
+    drift: DriftRule = Field(description="one of fail, evolve")
+    ignored: list[str] = Field(description="a list of columns, as in ignored: [notes]")
+    personal_data: list[str] = Field(description="a list of columns, as in personal_data: [email]")
+    job: str = Field(min_length=1, description="a text, as in job: orders")
+    schedule: CronLine | None = Field(None, description=CRON)
+    late_minutes: int | None = Field(
+        None, ge=1, description="a whole number of minutes, 1 or more, as in late_minutes: 90"
+    )
+    references: dict[str, str] = Field(
+        {}, description="columns with the source of each, as in references: {buyer_id: buyers}"
+    )
+
+
+class SharedJobs(BaseModel):
+    """What `jobs.yml` says: when the jobs that are not about one source run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    full: CronLine | None = Field(None, description=CRON)
+    monitoring: CronLine | None = Field(None, description=CRON)
+
+
+class DeclaredColumn(BaseModel):
+    """A column of a BigQuery schema."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str = Field(min_length=1, description="a text")
+    type: str = Field(description="a text")
+    mode: Literal["NULLABLE", "REQUIRED"] = Field(
+        "NULLABLE", description="NULLABLE, or REQUIRED of a column of the key"
+    )
+    description: str = Field("", description="a text")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column of a source whose values are keys of another."""
+
+    source: str
+    column: str
 
 
 @dataclass(frozen=True)
@@ -39,13 +116,15 @@ class Source:
     columns: tuple[Column, ...]
     schema: str | None = None
     late_minutes: int | None = None
+    job: str = ""
+    references: Mapping[str, str] = field(default_factory=dict)
 
     def schema_in(self, usual: str) -> str:
         """The schema of the table: its own where it has one, else POSTGRES_SCHEMA."""
         return self.schema or usual
 
     def table_in(self, usual: str) -> str:
-        """The table as people call it: `oltp.business_case_installments`."""
+        """The table as people call it: `oltp.orders`."""
         return f"{self.schema_in(usual)}.{self.table}"
 
     @property
@@ -67,112 +146,176 @@ class Source:
 
 
 def source_names() -> list[str]:
-    """Names of all sources, in the order of `sources.toml`.
+    """Names of all sources, in the order of `sources.yml`.
 
-    Raises SettingsError naming file and line where that file is not TOML.
+    Raises SettingsError naming file and line where a contract is not well formed.
     """
-    return list(_declared())
+    return list(declarations())
 
 
 def load_source(name: str) -> Source:
     """The contract of one source; raises SettingsError when it is unknown or not well formed."""
-    if name not in _declared():
-        known = ", ".join(_declared())
-        raise SettingsError(f"There is no source '{name}'. sources.toml declares: {known}.")
-    return build_source(name, _declared()[name], _read_json(f"{name}.json"))
+    if name not in declarations():
+        known = ", ".join(declarations())
+        raise SettingsError(f"There is no source '{name}'. sources.yml declares: {known}.")
+    return build_source(name, _sources().part(name), _read(contract_file(name)))
 
 
-def build_source(name: str, declared: dict[str, Any], columns: list[dict[str, str]]) -> Source:
-    """Check one table of `sources.toml` and its columns; raises SettingsError naming the fault."""
-    where = f"Source '{name}' in sources.toml"
-    wrong = sorted((set(declared) - OPTIONAL) ^ FIELDS)
-    if wrong:
-        raise SettingsError(f"{where}: missing or unknown settings: {', '.join(wrong)}.")
-    for setting in ("table", "schema"):
-        if not isinstance(declared.get(setting, ""), str):
-            raise SettingsError(f'{where}: {setting} must be a text, as in {setting} = "orders".')
-    for setting in LISTS:
-        if not is_list_of_texts(declared[setting]):
-            raise SettingsError(f'{where}: {setting} must be a list, as in {setting} = ["id"].')
-    if declared["capture"] not in get_args(CaptureMode):
-        raise SettingsError(f"{where}: capture must be one of {', '.join(get_args(CaptureMode))}.")
-    if declared["drift"] not in get_args(DriftRule):
-        raise SettingsError(f"{where}: drift must be one of {', '.join(get_args(DriftRule))}.")
-    if declared["capture"] == "cursor" and not declared["cursor"]:
-        raise SettingsError(f'{where}: capture = "cursor" needs the columns of the cursor.')
-    if not isinstance(declared["deletes"], bool):
-        raise SettingsError(f"{where}: deletes must be true or false.")
-    late = declared.get("late_minutes")
-    if late is not None and (type(late) is not int or late < 1):
-        raise SettingsError(f"{where}: late_minutes must be a whole number of minutes, 1 or more.")
-    parsed = tuple(Column(**column) for column in columns)
-    known = {column.name: column for column in parsed}
-    for column in parsed:
-        if column.type not in TYPES:
-            raise SettingsError(
-                f"{name}.json: column '{column.name}' has type {column.type}; "
-                f"supported are {', '.join(TYPES)}."
-            )
-    for setting in ("key", "cursor", "personal_data"):
-        missing = [column for column in declared[setting] if column not in known]
+def contract_file(name: str) -> Path:
+    """The BigQuery schema of a source."""
+    return FOLDER / f"{name}.json"
+
+
+def build_source(name: str, declared: Document, schema: Document) -> Source:
+    """Check a section of `sources.yml` with its columns; raises SettingsError naming the fault."""
+    found = check_declaration(name, declared)
+    columns = check_columns(schema)
+    known = {column.name: column for column in columns}
+    for setting in ("key", "cursor", "personal_data", "references"):
+        missing = [column for column in getattr(found, setting) if column not in known]
         if missing:
-            raise SettingsError(f"{where}: {setting} names {missing}, which {name}.json lacks.")
-    if not declared["key"] or not all(known[column].is_required for column in declared["key"]):
-        raise SettingsError(f"{where}: needs a key, and its columns must be REQUIRED.")
-    required = [c.name for c in parsed if c.is_required and c.name not in declared["key"]]
-    if required:
-        raise SettingsError(
-            f"{name}.json: {', '.join(required)} must be NULLABLE. Only columns of the key can be "
-            "REQUIRED: in the row that says that a key is deleted all others are NULL."
+            raise declared.error(
+                f"source '{name}': {setting} names {missing}, which {name}.json lacks.", setting
+            )
+    if not found.key or not all(known[column].is_required for column in found.key):
+        raise declared.error(
+            f"source '{name}': needs a key, and its columns must be REQUIRED.", "key"
         )
+    other = [column for column in found.references if known[column].type != "STRING"]
+    if other:
+        raise declared.error(
+            f"source '{name}': references names {other}, which must be STRING.", "references"
+        )
+    for position, column in enumerate(columns):
+        if column.is_required and column.name not in found.key:
+            raise schema.error(
+                f"column '{column.name}' must be NULLABLE. Only columns of the key can be "
+                "REQUIRED: in the row that says that a key is deleted all others are NULL.",
+                position,
+            )
     return Source(
         name=name,
-        table=declared["table"],
-        key=tuple(declared["key"]),
-        capture=declared["capture"],
-        cursor=tuple(declared["cursor"]),
-        captures_deletes=declared["deletes"],
-        drift=declared["drift"],
-        ignored=frozenset(declared["ignored"]),
-        personal_data=frozenset(declared["personal_data"]),
-        columns=parsed,
-        schema=declared.get("schema"),
-        late_minutes=late,
+        table=found.table,
+        key=tuple(found.key),
+        capture=found.capture,
+        cursor=tuple(found.cursor),
+        captures_deletes=found.deletes,
+        drift=found.drift,
+        ignored=frozenset(found.ignored),
+        personal_data=frozenset(found.personal_data),
+        columns=columns,
+        schema=found.own_schema,
+        late_minutes=found.late_minutes,
+        job=found.job,
+        references=found.references,
     )
 
 
-def is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+def check_declaration(name: str, declared: Document) -> Declaration:
+    """A section of `sources.yml`; raises SettingsError naming file, line, source and setting."""
+    if isinstance(declared.value, dict):
+        declared = replace(declared, value={"job": name, **declared.value})
+    found = declared.validate(Declaration, f"source '{name}'")
+    if found.capture == "cursor" and not found.cursor:
+        raise declared.error(
+            f"source '{name}': capture: cursor needs the columns of the cursor.", "cursor"
+        )
+    return found
+
+
+def check_columns(schema: Document) -> tuple[Column, ...]:
+    """The columns of a BigQuery schema; raises SettingsError naming file, line and column."""
+    if not isinstance(schema.value, list):
+        raise schema.error('write a list of columns, as in [{"name": "id", "type": "STRING"}].')
+    columns: dict[str, Column] = {}
+    for position in range(len(schema.value)):
+        one = schema.part(position)
+        found = one.validate(DeclaredColumn, f"column {position + 1}")
+        if found.type not in TYPES:
+            raise one.error(
+                f"column '{found.name}' has type {found.type}; supported are {', '.join(TYPES)}.",
+                "type",
+            )
+        if found.name in columns:
+            raise one.error(f"column '{found.name}' is there twice.", "name")
+        columns[found.name] = Column(**found.model_dump())
+    return tuple(columns.values())
 
 
 @cache
 def technical_columns() -> tuple[Column, ...]:
-    """The columns that every landing file carries behind the contract's own."""
-    return tuple(Column(**column) for column in _read_json("technical.json"))
+    """The columns that every landing file has after the contract's own."""
+    return check_columns(_read(contract_file(TECHNICAL)))
 
 
 @cache
-def _declared() -> dict[str, dict[str, Any]]:
-    return read_declarations(DECLARATIONS)
+def declarations() -> dict[str, Declaration]:
+    """What `sources.yml` declares, by source; raises SettingsError naming file and line.
+
+    Of `jobs.yml`, too, so that a fault there is found by every command and not by some.
+    """
+    shared_jobs()
+    return check_declarations(_sources())
 
 
-def read_declarations(path: Path) -> dict[str, dict[str, Any]]:
-    """Parse the declared sources; raises SettingsError naming the file, and the line at fault."""
-    try:
-        declared = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}. Correct it there.") from None
-    loose = [name for name, table in declared.items() if not isinstance(table, dict)]
-    if loose:
-        raise SettingsError(
-            f"{path}: {', '.join(loose)} belongs to no source. Write it below the line [source] "
-            "that it is a setting of."
-        )
-    return declared
+def check_declarations(document: Document) -> dict[str, Declaration]:
+    """Every section of `sources.yml`, and what they say of each other."""
+    if not isinstance(document.value, dict):
+        raise document.error("write one mapping per source.")
+    found = {}
+    for name in document.value:
+        if not isinstance(name, str):
+            raise document.error(f"the name of a source must be a text, not {name}.", str(name))
+        found[name] = check_declaration(name, document.part(name))
+    jobs: dict[str, str] = dict.fromkeys(SharedJobs.model_fields, JOBS.name)
+    for name, declared in found.items():
+        if declared.job in jobs:
+            raise document.error(
+                f"source '{name}': the job '{declared.job}' is that of {jobs[declared.job]}.",
+                *(name, "job"),
+            )
+        jobs[declared.job] = name
+        for column, other in declared.references.items():
+            if other not in found or len(found[other].key) != 1:
+                raise document.error(
+                    f"source '{name}': {column} references {other}, which is no source with a key "
+                    "of one column.",
+                    *(name, "references", column),
+                )
+    return found
 
 
-def _read_json(file_name: str) -> list[dict[str, str]]:
-    try:
-        return json.loads((FOLDER / file_name).read_text("utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError) as error:
-        raise SettingsError(f"The contract {file_name} cannot be read: {error}.") from error
+def references_to(name: str) -> list[Reference]:
+    """The columns of other sources whose values are keys of this one."""
+    return [
+        Reference(source, column)
+        for source, declared in declarations().items()
+        for column, other in declared.references.items()
+        if other == name
+    ]
+
+
+@cache
+def shared_jobs() -> SharedJobs:
+    """What `jobs.yml` says; raises SettingsError naming file and line."""
+    return _read(JOBS).validate(SharedJobs, "jobs")
+
+
+@cache
+def _sources() -> Document:
+    for old, new in FORMER.items():
+        if old.exists():
+            raise SettingsError(
+                f"{_name(old)} is no longer read: move what you changed in it to {_name(new)}, "
+                "then delete it."
+            )
+    return _read(SOURCES)
+
+
+def _read(path: Path) -> Document:
+    return read_document(path, _name(path))
+
+
+def _name(path: Path) -> str:
+    """The file as errors call it: `lib/contracts/sources.yml`."""
+    return path.relative_to(LIB.parent).as_posix()

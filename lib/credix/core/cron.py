@@ -1,5 +1,6 @@
 """Cron lines as values: the minutes they name, and the longest time that they leave in between."""
 
+from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,7 +11,8 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES_OF_A_DAY = 24 * 60
 # Five years hold a leap day and each weekday on each day of the month.
-FIRST_DAY, DAYS = date(2024, 1, 1), 5 * 366
+LEAP_YEAR = 2024
+FIRST_DAY, DAYS = date(LEAP_YEAR, 1, 1), 5 * 366
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,21 @@ def parse(line: str) -> Cron:
         raise ValueError("write five fields, with names for weekdays, as in '30 7 * * mon-fri'")
     if fields[2] != "*" and fields[4] != "*":
         raise ValueError("name days of the month or weekdays, not both")
+    days = parse_field(fields[2], range(1, 32))
+    months = parse_field(fields[3], range(1, 13), MONTHS)
+    if min(days) > max(monthrange(LEAP_YEAR, month)[1] for month in months):
+        raise ValueError("it is never due: none of its months has such a day")
     return Cron(
         parse_field(fields[0], range(60)),
         parse_field(fields[1], range(24)),
-        parse_field(fields[2], range(1, 32)),
-        parse_field(fields[3], range(1, 13), MONTHS),
+        days,
+        months,
         parse_field(fields[4], range(7), WEEKDAYS),
     )
 
 
 def parse_lines(text: str) -> dict[str, str]:
-    """Parse `full=0 5 * * *; cnpj=15 3 * * *`; raises ValueError with what is wrong."""
+    """Parse `full=0 5 * * *; monitoring=0 12 * * *`; raises ValueError with what is wrong."""
     lines: dict[str, str] = {}
     for part in filter(str.strip, text.split(";")):
         job, is_split, line = (word.strip() for word in part.partition("="))

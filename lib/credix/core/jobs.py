@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from credix.core.contracts import source_names
+from credix.core.contracts import declarations
 from credix.core.errors import SettingsError
-from credix.core.schedules import WHOLE, default_lines, job_of
+from credix.core.schedules import WHOLE, default_lines
 from credix.core.settings import PROJECT_DIR
 
 NOTEBOOKS = PROJECT_DIR / "notebooks"
@@ -74,27 +74,23 @@ class Job:
         return next_source or ((GOLD_STEP,) if has_gold and len(self.sources) > 1 else report)
 
 
-def build_jobs(sources: Sequence[str]) -> dict[str, Job]:
-    """The jobs by name: one that carries each source alone, one that carries all, the report."""
-    cron = default_lines()
-    alone = [
-        Job(name, (source,), has_report=False, cron=cron.get(name))
-        for source, name in ((source, job_of(source)) for source in sources)
-    ]
-    whole = [
-        Job(WHOLE, tuple(sources), has_report=True, cron=cron.get(WHOLE)),
-        Job("monitoring", (), has_report=True, cron=cron.get("monitoring")),
-    ]
-    return {job.name: job for job in (*alone, *whole)}
-
-
 @cache
 def all_jobs() -> dict[str, Job]:
-    """The jobs by name; raises SettingsError where `sources.toml` cannot be read.
+    """The jobs by name: one that carries each source alone, one that carries all, the report.
 
-    Not a constant: importing this module must not fail for what stands in that file.
+    Raises SettingsError where a contract is not well formed. Not a constant: importing this module
+    must not fail for what is in a contract.
     """
-    return build_jobs(source_names())
+    cron = default_lines()
+    alone = [
+        Job(declared.job, (source,), has_report=False, cron=cron.get(declared.job))
+        for source, declared in declarations().items()
+    ]
+    shared = [
+        Job(WHOLE, tuple(declarations()), has_report=True, cron=cron.get(WHOLE)),
+        Job("monitoring", (), has_report=True, cron=cron.get("monitoring")),
+    ]
+    return {job.name: job for job in (*alone, *shared)}
 
 
 def find_job(name: str) -> Job:

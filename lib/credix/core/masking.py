@@ -1,6 +1,6 @@
 """Mask personal data in everything that is shown: a value becomes a word, a null stays one.
 
-Which columns are personal is defined in `sources.toml`. Messages of errors are another matter: see
+Which columns are personal is defined in `sources.yml`. Messages of errors are another matter: see
 `core/redaction.py`.
 """
 

@@ -39,7 +39,7 @@ class Amount:
 
 
 def describe(what: str, amount: Amount, seconds: float) -> str:
-    """`Reading installments: 1,200,000 of 3,000,000 rows (40 %), 195 MB, 3 s left`."""
+    """`Reading orders: 1,200,000 of 3,000,000 rows (40 %), 195 MB, 3 s left`."""
     rows = f"{amount.rows:,} rows"
     left = []
     if amount.share is not None:
@@ -50,7 +50,7 @@ def describe(what: str, amount: Amount, seconds: float) -> str:
 
 
 def describe_end(what: str, amount: Amount, seconds: float) -> str:
-    """`Reading installments: 3,000,000 rows, 489 MB in 8 s`."""
+    """`Reading orders: 3,000,000 rows, 489 MB in 8 s`."""
     return f"{what}: {amount.rows:,} rows, {megabytes(amount)} in {in_words(seconds)}"
 
 

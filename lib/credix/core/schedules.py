@@ -1,25 +1,20 @@
 """When each job runs, and so how old a source may be: the one place of these times.
 
-The times that come with the product are in `schedule.json`, which Terraform reads too. Others come
+The times that come with the product are in the contracts, which Terraform reads too. Others come
 by `CREDIX_SCHEDULE`: from Terraform's `schedules` on Google, from `schedule --at` on one machine.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 
 from credix.core import cron
-from credix.core.contracts import Source
+from credix.core.contracts import Source, declarations, shared_jobs
 from credix.core.freshness import in_words
 from credix.core.settings import Settings
 
-FILE = Path(__file__).parents[1] / "schedule.json"
-# The job that carries every source.
+# The job that replicates every source.
 WHOLE = "full"
-# The jobs that carry one source, where they have another name than it.
-SHORT_NAMES = {"cnpj_ws": "cnpj"}
 
 
 @dataclass(frozen=True)
@@ -31,17 +26,14 @@ class LateBound:
 
 
 def default_lines() -> dict[str, str]:
-    """The cron line of each job that has one, as the product comes."""
-    return json.loads(FILE.read_text("utf-8"))
+    """The cron line of each job that has one, as the contracts have them."""
+    lines = {declared.job: declared.schedule for declared in declarations().values()}
+    lines |= shared_jobs().model_dump()
+    return {job: line for job, line in lines.items() if line is not None}
 
 
 def lines_in_force(settings: Settings) -> dict[str, str]:
     return default_lines() if settings.schedule is None else cron.parse_lines(settings.schedule)
-
-
-def job_of(source: str) -> str:
-    """The name of the job that carries this source alone."""
-    return SHORT_NAMES.get(source, source)
 
 
 def late_bound(source: Source, settings: Settings) -> LateBound:
@@ -54,12 +46,12 @@ def late_bound(source: Source, settings: Settings) -> LateBound:
     if source.late_minutes is not None:
         bound = timedelta(minutes=source.late_minutes)
         return LateBound(
-            bound.total_seconds(), f"late_minutes of sources.toml is {source.late_minutes}"
+            bound.total_seconds(), f"late_minutes of sources.yml is {source.late_minutes}"
         )
     allowed = timedelta(minutes=settings.late_minutes)
     told = f"CREDIX_LATE_MINUTES ({settings.late_minutes})"
     lines = lines_in_force(settings)
-    carrying = frozenset(lines[job] for job in (job_of(source.name), WHOLE) if job in lines)
+    carrying = frozenset(lines[job] for job in (source.job, WHOLE) if job in lines)
     if not carrying:
         return LateBound(allowed.total_seconds(), f"no schedule carries it, {told} is the bound")
     gap = gap_of(carrying)

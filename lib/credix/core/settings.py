@@ -133,7 +133,7 @@ class NotificationSettings(BaseModel):
         description="how many minutes more than its schedule leaves between two runs a source may "
         "be old; where no schedule carries it, how old at all. A source whose bronze is older "
         "after a run is late; numbers whose gold is older are used with care. `late_minutes` of a "
-        "source in `sources.toml` replaces its schedule and this",
+        "source in `sources.yml` replaces its schedule and this",
     )
     slot_warn_mb: int = Field(
         1024,
@@ -194,9 +194,9 @@ class Environment(BaseModel):
     schedule: str | None = Field(
         None,
         alias="CREDIX_SCHEDULE",
-        description="when which job runs, as in `installments=*/5 * * * *; full=0 5 * * *`, where "
-        "that is not the schedule in `lib/credix/schedule.json`; Terraform sets it from "
-        "`schedules`, `schedule --at` for the runs that it starts",
+        description="when which job runs, as in `full=0 5 * * *; monitoring=0 12 * * *`, where "
+        "that is not the schedule in `lib/contracts/`; Terraform sets it from `schedules`, "
+        "`schedule --at` for the runs that it starts",
     )
     trigger: str = Field(
         "command",

@@ -24,6 +24,7 @@ from credix.clients.gcs.lake import Lake
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.contracts import load_source, source_names
 from credix.core.errors import CredixError, SettingsError, SourceError, TransientError
+from credix.core.jobs import all_jobs
 from credix.core.paths import DATASETS, reference_table
 from credix.core.settings import MEBIBYTE, PROJECT_DIR, Settings
 from credix.operations import environment
@@ -75,7 +76,7 @@ def examine(
     """Every check, in the order in which one needs the other."""
     yield check("python", lambda: check_python(sys.version_info[:2]))
     yield check("packages", lambda: check_packages(PROJECT_DIR / "requirements.lock"))
-    sources = check("sources.toml", check_sources)
+    sources = check("contracts", check_contracts)
     yield sources
     stack = check("stack", lambda: check_stack(environment.stack_health(env)))
     yield stack
@@ -94,7 +95,7 @@ def examine(
         yield from skipped("the embedded servers are not all running", *names)
     elif sources.status == FAILS:
         yield from check_buckets(settings)
-        yield from skipped("which tables there should be is not known", "postgres", "datasets")
+        yield from skipped("the contracts cannot be read", "postgres", "datasets")
     else:
         yield from check_source(settings)
         yield from check_buckets(settings)
@@ -146,8 +147,9 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def check_sources() -> str:
-    """Every source that is declared, with its contract."""
+def check_contracts() -> str:
+    """Every source that is declared, with its contract, and the times of all jobs."""
+    all_jobs()
     return ", ".join(load_source(name).name for name in source_names())
 
 
@@ -234,7 +236,7 @@ def check_table(connection: SourceConnection, name: str) -> str:
     if unknown and source.drift == "fail":
         raise SourceError(
             f"{source.table_in(schema)} has columns that the contract lacks: {', '.join(unknown)}. "
-            f"./run_pipeline.py evolve {name}, or list them as ignored in sources.toml."
+            f"./run_pipeline.py evolve {name}, or list them as ignored in sources.yml."
         )
     return key
 

@@ -30,7 +30,7 @@ class Kind(StrEnum):
     MONITORING = "monitoring"
 
     def of(self, where: str) -> str:
-        """The key of an incident, which says what and where: `run installments`, `late cnpj_ws`."""
+        """The key of an incident, which says what and where: `run full`, `late orders`."""
         return f"{self} {where}"
 
 

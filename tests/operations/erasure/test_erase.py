@@ -229,16 +229,16 @@ def test_a_company_goes_with_its_installments_where_that_is_asked_for(
 
     tables["cnpj_ws"].execute("DELETE FROM {table}")
     shown = erase(*company)
-    assert (shown["done"], shown["naming_installments"]) == (False, 1)
+    assert (shown["done"], shown["referencing_rows"]) == (False, 1)
     [line] = shown["sources"]
     assert (line["in the source"], line["live in bronze"], line["files"]) == (0, 1, 1)
     with pytest.raises(SettingsError, match=r"business_case_installments still holds 1"):
-        erase(*company, "--with-installments")
+        erase(*company, "--with-references")
 
     tables[SOURCE].execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": own})
     carry(settings, "cnpj_ws", allow_deletes=True)
     carry(settings, SOURCE)
-    done = erase(*company, "--with-installments", "--yes")
+    done = erase(*company, "--with-references", "--yes")
     assert [record["status"] for record in done["erasures"]] == ["done", "done"]
     assert holders(settings, lake, warehouse, cnpj) == []
     assert holders(settings, lake, warehouse, own) == []

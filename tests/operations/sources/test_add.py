@@ -23,7 +23,7 @@ from credix.operations.sources.add import (
     contract_columns,
     draft_source,
 )
-from credix.operations.sources.texts import model_sql, model_yml, toml_text
+from credix.operations.sources.texts import model_sql, model_yml, section_of
 from tests.conftest import connected
 from tests.project_copy import copy_project, variables_for
 from tests.tables import Table
@@ -75,7 +75,7 @@ def test_the_page_works_as_it_stands(
         assert (found["live"], found["paid"], found["total"]) == cursor.fetchone()
     assert (found["of_table"], found["seq"]) == ("public.orders", 2)
     assert re.search(r"buyer_name +STRING +masked", said[0])
-    contract = json.loads((project / "lib/credix/sources/orders.json").read_text("utf-8"))
+    contract = json.loads((project / "lib/contracts/orders.json").read_text("utf-8"))
     assert [c["description"] for c in contract if c["name"] == "amount"] == [
         "Amount of the order in BRL"
     ]
@@ -90,7 +90,7 @@ def test_the_page_works_as_it_stands(
     assert again.returncode == 2
     assert "The name 'orders' is taken" in again.stderr
 
-    written = ("--others", "--modified", "lib/credix/sources", "dbt/business_case/models")
+    written = ("--others", "--modified", "lib/contracts", "dbt/business_case/models")
     assert len(git(project, "ls-files", *written).split()) == 4
     subprocess.run(["bash", "-ec", way_back], cwd=project, check=True)
     assert git(project, "ls-files", *written) == ""
@@ -141,7 +141,18 @@ def test_a_key_of_several_columns_becomes_a_merge_key_with_its_test() -> None:
     assert model["data_tests"][1] == {"unique_together": {"arguments": {"columns": ["id", "part"]}}}
     described = {column["name"]: column["description"] for column in model["columns"]}
     assert described["part"] == 'A "quoted" part'
-    assert 'schema = "shop"' in toml_text(source)
+    assert yaml.safe_load(section_of(source))["parts"] | {"key": [], "personal_data": []} == {
+        "table": "parts",
+        "schema": "shop",
+        "key": [],
+        "capture": "row_version",
+        "cursor": [],
+        "deletes": True,
+        "drift": "fail",
+        "ignored": [],
+        "personal_data": [],
+    }
+    assert "key: [id, part]\n" in section_of(source)
 
 
 def test_the_model_of_a_source_that_is_there_would_be_written_the_same() -> None:

@@ -29,13 +29,13 @@ def require_server(connection: SourceConnection, source: Source) -> None:
     if is_standby:
         raise SourceError(
             f"'{source.name}' is captured by log, which cannot be read from a standby: name the "
-            "primary in POSTGRES_HOST, or set capture = 'row_version' in sources.toml."
+            "primary in POSTGRES_HOST, or set capture: row_version in sources.yml."
         )
     if wal_level != "logical":
         raise SourceError(
             f"'{source.name}' is captured by log, but the server's wal_level is {wal_level}: let "
             "an administrator run ALTER SYSTEM SET wal_level = 'logical' and restart it, or set "
-            "capture = 'row_version' in sources.toml."
+            "capture: row_version in sources.yml."
         )
 
 
@@ -54,12 +54,12 @@ def require_logged_relations(
         if is_unlogged:
             raise SourceError(
                 f"{name} is not logged, so the log does not tell its changes: ALTER TABLE {name} "
-                f"SET LOGGED, or set capture = 'row_version' for '{source.name}' in sources.toml."
+                f"SET LOGGED, or set capture: row_version for '{source.name}' in sources.yml."
             )
         if is_parent:
             raise SourceError(
                 f"{name} has child tables by inheritance, whose changes are not published under "
-                f"its name: set capture = 'row_version' for '{source.name}' in sources.toml."
+                f"its name: set capture: row_version for '{source.name}' in sources.yml."
             )
 
 

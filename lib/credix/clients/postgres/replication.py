@@ -218,7 +218,7 @@ class Replication:
         user = self.settings.postgres_user
         return {
             "42501": SourceError(
-                f"The role {user} may not use replication slots, which capture = 'log' needs: "
+                f"The role {user} may not use replication slots, which capture: log needs: "
                 f"let an administrator run ALTER ROLE {quote(user)} REPLICATION."
             ),
             "55006": TransientError(

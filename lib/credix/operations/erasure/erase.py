@@ -13,12 +13,13 @@ from typing import Any
 import pyarrow as pa
 
 from credix.capture.compare.key_comparison import query_keys
+from credix.core.contracts import references_to
 from credix.core.errors import DataError, SettingsError
 from credix.core.jobs import GOLD_LAYERS
 from credix.core.paths import DATASETS, is_hashed_table, stable_table
 from credix.core.settings import Settings
 from credix.operations.erasure.files import delete_keys, find_files, rewrite_files
-from credix.operations.erasure.request import REFERENCES, Erasure, Matcher, match_keys
+from credix.operations.erasure.request import Erasure, Matcher, match_keys
 from credix.operations.erasure.store import ErasureStore
 from credix.operations.erasure.traces import find_rows, prefixes_of, require_carried, require_gone
 from credix.pipeline.clear_parts import clear_parts
@@ -188,12 +189,12 @@ def rebuild_gold(run: Run) -> None:
 
 
 def interrupted(run: Run) -> list[Erasure]:
-    """Erasures that ended in the middle, of this source or of one whose rows name its keys.
+    """Erasures that ended in the middle, of this source or of those whose rows name its keys.
 
     Files and bronze may be done, and what was made of them not: no look for keys tells of these.
     """
-    naming, _ = REFERENCES.get(run.source.name, (run.source.name, ""))
-    records = unfinished(run, sorted({run.source.name, naming}))
+    naming = {reference.source for reference in references_to(run.source.name)}
+    records = unfinished(run, sorted({run.source.name, *naming}))
     return [record for record in records if record.status == "begun"]
 
 

@@ -23,8 +23,6 @@ ErasureStatus = Literal["begun", "pending", "done"]
 
 SEPARATOR = "\x1f"
 ID_DIGITS = 12
-# Which rows of another source name a row of this one: source and column.
-REFERENCES = {"cnpj_ws": ("installments", "buyer_tax_id")}
 
 
 class Retained(Value):

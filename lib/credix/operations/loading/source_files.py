@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credix.core.column_types import TYPES, Column, can_hold
-from credix.core.contracts import Source, source_names
+from credix.core.contracts import Source, declarations, source_names
 from credix.core.errors import DataError
 
 BATCH_ROWS = 65_536
@@ -28,19 +28,20 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def find_files(paths: Iterable[Path]) -> dict[str, Path]:
-    """The file of each source, by its name `<source>.parquet`, in the order of `sources.toml`.
+    """The file of each source, named after it or its table, in the order of `sources.yml`.
 
     Raises DataError where a source has two files, or a folder may not be looked into.
     """
     found: dict[str, Path] = {}
+    of_table = {declared.table: name for name, declared in declarations().items()}
     for file in files_in(paths):
-        name = file.stem.removeprefix("business_case_")
+        name = file.stem if file.stem in declarations() else of_table.get(file.stem, file.stem)
         other = found.setdefault(name, file)
         if not file.samefile(other):
             raise DataError(f"Source {name} has two files, {other} and {file}: leave one out.")
     unknown = sorted(set(found) - set(source_names()))
     if unknown:
-        raise DataError(f"No source is called {', '.join(unknown)}: see sources.toml.")
+        raise DataError(f"No source is called {', '.join(unknown)}: see sources.yml.")
     if not found:
         names = ", ".join(f"{name}.parquet" for name in source_names())
         raise DataError(

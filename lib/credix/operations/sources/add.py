@@ -1,34 +1,42 @@
-"""A table of the source database becomes a source: contract, bronze model, sources.toml.
+"""A table of the source database becomes a source: contract, bronze model, sources.yml.
 
 Which of PostgreSQL's types fit which of BigQuery's is said in `schema.TYPES`.
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from credix.capture.source_table import check_key, require_table
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import TYPES, Column
-from credix.core.contracts import Source, build_source, source_names, technical_columns
+from credix.core.contracts import (
+    SOURCES,
+    TECHNICAL,
+    Source,
+    build_source,
+    check_declarations,
+    contract_file,
+    source_names,
+    technical_columns,
+)
 from credix.core.disk import replacing
+from credix.core.documents import Document, parse_document
 from credix.core.errors import SettingsError, SourceError
 from credix.core.jobs import all_jobs
 from credix.core.paths import SHARED_CONTROL, control_table
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.core.source_sql import quote_literal, table_sql
 from credix.operations.sources.evolve import write_contract
-from credix.operations.sources.texts import OF_BRONZE, model_sql, model_yml, toml_text
+from credix.operations.sources.texts import OF_BRONZE, model_sql, model_yml, section_of
 
 MODELS = PROJECT_DIR / "dbt" / "business_case" / "models"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 # Not sources: files beside the contracts, the owner of gold's state.
-RESERVED = {"technical", "gold"}
+RESERVED = {TECHNICAL, "gold"}
 NOT_DESCRIBED = "Not described yet"
 PERSONAL = re.compile(
     r"(^|_)(name|nome|email|mail|phone|telefone|mobile|address|street|birth\w*|cpf|document|ip)(_|$)"
@@ -122,7 +130,8 @@ def build(
     }
     if schema:
         declared["schema"] = schema
-    return build_source(name, declared, [asdict(column) for column in columns])
+    contract = Document(contract_file(name).name, [asdict(column) for column in columns])
+    return build_source(name, Document(SOURCES.name, declared), contract)
 
 
 def contract_columns(found: Sequence[TableColumn], key: Collection[str]) -> list[Column]:
@@ -202,23 +211,21 @@ def read_key(connection: SourceConnection, table: str) -> tuple[str, ...]:
 
 
 def write_source(source: Source) -> list[Path]:
-    """Write the files of the source; sources.toml, by which it exists, comes last.
+    """Write the files of the source; sources.yml, by which it exists, comes last.
 
     Raises SettingsError where one of them is there already.
     """
-    folder = Path(str(files("credix") / "sources"))
-    declared = folder / "sources.toml"
-    contract = folder / f"{source.name}.json"
+    contract = contract_file(source.name)
     model = MODELS / "bronze" / f"{source.name}.sql"
     texts = {model: model_sql(source), model.with_suffix(".yml"): model_yml(source)}
     taken = [str(path) for path in (contract, *texts) if path.exists()]
     if taken:
         raise SettingsError(f"There is a file already: {', '.join(taken)}. Remove it first.")
-    whole = f"{declared.read_text('utf-8').rstrip()}\n\n{toml_text(source)}"
-    tomllib.loads(whole)
+    whole = f"{SOURCES.read_text('utf-8').rstrip()}\n\n{section_of(source)}"
+    check_declarations(parse_document(whole, SOURCES.name))
     write_contract(contract, list(source.columns))
     for path, text in texts.items():
         path.write_text(text, "utf-8")
-    with replacing(declared) as beside:
+    with replacing(SOURCES) as beside:
         beside.write_text(whole, "utf-8")
-    return [contract, *texts, declared]
+    return [contract, *texts, SOURCES]

@@ -1,14 +1,13 @@
 """The contract of a source takes up columns that the source table has gained."""
 
 import json
-from importlib.resources import files
 from pathlib import Path
 
 from credix.capture.drift import as_contract_columns, find_new
 from credix.capture.source_table import check_columns, require_table
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import Column
-from credix.core.contracts import Source
+from credix.core.contracts import Source, contract_file
 from credix.core.disk import replacing
 from credix.core.settings import Settings
 
@@ -23,8 +22,7 @@ def new_columns(settings: Settings, source: Source) -> list[Column]:
 
 def add_to_contract(source: Source, columns: list[Column]) -> Path:
     """Append the columns to `<source>.json`, written whole or not at all; the file."""
-    path = Path(str(files("credix") / "sources" / f"{source.name}.json"))
-    return write_contract(path, [*source.columns, *columns])
+    return write_contract(contract_file(source.name), [*source.columns, *columns])
 
 
 def write_contract(path: Path, columns: list[Column]) -> Path:

@@ -1,7 +1,9 @@
-"""The texts of a new source: its table in sources.toml, its bronze model and what describes it."""
+"""The texts of a new source: its section of sources.yml, its bronze model and what describes it."""
 
 import json
 from collections.abc import Iterable
+
+import yaml
 
 from credix.core.column_types import Column
 from credix.core.contracts import Source
@@ -35,21 +37,28 @@ from {{{{ run_delta() }}}} as delta
 """
 
 
-def toml_text(source: Source) -> str:
-    """The table of sources.toml."""
+def section_of(source: Source) -> str:
+    """The section of sources.yml."""
     values = {
-        "schema": source.schema,
         "table": source.table,
-        "key": source.key,
+        "schema": source.schema,
+        "key": list(source.key),
         "capture": source.capture,
-        "cursor": source.cursor,
+        "cursor": list(source.cursor),
         "deletes": source.captures_deletes,
         "drift": source.drift,
         "ignored": sorted(source.ignored),
         "personal_data": [name for name in source.column_names if name in source.personal_data],
     }
-    lines = [f"{name} = {literal(value)}" for name, value in values.items() if value is not None]
-    return "\n".join([f"[{source.name}]", *lines, ""])
+    section = {name: value for name, value in values.items() if value is not None}
+    # Lists are written in their line, mappings in several.
+    return yaml.safe_dump(
+        {source.name: section},
+        sort_keys=False,
+        default_flow_style=None,
+        allow_unicode=True,
+        width=1000,
+    )
 
 
 def model_sql(source: Source) -> str:
@@ -105,13 +114,6 @@ def column_lines(column: Column, *, is_key: bool) -> list[str]:
         f"        data_type: {DDL_TYPES.get(column.type, column.type.lower())}",
     ]
     return [*lines, "        data_tests: [unique, not_null]"] if is_key else lines
-
-
-def literal(value: object) -> str:
-    """A text, a truth or a list of texts in TOML."""
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(json.dumps(item, ensure_ascii=False) for item in value)}]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def listed(names: Iterable[str]) -> str:
