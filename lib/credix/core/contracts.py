@@ -158,6 +158,11 @@ def load_source(name: str) -> Source:
     if name not in declarations():
         known = ", ".join(declarations())
         raise SettingsError(f"There is no source '{name}'. sources.yml declares: {known}.")
+    return read_source(name)
+
+
+def read_source(name: str) -> Source:
+    """Build a source that is declared; its schema is read anew, since `evolve` adds to it."""
     return build_source(name, _sources().part(name), _read(contract_file(name)))
 
 
@@ -252,10 +257,13 @@ def technical_columns() -> tuple[Column, ...]:
 def declarations() -> dict[str, Declaration]:
     """What `sources.yml` declares, by source; raises SettingsError naming file and line.
 
-    Of `jobs.yml`, too, so that a fault there is found by every command and not by some.
+    Of `jobs.yml` and the schemas, too, so that every command finds a fault and not some of them.
     """
     shared_jobs()
-    return check_declarations(_sources())
+    found = check_declarations(_sources())
+    for name in found:
+        read_source(name)
+    return found
 
 
 def check_declarations(document: Document) -> dict[str, Declaration]:
