@@ -328,7 +328,7 @@ def test_a_late_run_takes_nothing_and_an_extract_leaves_the_files_alone(
 def test_files_that_delete_too_much_are_refused_and_stay(
     settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("credix.capture.external.delta.FEW_DELETES", 1)
+    monkeypatch.setattr("credix.capture.compare.key_comparison.FEW_DELETES", 1)
     gone = [{"asset_id": f"a{number}", "_op": "D"} for number in range(3)]
     put(lake, "1.parquet", rows(*gone))
     run = begin(settings, SOURCE)

@@ -34,10 +34,11 @@ def test_the_guard_comes_before_the_program_that_it_guards() -> None:
     assert sealed.index("XMLHttpRequest.prototype.open") < sealed.index('<script type="module">')
 
 
-def test_a_phone_gets_one_viewport_and_the_rules_for_it() -> None:
+def test_a_phone_gets_one_viewport_which_it_may_zoom() -> None:
     sealed = seal(PAGE)
     assert sealed.count('name="viewport"') == 1
-    assert sealed.index("max-width: 760px") < sealed.index('<script type="module">')
+    assert sealed.index('content="width=1280"') < sealed.index('<script type="module">')
+    assert "scale" not in sealed
 
 
 def test_dbts_page_asks_for_no_file_that_its_templates_and_its_icon_name() -> None:

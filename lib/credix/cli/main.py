@@ -20,7 +20,7 @@ from credix.cli.shell import VARIABLE, Commands, complete_job, next_command
 from credix.core.errors import CredixError, UnexpectedError
 from credix.core.interrupts import TerminatedError, end_by_signals
 from credix.core.jobs import find_job
-from credix.core.quick_imports import skip_schema_formats
+from credix.core.quick_imports import skip_uri_grammar
 from credix.core.redaction import traceback_without_values
 from credix.operations import environment
 
@@ -102,7 +102,7 @@ def run(
     found = find_job(job)
     begin_at = parse_watermarks(watermarks, found.sources)
     settings = environment.enter(env, terminal.tell)
-    skip_schema_formats()
+    skip_uri_grammar()
     from credix.pipeline.notebooks.kernels import Kernels
 
     with Kernels() as kernels:

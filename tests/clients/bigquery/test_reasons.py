@@ -8,7 +8,8 @@ from google.cloud.bigquery.job import base
 
 from credix.clients.bigquery.errors import CLASSES, job_error, own_error, translated
 from credix.clients.bigquery.reasons import REASONS, Fault, fault_of, fault_of_job, fault_of_text
-from credix.clients.dbt.faults import failed_build, fault_of_node, keep_reasons
+from credix.clients.dbt.call import keep_reasons
+from credix.clients.dbt.faults import failed_build, fault_of_node
 from credix.clients.dbt.nodes import DbtNode
 from credix.clients.effects import is_transient
 from credix.core.errors import (

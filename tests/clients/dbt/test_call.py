@@ -1,10 +1,16 @@
-"""The variables of one call of dbt: set for it, and never at the cost of another thread."""
+"""What one call of dbt replaces: the process's variables and words, and parts of dbt itself."""
 
+import inspect
 import os
+import sys
 
 import pytest
+from dbt.adapters.bigquery import clients, connections, retry
+from dbt.cli import flags
+from google.cloud.bigquery import Client
 
-from credix.clients.dbt.call import environment
+from credix.clients.dbt.call import environment, named_as, prepare_dbt
+from credix.core.settings import Settings
 
 
 def test_they_are_set_for_the_call_and_all_that_it_changed_is_undone(
@@ -43,3 +49,34 @@ def test_another_thread_never_finds_the_environment_empty(monkeypatch: pytest.Mo
     with environment({"NEW": "for dbt"}):
         pass
     assert set(found) <= {"http://proxy:3128"}
+
+
+class TestWhatIsReplacedInDbt:
+    """Each fails when another version of dbt is put together otherwise."""
+
+    def test_both_modules_that_open_a_client_look_its_maker_up_by_this_name(
+        self, settings: Settings
+    ) -> None:
+        assert list(inspect.signature(clients.create_bigquery_client).parameters) == ["credentials"]
+        for module in (connections, retry):
+            code = inspect.getsource(module)
+            assert "import create_bigquery_client" in code
+            assert code.count("create_bigquery_client(") == 1
+        prepare_dbt(settings)
+        assert connections.create_bigquery_client is retry.create_bigquery_client
+        assert connections.create_bigquery_client is not clients.create_bigquery_client
+
+    def test_a_client_has_the_session_that_gets_the_adapter(self) -> None:
+        assert isinstance(Client._http, property)
+
+    def test_an_error_is_handled_by_a_method_of_the_class_with_error_and_message(self) -> None:
+        code = inspect.getsource(connections)
+        assert "    @classmethod\n    def handle_error(cls, error, message):" in code
+        assert code.count("self.handle_error(") > 0
+
+    def test_its_command_line_is_read_from_the_process_at_each_call(self) -> None:
+        assert '"dbt " + " ".join(sys.argv[1:])' in inspect.getsource(flags)
+        before = sys.argv
+        with named_as(["dbt", "build"]):
+            assert sys.argv == ["dbt", "build"]
+        assert sys.argv is before

@@ -1,7 +1,6 @@
 """dbt, in process: the same project that `dbt build` runs by hand with the same variables."""
 
 import hashlib
-import os
 import re
 import shutil
 import warnings
@@ -17,11 +16,12 @@ from credix.clients.bigquery.job_labels import JobLabels
 from credix.clients.bigquery.job_records import is_measured_by
 from credix.clients.bigquery.reasons import Fault, fault_of_text
 from credix.clients.dbt.attempts import BuildAttempts
-from credix.clients.dbt.call import call_dbt
-from credix.clients.dbt.faults import failed_build, is_given_up, prepare_dbt
+from credix.clients.dbt.call import call_dbt, prepare_dbt
+from credix.clients.dbt.faults import failed_build, is_given_up
 from credix.clients.dbt.nodes import DbtNode, Outcome, in_one_line, job_of, read_outcomes
 from credix.clients.dbt.results import add_lines
 from credix.clients.effects import Effects
+from credix.core.disk import replacing
 from credix.core.errors import SettingsError, StepError, TransientError
 from credix.core.settings import PROJECT_DIR, Settings
 
@@ -169,10 +169,8 @@ class Dbt:
         """A replaced file, never a half written one: other runs read it."""
         fresh = self.target / PARSE_CACHE
         if fresh.exists():
-            self.cache.parent.mkdir(parents=True, exist_ok=True)
-            beside = self.cache.with_name(f"{self.cache.name}.{os.getpid()}")
-            shutil.copyfile(fresh, beside)
-            beside.replace(self.cache)
+            with replacing(self.cache) as beside:
+                shutil.copyfile(fresh, beside)
 
 
 def warm_up() -> None:

@@ -9,7 +9,7 @@ import nbformat
 import papermill
 from nbclient.exceptions import CellControlSignal
 from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from papermill.log import logger
 
@@ -72,49 +72,66 @@ class ListeningClient(PapermillNotebookClient):
         return super().process_message(message, *place)
 
 
-class AuditEngine(NBClientEngine):
-    """Papermill's own engine with a redactor and a reporter around it, on a kernel of the run's."""
+@dataclass(frozen=True)
+class Audit:
+    """What goes on around the cells of a notebook, and how long one of them may take."""
+
+    job: NotebookJob
+    redactor: Redactor
+    reporter: Reporter
+    kernels: Kernels
+    cell_timeout: int
+
+
+class AuditedNotebook(NotebookExecutionManager):
+    """Papermill's record of an execution, redacted before every save and reported cell by cell."""
+
+    def __init__(self, notebook: nbformat.NotebookNode, output: str | None, audit: Audit) -> None:
+        super().__init__(notebook, output, progress_bar=False)
+        self.audit, self.headings = audit, cell_headings(notebook)
+
+    def save(self, **keywords: Any) -> None:
+        redact_cells(self.nb, self.audit.redactor)
+        super().save(**keywords)
+
+    def cell_start(self, cell: Any, cell_index: int | None = None, **keywords: Any) -> None:
+        job, headings = self.audit.job, self.headings
+        if cell.cell_type == "code" and cell_index is not None:
+            number, heading = headings[cell_index]
+            self.audit.reporter.cell_started(job.notebook, number, len(headings), heading)
+        self.audit.kernels.prepare(*job.foresee())
+        super().cell_start(cell, cell_index, **keywords)
+
+
+class AuditEngine(Engine):
+    """An engine of papermill's that executes an audited notebook on a kernel of the run."""
 
     @classmethod
-    def execute_managed_notebook(
-        cls, nb_man: NotebookExecutionManager, kernel_name: str, *_: Any, **options: Any
-    ) -> Any:
-        job: NotebookJob = options["job"]
-        redactor: Redactor = options["redactor"]
-        reporter: Reporter = options["reporter"]
-        kernels: Kernels = options["kernels"]
-        save, cell_start = nb_man.save, nb_man.cell_start
-        headings = cell_headings(nb_man.nb)
-
-        def redact_and_save(**keywords: Any) -> None:
-            redact_cells(nb_man.nb, redactor)
-            save(**keywords)
-
-        def report_and_start(cell: Any, cell_index: int | None = None, **keywords: Any) -> None:
-            if cell.cell_type == "code" and cell_index is not None:
-                number, heading = headings[cell_index]
-                reporter.cell_started(job.notebook, number, len(headings), heading)
-            kernels.prepare(*job.foresee())
-            cell_start(cell, cell_index, **keywords)
-
-        nb_man.save, nb_man.cell_start = redact_and_save, report_and_start
+    def execute_notebook(
+        cls, nb: Any, kernel_name: Any, output_path: Any = None, *_: Any, **options: Any
+    ) -> nbformat.NotebookNode:
+        audit: Audit = options["audit"]
+        audited = AuditedNotebook(nb, output_path, audit)
+        audited.notebook_start()
         client = ListeningClient(
-            nb_man,
+            audited,
             kernel_name=kernel_name,
-            timeout=options["execution_timeout"],
-            startup_timeout=options["start_timeout"],
+            timeout=audit.cell_timeout,
+            startup_timeout=KERNEL_START_SECONDS,
             shutdown_kernel="immediate",
             log=logger,
         )
-        client.heard = reporter.progressed
+        client.heard = audit.reporter.progressed
         try:
-            with kernels.serving(job.notebook, client):
-                executed = client.execute(cleanup_kc=True)
+            with audit.kernels.serving(audit.job.notebook, client):
+                client.execute(cleanup_kc=True)
+            mark_end(audited.nb)
         except BaseException as error:
-            mark_end(nb_man.nb, error)
+            mark_end(audited.nb, error)
             raise
-        mark_end(nb_man.nb)
-        return executed
+        finally:
+            audited.notebook_complete()
+        return audited.nb
 
 
 def execute(
@@ -134,12 +151,7 @@ def execute(
             engine_name=ENGINE,
             progress_bar=False,
             cwd=NOTEBOOKS,
-            start_timeout=KERNEL_START_SECONDS,
-            execution_timeout=cell_timeout,
-            job=job,
-            redactor=redactor,
-            reporter=reporter,
-            kernels=kernels,
+            audit=Audit(job, redactor, reporter, kernels, cell_timeout),
         )
     except PapermillExecutionError as error:
         own = reported_error(error.ename, error.evalue, job.output.parent)

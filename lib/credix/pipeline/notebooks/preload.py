@@ -5,7 +5,7 @@ import importlib
 import os
 from collections.abc import Iterable
 
-from credix.core.quick_imports import skip_schema_formats
+from credix.core.quick_imports import skip_uri_grammar
 
 
 def preload(modules: Iterable[str], parent: int) -> None:
@@ -18,7 +18,7 @@ def preload(modules: Iterable[str], parent: int) -> None:
     """
     if os.getppid() != parent:
         os._exit(1)
-    skip_schema_formats()
+    skip_uri_grammar()
     for module in modules:
         with contextlib.suppress(Exception):
             warm_up = getattr(importlib.import_module(module), "warm_up", None)
