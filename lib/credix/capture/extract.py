@@ -272,8 +272,7 @@ def read_state(run: Run) -> SourceState:
     Under another watermark than the committed one nothing is dropped: somebody reads again on
     purpose.
     """
-    path = run.source_folder / "state.json"
-    state = SourceState.from_json(path.read_text("utf-8"), str(path))
+    state = run.read_state()
     if run.watermark == state.watermark:
         return state
     return state.model_copy(update={"watermark": run.watermark, "rereads": None})

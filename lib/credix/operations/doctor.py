@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from credix.core.jobs import all_jobs
 from credix.core.paths import DATASETS, reference_table
 from credix.core.settings import MEBIBYTE, PROJECT_DIR, Settings
 from credix.operations import environment
+from credix.pipeline.manifest import installed_version
 from credix.state.running_jobs import RunningJobs, clients
 
 # What Python itself brings, or a tool of the machine may replace.
@@ -138,13 +138,6 @@ def check_packages(lock: Path) -> str:
         told = ", ".join(f"{name} {installed[name]} (locked {pinned[name]})" for name in others[:5])
         return f"!{len(others)} of {len(pinned)} differ from the lock: {told}. make install"
     return f"{len(pinned)} as in requirements.lock"
-
-
-def installed_version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def check_contracts() -> str:

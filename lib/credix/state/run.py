@@ -22,7 +22,7 @@ from credix.core.errors import SettingsError, StepError
 from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.state.leases import is_abandoned, new_lease
-from credix.state.states import SourceState, Watermark
+from credix.state.states import GOLD, SourceState, Watermark
 
 if TYPE_CHECKING:
     from credix.clients.bigquery.warehouse import Warehouse
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 SANDBOX_PREFIX = "sandbox"
 BY_HAND = "by_hand"
-GOLD = "gold"
 LATEST = "latest_by_hand.json"
 REREADS = "rereads.parquet"
 JOURNAL = "effects.jsonl"
@@ -107,6 +106,11 @@ class Run:
             raise StepError(
                 f"Run {self.run_id} has no result of {step} ({path}): run that notebook first."
             ) from None
+
+    def read_state(self) -> SourceState:
+        """The source's state as it was when the fence was raised."""
+        path = self.source_folder / "state.json"
+        return SourceState.from_json(path.read_text("utf-8"), str(path))
 
     def finish(self, step: str, result_path: str, **facts: Any) -> dict[str, Any]:
         """Write the step result whole or not at all, and return it."""

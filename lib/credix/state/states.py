@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from credix.core.errors import BusyError, FenceError, StateError
 from credix.core.freshness import CompleteThrough
 
+# What has a state of its own beside the sources.
+GOLD = "gold"
 RunStatus = Literal["done", "no_changes", "failed"]
 
 

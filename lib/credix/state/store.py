@@ -7,13 +7,12 @@ from credix.clients.gcs.lake import Lake
 from credix.core.errors import StateError
 from credix.core.settings import Settings
 from credix.state.incidents import Incidents
-from credix.state.states import GoldState, SourceState
+from credix.state.states import GOLD, GoldState, SourceState
 
 S = TypeVar("S", SourceState, GoldState, Incidents)
 
 # Contention on one state file comes from a second run and a lease's renewal: a few at most.
 ATTEMPTS = 20
-GOLD = "gold"
 INCIDENTS = "incidents"
 
 

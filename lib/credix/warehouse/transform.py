@@ -19,9 +19,9 @@ from credix.state.fencing import fenced
 from credix.state.kernel_lease import KernelLease, stop_keeping
 from credix.state.lease_keeper import wait_while_busy
 from credix.state.leases import is_abandoned, new_lease
-from credix.state.run import GOLD, Run, resume_run
+from credix.state.run import Run, resume_run
 from credix.state.running_jobs import cancel_earlier_jobs
-from credix.state.states import GoldState, LastRun, SourceState
+from credix.state.states import GOLD, GoldState, LastRun, SourceState
 from credix.warehouse import checkpoint
 from credix.warehouse.bronze import (
     build_dbt,

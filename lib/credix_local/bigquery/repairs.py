@@ -15,7 +15,6 @@ from credix_local.bigquery import (
     repairs_statements,
     repairs_storage,
     repairs_transactions,
-    repairs_types,
 )
 
 
@@ -25,7 +24,6 @@ def apply(data: Path, *, holds_jobs: bool = False) -> None:
     With `holds_jobs` tests may let a job go on while others run.
     """
     repairs_storage.apply(data)
-    repairs_types.apply()
     repairs_expressions.apply()
     repairs_statements.apply()
     repairs_transactions.apply()

@@ -27,7 +27,6 @@ from bqemulator.observability.logging_ import get_logger
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from starlette.types import ASGIApp
 
 from credix_local.bigquery.patching import replace
 
@@ -35,7 +34,6 @@ RESULT_BYTES = 512 << 20
 MOST_RESULTS = 5_000
 FAILURES = (NotFoundError, AlreadyExistsError, PermissionDeniedError, OutOfRangeError)
 FIRST_COMMENT = re.compile(r"\A\s*/\*.*?\*/", re.DOTALL)
-BOOKKEEPING = ("MetricsMiddleware", "AccessLogMiddleware", "CorrelationIdMiddleware")
 
 
 def apply() -> None:
@@ -45,7 +43,6 @@ def apply() -> None:
     fail_queries_for_good()
     refuse_queries_at_once()
     answer_faults_for_good()
-    leave_out_bookkeeping()
     # What google-cloud-bigquery declares for files that it uploads itself.
     types = upload._PERMITTED_MEDIA_CONTENT_TYPES
     replace(upload, "_PERMITTED_MEDIA_CONTENT_TYPES", (*types, "*/*"))
@@ -134,19 +131,6 @@ def answer_faults_for_good() -> None:
         app.add_exception_handler(Exception, answer)
 
     original = replace(api, "install_exception_handlers", install)
-
-
-def leave_out_bookkeeping() -> None:
-    """Each request passed through metrics, an access log and an id for it; all three are off here.
-
-    Each made a task of its own for that, together a tenth of the server's work.
-    """
-
-    def pass_through(app: ASGIApp, **_options: Any) -> ASGIApp:
-        return app
-
-    for name in BOOKKEEPING:
-        replace(api, name, pass_through)
 
 
 def forget_old_results(sizes: dict[str, int]) -> None:

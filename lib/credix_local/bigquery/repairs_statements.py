@@ -10,7 +10,7 @@ import sqlglot
 from bqemulator.api.dependencies import AppContext
 from bqemulator.catalog import ddl_sync
 from bqemulator.domain.errors import InvalidQueryError
-from bqemulator.jobs import ddl_result, executor, routine_ddl
+from bqemulator.jobs import executor, routine_ddl
 from bqemulator.scripting import interpreter
 from bqemulator.scripting.interpreter import ScriptInterpreter
 from bqemulator.sql import catalog_schema, translator
@@ -18,7 +18,6 @@ from bqemulator.sql.rewriter import create_table_schema_ctas
 from bqemulator.sql.translator import SQLTranslator
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
-from sqlglot.errors import SqlglotError
 from sqlglot.expressions.core import POSITION_META_KEYS
 
 from credix_local.bigquery.patching import replace
@@ -37,26 +36,17 @@ DISTINCT_ARRAY = re.compile(
 PARSED_STATEMENTS = 64
 # Those of a whole run: the next one sends most of them again. Longer ones carry rows.
 TRANSLATED_STATEMENTS, TRANSLATED_LETTERS = 512, 50_000
-# Each asks about the text of a statement or writes it anew; its answer is only read.
-REPEATED_QUESTIONS = (
-    (ddl_result, "_parse_statement"),
-    (executor, "_parse_for_classification"),
-    (translator, "rewrite_create_table_schema_ctas"),
-)
 # They look at the trees of statements and never change one.
 READERS = (catalog_schema, ddl_sync, routine_ddl)
 PARSE_ONE = sqlglot.parse_one
 POSITIONS = frozenset(POSITION_META_KEYS)
-CHANGES = re.compile(r"\b(?:insert|update|delete|merge|truncate)\b", re.IGNORECASE)
 MERGE = re.compile(COMMENTS + r"merge\b.*\bwhen\s+matched\b", re.IGNORECASE | re.DOTALL)
 
 
 def apply() -> None:
     """Make all repairs of this module."""
     parse_once()
-    spare_copies()
     translate_once()
-    answer_once()
     create_declared_tables_from_subqueries()
     rewrite_before_translation()
     refuse_ambiguous_merges()
@@ -121,29 +111,6 @@ def parse_shared(sql: str) -> exp.Expr:
     return tree
 
 
-def spare_copies() -> None:
-    """Whoever copies the tree to find changed rows or divisions sees but statements with some."""
-
-    def reject(project: str, sql: str, ctx: AppContext) -> None:
-        if CHANGES.search(sql):
-            original_reject(project, sql, ctx)
-
-    async def capture(project: str, sql: str, ctx: AppContext) -> None:
-        if CHANGES.search(sql):
-            await original_capture(project, sql, ctx)
-
-    @lru_cache(PARSED_STATEMENTS)
-    def rewrite_divisions(sql: str) -> str:
-        try:
-            return original_divisions(sql) if parse_shared(sql).find(exp.Div) else sql
-        except SqlglotError:
-            return sql
-
-    original_reject = replace(executor, "_reject_dml_on_immutable", reject)
-    original_capture = replace(executor, "_capture_dml_snapshots", capture)
-    original_divisions = replace(translator, "rewrite_division_by_zero", rewrite_divisions)
-
-
 def translate_once() -> None:
     """Of the same statement over the same tables the two longest parts are done once."""
 
@@ -162,12 +129,6 @@ def translate_once() -> None:
     for module in (executor, interpreter):
         qualify = replace(module, "rewrite_table_refs", None)
         replace(module, "rewrite_table_refs", lru_cache(TRANSLATED_STATEMENTS)(qualify))
-
-
-def answer_once() -> None:
-    """What is asked of the same statement up to four times is answered once."""
-    for module, name in REPEATED_QUESTIONS:
-        replace(module, name, lru_cache(PARSED_STATEMENTS)(getattr(module, name)))
 
 
 def create_declared_tables_from_subqueries() -> None:

@@ -21,7 +21,6 @@ from credix.capture.external.layout import (
 )
 from credix.core.errors import DataError
 from credix.state.run import Run
-from credix.state.states import SourceState
 
 ROWS_AT_A_TIME = 65_536
 
@@ -74,7 +73,7 @@ def last_snapshot(run: Run) -> pa.Scalar | None:
 
     None where there was none, and for a cursor, which does not see every change.
     """
-    state = read_state(run)
+    state = run.read_state()
     snapshot_at = state.watermark.snapshot_at if state.watermark else None
     if snapshot_at is None or state.capture == "cursor":
         return None
@@ -95,12 +94,6 @@ def refuse_ambiguous(run: Run, changes: Path) -> None:
             f"{found} keys have more than one version and nothing says which is the newest: "
             "add _committed_at, and _order within one instant"
         )
-
-
-def read_state(run: Run) -> SourceState:
-    """The state as it was when the fence was raised."""
-    path = run.source_folder / "state.json"
-    return SourceState.from_json(path.read_text("utf-8"), str(path))
 
 
 def connect(run: Run) -> duckdb.DuckDBPyConnection:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from credix.capture.compare.key_comparison import bronze_digest, has_bronze, refuse_many_deletes
 from credix.capture.delta import Delta
 from credix.capture.external.arrivals import Arrivals
-from credix.capture.external.changes import connect, read_state
+from credix.capture.external.changes import connect
 from credix.capture.external.layout import change_schema
 from credix.capture.parts import PartWriter
 from credix.capture.row_versions import NOTHING
@@ -127,7 +127,7 @@ def finish(run: Run, arrivals: Arrivals, delta: Delta, result_path: str) -> dict
 
     From here on the state says that the keys of this attempt are to be read from the source again.
     """
-    state = read_state(run)
+    state = run.read_state()
     watermark = state.watermark.model_dump() if state.watermark else None
     if arrivals.taken:
         run.states.change_source(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from credix.core.contracts import load_source
+from credix.core.jobs import GOLD_STEP
 from credix.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 PRODUCER = "urn:credix"
 BIGQUERY = "bigquery"
 BRONZE, GOLD = "bronze", "gold"
-TRANSFORM = "04_transform"
 
 
 def describe_lineage(
@@ -59,7 +59,7 @@ def has_ended(steps: Mapping[str, Any]) -> bool:
     if not steps:
         return False
     name, result = list(steps.items())[-1]
-    return name.startswith(TRANSFORM) or result.get("status") == "no_changes"
+    return name.startswith(GOLD_STEP) or result.get("status") == "no_changes"
 
 
 def models_of(
