@@ -113,7 +113,7 @@ def test_no_image_has_what_only_developers_need() -> None:
     }
     for lock in PROJECT_DIR.glob("docker/*/*.lock"):
         names = set(re.findall(r"^([\w.-]+)==", lock.read_text("utf-8"), re.MULTILINE))
-        assert names & (tools - {"pyyaml", "sqlglot"}) == set(), lock
+        assert names & (tools - {"sqlglot"}) == set(), lock
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda path: path.parent.name)

@@ -70,7 +70,10 @@ def fault_of(fault: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "value_error":
         return f"{name} is '{fault['input']}': {fault['ctx']['error']}"
     if name in fields:
-        return f"{name} must be {fields[name].description}"
+        # YAML reads no, on and 007 as something else than texts.
+        is_bare = kind == "string_type" and isinstance(fault["input"], bool | int | float)
+        quotes = "; a text that looks like something else needs quotes" if is_bare else ""
+        return f"{name} must be {fields[name].description}{quotes}"
     return f"write its settings below it, as {', '.join(list(fields)[:2])} and so on"
 
 
