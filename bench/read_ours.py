@@ -3,7 +3,6 @@
 Prints JSON: seconds without imports, rows, bytes of Parquet, peak memory of the process in MB.
 """
 
-import importlib
 import io
 import json
 import sys
@@ -14,12 +13,12 @@ import psycopg2
 
 from bench.peers.read_peer import peak_mb
 from bench.stage import INSTALLMENTS, WORK, clear_folder, connect_arguments
-from credix.core.jobs import IMPORTED_LATER
 from credix.core.settings import Settings
 from credix.core.source_sql import quote, table_sql
 from credix.state.run import build_run, write_text
 from credix.state.states import SourceState
 from credix.warehouse import cycle
+from credix.workbook.extract import warm_up
 
 
 class Nothing(io.RawIOBase):
@@ -55,8 +54,7 @@ def ours(settings: Settings) -> dict[str, int]:
 def main() -> None:
     reader = {"copy": copy, "ours": ours}[sys.argv[1]]
     settings = Settings.parse(json.loads(Path(sys.argv[2]).read_text("utf-8")))
-    for module in IMPORTED_LATER["01_extract"]:
-        importlib.import_module(module)
+    warm_up()
     started = time.perf_counter()
     found = reader(settings)
     seconds = time.perf_counter() - started

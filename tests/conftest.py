@@ -18,7 +18,7 @@ from credix.clients.gcs.lake import Lake
 from credix.clients.provision import provision_buckets, provision_warehouse
 from credix.core.contracts import load_source, source_names
 from credix.core.settings import Settings, own_variables
-from credix.report.tables import NOT_SHOWN
+from credix.workbook.show import NOT_SHOWN
 from credix_local import stack
 from credix_local.cluster import choose_home
 from credix_local.files import remove

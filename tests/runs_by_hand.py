@@ -16,6 +16,7 @@ from credix.state import running_jobs
 from credix.state.leases import new_lease
 from credix.state.run import Run, build_run, describe, new_run_id, write_json, write_text
 from credix.state.states import GoldState, Lease, SourceState
+from credix.warehouse import bronze
 from credix.warehouse import transform as transform_step
 from credix.warehouse.checkpoint import commit_watermark
 from credix.warehouse.cycle import extract, land, load, open_behind
@@ -82,8 +83,8 @@ def carry_once(
     land(run)
     load(run)
     before_merge(run)
-    transform_step.merge_bronze(run)
-    run, _ = transform_step.prove_bronze(run)
+    bronze.merge_bronze(run)
+    run, _ = bronze.prove_bronze(run)
     transform_step.commit_watermark(run)
     transform_step.drop_temp_tables(run)
     return run, extracted

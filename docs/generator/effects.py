@@ -15,7 +15,8 @@ from credix.core.settings import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "lib" / "credix"
 # Where effects are named, from the bottom up; what they call elsewhere reads, or works on values.
-PACKAGES = ("clients", "state", "capture", "warehouse", "report", "pipeline")
+# A notebook's module of the workbook never calls the pipeline, which starts the notebook.
+PACKAGES = ("clients", "state", "capture", "warehouse", "report", "workbook", "pipeline")
 KINDS = (
     *("source", "lake", "warehouse", "bronze", "gold", "state", "layer"),
     *("archive", "catalog", "dbt", "elementary", "monitor", "report"),

@@ -21,7 +21,7 @@ from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.operations import reconcile as reconciling
 from credix.operations.reconcile import compare_source
-from credix.warehouse import transform
+from credix.warehouse import bronze, transform
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze
 
@@ -80,8 +80,8 @@ def test_a_run_repairs_it(
     run = begin(settings, "cnpj_ws", capture)
     run.orders = RunOptions(reconcile=True)
     extract(run), land(run), load(run)
-    transform.merge_bronze(run)
-    proven, _ = transform.prove_bronze(run)
+    bronze.merge_bronze(run)
+    proven, _ = bronze.prove_bronze(run)
     assert proven.attempt == run.attempt
     transform.commit_watermark(proven)
     assert bronze_rows(warehouse, edited) == edited.rows()

@@ -11,7 +11,7 @@ from credix.core.errors import DataError, FenceError
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
 from credix.state.store import StateStore
-from credix.warehouse import transform
+from credix.warehouse import bronze, transform
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze
 
@@ -163,10 +163,10 @@ class TestProof:
         companies.insert(cnpj="new")
         run = begin(settings, "cnpj_ws")
         extract(run), land(run), load(run)
-        transform.merge_bronze(late)  # wakes up between this run's extract and its merge
+        bronze.merge_bronze(late)  # wakes up between this run's extract and its merge
         assert "ghost" in bronze_rows(warehouse, companies)
-        transform.merge_bronze(run)
-        proven, proof = transform.prove_bronze(run)
+        bronze.merge_bronze(run)
+        proven, proof = bronze.prove_bronze(run)
         assert proven.attempt == run.attempt + 1
         assert "repaired by one more attempt" in proof["what"].tolist()
         transform.commit_watermark(proven)
@@ -177,7 +177,7 @@ class TestProof:
         assert set(result["repair"]["rows"].values()) == {2}  # the new row again, and no ghost
         assert "live keys" in result["repair"]["fault"]
         with pytest.raises(FenceError):
-            transform.prove_bronze(late)
+            bronze.prove_bronze(late)
 
     def test_a_late_run_that_wakes_up_after_all_changes_nothing(
         self, settings: Settings, warehouse: Warehouse, companies: Table
@@ -191,10 +191,10 @@ class TestProof:
         companies.execute("DELETE FROM {table} WHERE city = 'Ghost' OR cnpj = 'ghost'")
         run = begin(settings, "cnpj_ws")
         extract(run), land(run), load(run)
-        transform.merge_bronze(run)
-        proven, _ = transform.prove_bronze(run)
+        bronze.merge_bronze(run)
+        proven, _ = bronze.prove_bronze(run)
         transform.commit_watermark(proven)  # and dies before it drops the temp tables
-        transform.merge_bronze(late)
+        bronze.merge_bronze(late)
         assert bronze_rows(warehouse, companies) == companies.rows()
 
     def test_a_deleted_state_file_costs_one_more_attempt_and_no_row(

@@ -97,7 +97,6 @@ def plant(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = next(i for i, cell in enumerate(notebook.cells) if "open_run(" in cell.source)
     notebook.cells.insert(opened + 1, nbformat.v4.new_code_cell(code))
     nbformat.write(notebook, path)
-    monkeypatch.setattr("credix.core.jobs.NOTEBOOKS", folder)
     monkeypatch.setattr("credix.pipeline.notebooks.execute.NOTEBOOKS", folder)
 
 

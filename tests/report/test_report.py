@@ -16,10 +16,9 @@ from credix.core.masking import mask_tax_number
 from credix.core.paths import paths_of
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.pipeline.history.status import source_statuses
-from credix.report.earlier_figures import choose_earlier
+from credix.report.earlier_figures import choose_earlier, compare_figures, compare_tiers
 from credix.report.facts import verdicts_by_layer
 from credix.report.portfolio import derive
-from credix.report.report import compare_figures, compare_tiers
 from credix.state.states import SourceState
 from credix.state.store import StateStore
 from tests.browser import CHROMIUM, assert_fits, browsing

@@ -16,13 +16,13 @@ from tests.runs_by_hand import begin
 
 SECONDS = 60
 OPEN = """
-from credix.capture import extract
+from credix.state.run import open_run
 from credix.warehouse import transform
-run = extract.open_run("installments", "", "", 0, None, "2024-03-01", commit=True)
+run = open_run("installments", "", "", 0, None, "2024-03-01", commit=True)
 """
 CONTINUE = """
-from credix.warehouse import temp_layer as load
-run = load.resume_run("", "")
+from credix.state.run import resume_run
+run = resume_run("", "")
 """
 
 

@@ -1,7 +1,7 @@
 """01: the rows of a source that changed since the watermark, from one snapshot into Parquet."""
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,20 +20,60 @@ from credix.clients.postgres.connection import SourceConnection
 from credix.core.paths import paths_of
 from credix.core.source_sql import any_sql, key_hash_sql, select_sql, table_sql
 from credix.state.fencing import fenced
-from credix.state.run import Run, open_run
+from credix.state.run import Run
 from credix.state.states import Progress, SourceState, Watermark
 
-__all__ = [
-    "check_source",
-    "connect",
-    "describe_delta",
-    "describe_snapshot",
-    "finish",
-    "open_run",
-    "plan_delta",
-    "take_snapshot",
-    "write_delta",
-]
+
+@dataclass
+class SnapshotExtraction:
+    """The rows that changed since the watermark, from one snapshot of PostgreSQL."""
+
+    run: Run
+    connection: SourceConnection
+    snapshot: Snapshot
+    chosen: DeltaPlan = field(init=False)
+    delta: Delta = field(init=False)
+
+    def describe(self) -> pd.DataFrame:
+        """Return the snapshot as a table of facts."""
+        return describe_snapshot(self.snapshot)
+
+    def check(self) -> tuple[pd.DataFrame, str]:
+        """Return contract and source side by side, and how the key is known to be one."""
+        return check_source(self.run, self.connection)
+
+    def plan(self) -> str:
+        """Choose the predicate; return its reason and the statement that reads the rows."""
+        self.chosen = plan_delta(self.run, self.connection, self.snapshot)
+        return f"{self.chosen.predicate.reason}\n\n{self.chosen.shown_sql}"
+
+    def write(self) -> Delta:
+        """Write the changed rows and the keys that are gone as parts, then end the snapshot."""
+        self.delta = write_delta(self.run, self.connection, self.snapshot, self.chosen)
+        self.close()
+        return self.delta
+
+    def summarize(self) -> str:
+        """Return what was read, in a few lines."""
+        return describe_delta(self.delta, self.chosen)
+
+    def write_result(self, result_path: str) -> dict[str, Any]:
+        """Write the step result: what 02 lands and what 04 will commit."""
+        return finish(self.run, self.snapshot, self.chosen, self.delta, result_path)
+
+    def close(self) -> None:
+        """End the snapshot and its session."""
+        self.connection.close()
+
+
+def open_snapshot(run: Run) -> SnapshotExtraction:
+    """Connect to the source and take the snapshot that all later steps read."""
+    connection = connect(run)
+    try:
+        return SnapshotExtraction(run, connection, take_snapshot(run, connection))
+    except BaseException:
+        connection.close()
+        raise
 
 
 def connect(run: Run) -> SourceConnection:
@@ -43,7 +83,7 @@ def connect(run: Run) -> SourceConnection:
 
 @fenced
 def take_snapshot(run: Run, connection: SourceConnection) -> Snapshot:
-    """The moment all following cells see, however long they take.
+    """Return the moment that all following steps see, however long they take.
 
     The replication slot of a source that is captured by log is made ready before.
     """

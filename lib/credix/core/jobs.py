@@ -1,6 +1,5 @@
-"""The jobs by name: which notebooks they run, and what those import."""
+"""The jobs by name, and which notebooks they run."""
 
-import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,19 +24,6 @@ GOLD_STEP = "04_transform"
 REPORT_STEP = "05_report"
 LAYERS = ["bronze", "silver", "gold"]
 GOLD_LAYERS = LAYERS[1:]
-# What the steps of a notebook import only when a cell comes to need it.
-IMPORTED_LATER = {
-    "01_extract": ("adbc_driver_postgresql.dbapi", "credix.clients.gcs.lake"),
-    "02_land": ("credix.clients.gcs.lake",),
-    "03_load": ("credix.clients.gcs.lake", "credix.clients.bigquery.warehouse"),
-    "04_transform": (
-        "credix.clients.bigquery.warehouse",
-        "dbt.cli.main",
-        "dbt.adapters.bigquery",
-        "credix.clients.dbt.project",
-    ),
-    "05_report": ("credix.clients.bigquery.warehouse", "credix.clients.gcs.lake"),
-}
 
 
 @dataclass(frozen=True)
@@ -117,25 +103,3 @@ def parse_layers(layers: Sequence[str]) -> list[str]:
             f"or {json.dumps(LAYERS)}."
         )
     return list(layers)
-
-
-def modules_of(notebook: str) -> tuple[str, ...]:
-    """What the notebook's cells import, then what its steps import later."""
-    content = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8"))
-    cells = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
-    named = [module for cell in cells for module in imports_of(cell)]
-    return (*named, *IMPORTED_LATER.get(notebook, ()))
-
-
-def imports_of(cell: str) -> list[str]:
-    """The modules and names that a cell imports `from` somewhere; none where it is not Python."""
-    try:
-        nodes = list(ast.walk(ast.parse(cell)))
-    except SyntaxError:
-        return []
-    return [
-        f"{node.module}.{alias.name}"
-        for node in nodes
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    ]

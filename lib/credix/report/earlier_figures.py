@@ -1,13 +1,27 @@
-"""The figures of an earlier gold: what has moved since."""
+"""The figures of an earlier gold, and what has moved since."""
 
 import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
+
 from credix.core.paths import paths_of
+from credix.report.portfolio import TIERS
 from credix.state.run import Run
 
 ATTEMPTS = 5
+# How a figure is called, and how it is written.
+FIGURES = {
+    "installments": ("installments", "{:,.0f}"),
+    "buyers": ("buyers", "{:,.0f}"),
+    "expected": ("expected (BRL)", "{:,.2f}"),
+    "paid": ("paid (BRL)", "{:,.2f}"),
+    "outstanding": ("outstanding (BRL)", "{:,.2f}"),
+    "overdue": ("of it overdue (BRL)", "{:,.2f}"),
+    "overdue_percent": ("overdue, % of expected", "{:.2f}"),
+    "recovery_percent": ("recovered, % of expected", "{:.2f}"),
+}
 
 
 def remember(run: Run, figures: dict[str, Any]) -> dict[str, Any] | None:
@@ -54,3 +68,38 @@ def has_figures(figures: dict[str, Any]) -> bool:
 def told_at(before: dict[str, Any]) -> str:
     """When that gold was tested: `2026-03-31 10:05 UTC`."""
     return f"{before['built_at'][:16].replace('T', ' ')} UTC"
+
+
+def compare_figures(now: dict[str, float], before: dict[str, Any] | None) -> pd.DataFrame:
+    """The figures of the portfolio, and what has moved since an earlier gold."""
+    lines = []
+    for name, (title, form) in FIGURES.items():
+        line = {"figure": title, "now": form.format(now[name])}
+        if before is not None:
+            line[since(before)] = signed(now[name] - before["portfolio"].get(name, 0), form)
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def compare_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> pd.DataFrame:
+    """The tiers, and how many companies each has won or lost since an earlier gold."""
+    if before is None:
+        return now
+    known = [tier for tier in TIERS if tier in now.index or before["tiers"].get(tier)]
+    compared = now.reindex(known)
+    compared["companies"] = compared["companies"].fillna(0)
+    earlier = pd.Series(before["tiers"], dtype=float).reindex(known, fill_value=0)
+    moved = [signed(value, "{:,.0f}") for value in compared["companies"] - earlier]
+    compared.insert(1, since(before), moved)
+    return compared
+
+
+def since(before: dict[str, Any]) -> str:
+    """The heading of what has moved."""
+    return f"since {told_at(before)}"
+
+
+def signed(moved: float, form: str) -> str:
+    """`+50.00`; what has not moved is `=`."""
+    text = form.replace("{:", "{:+").format(moved)
+    return text if any(digit in text for digit in "123456789") else "="

@@ -202,6 +202,13 @@ def verdicts_by_layer(tests: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
+def tests_that_do_not_pass(tests: list[dict[str, Any]]) -> pd.DataFrame:
+    """Layer, name, status, failures and message of each test that warns or fails."""
+    columns = ["layer", "name", "table", "status", "failures", "message"]
+    loud = [test for test in tests if test["status"] != "pass"]
+    return pd.DataFrame(loud, columns=columns)
+
+
 def read_results(run: Run, source: str) -> dict[str, list[dict[str, Any]]]:
     """The results of each step that a source has in this run so far, slice by slice."""
     return {step: all_results(run, source, step) for step in STEPS}

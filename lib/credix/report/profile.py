@@ -3,7 +3,7 @@
 import duckdb
 import pandas as pd
 
-from credix.capture.extract import Delta
+from credix.capture.delta import Delta
 from credix.core.masking import MASK
 from credix.core.settings import Settings
 from credix.core.source_sql import quote

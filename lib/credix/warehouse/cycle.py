@@ -1,13 +1,12 @@
 """One source from PostgreSQL to BigQuery's temp layer: what 01 to 03 do, in one call each."""
 
 import shutil
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from credix.capture import extract as extracting
-from credix.capture.external import arrivals as receiving
-from credix.capture.external import delta as receive_delta
+from credix.capture.extraction import open_extraction
 from credix.capture.slices import after_slices
 from credix.state.run import Run, describe, write_json, write_text
 from credix.warehouse import landing
@@ -16,16 +15,11 @@ from credix.warehouse import temp_layer as loading
 
 def extract(run: Run) -> dict[str, Any]:
     """What 01_extract does; its step result."""
-    if run.orders.from_landing:
-        arrivals = receiving.check_files(run, receiving.find_files(run))
-        delta = receive_delta.write_delta(run, arrivals)
-        return receive_delta.finish(run, arrivals, delta, "")
-    with extracting.connect(run) as connection:
-        snapshot = extracting.take_snapshot(run, connection)
-        extracting.check_source(run, connection)
-        plan = extracting.plan_delta(run, connection, snapshot)
-        delta = extracting.write_delta(run, connection, snapshot, plan)
-        return extracting.finish(run, snapshot, plan, delta, "")
+    with closing(open_extraction(run)) as extraction:
+        extraction.check()
+        extraction.plan()
+        extraction.write()
+        return extraction.write_result("")
 
 
 def land(run: Run) -> dict[str, Any]:

@@ -15,9 +15,7 @@ from credix.core.errors import DataError
 from credix.core.paths import paths_of
 from credix.core.progress import meter
 from credix.state.fencing import fenced
-from credix.state.run import Run, resume_run
-
-__all__ = ["check_parts", "finish", "resume_run", "sweep_landing", "upload_parts"]
+from credix.state.run import Run
 
 
 @fenced

@@ -9,18 +9,7 @@ from credix.core.column_types import Column
 from credix.core.errors import DataError, SettingsError
 from credix.core.paths import hashed_table, paths_of, reference_table, stable_table
 from credix.state.fencing import fenced, require_fence
-from credix.state.run import Run, resume_run
-
-__all__ = [
-    "archive_files",
-    "check_loaded",
-    "finish",
-    "load_hashed",
-    "load_stable",
-    "read_reference",
-    "reference_as_table",
-    "resume_run",
-]
+from credix.state.run import Run
 
 
 @fenced
@@ -56,17 +45,6 @@ def lacks_only_nullable(have: Sequence[Column], want: Sequence[Column]) -> bool:
     names = {column.name for column in have}
     missing = [column for column in want if column.name not in names]
     return bool(missing) and not any(column.is_required for column in missing)
-
-
-def reference_as_table(columns: Sequence[Column]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "column": [column.name for column in columns],
-            "type": [column.type for column in columns],
-            "mode": [column.mode for column in columns],
-            "description": [column.description for column in columns],
-        }
-    )
 
 
 @fenced
@@ -148,6 +126,7 @@ def archive_files(run: Run) -> pd.DataFrame:
 
 
 def finish(run: Run, loaded: int, result_path: str) -> dict[str, Any]:
+    """Write the step result: the tables that hold the rows, and the archived files."""
     paths = paths_of(run.settings)
     return run.finish(
         "03_load",

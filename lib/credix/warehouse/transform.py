@@ -19,33 +19,11 @@ from credix.state.fencing import fenced
 from credix.state.kernel_lease import KernelLease, stop_keeping
 from credix.state.lease_keeper import wait_while_busy
 from credix.state.leases import is_abandoned, new_lease
-from credix.state.run import Run, resume_run
+from credix.state.run import Run
 from credix.state.running_jobs import cancel_earlier_jobs
 from credix.state.states import GOLD, GoldState, LastRun, SourceState
 from credix.warehouse import checkpoint
-from credix.warehouse.bronze import (
-    build_dbt,
-    confirm_merge,
-    executed_merge,
-    merge_bronze,
-    prove_bronze,
-)
-
-__all__ = [
-    "build_layer",
-    "claim_gold",
-    "commit_gold",
-    "commit_watermark",
-    "count_tiers",
-    "describe_commit",
-    "drop_temp_tables",
-    "executed_merge",
-    "finish",
-    "merge_bronze",
-    "nodes_as_table",
-    "prove_bronze",
-    "resume_run",
-]
+from credix.warehouse.bronze import build_dbt, confirm_merge
 
 
 @fenced
@@ -53,14 +31,6 @@ def commit_watermark(run: Run) -> SourceState:
     """Record that bronze holds the rows, then, and only then, move the source's watermark."""
     confirm_merge(run)
     return checkpoint.commit_watermark(run, run.read_result("01_extract"), is_merged=True)
-
-
-def describe_commit(state: SourceState) -> dict[str, Any]:
-    """Where the next run begins: the watermark, or how far a read in slices has come."""
-    watermark = state.watermark.model_dump() if state.watermark else {"watermark": None}
-    if state.slices is None:
-        return watermark
-    return {**watermark, "slices": state.slices.number, "next_block": state.slices.next_block}
 
 
 def drop_temp_tables(run: Run) -> list[str]:
@@ -262,23 +232,6 @@ def give_up_gold(run: Run, claim: GoldClaim) -> NoReturn:
         f"Another run has built gold beside {run.run_id}. Nothing is lost: the next run builds "
         "it again where this one has written."
     )
-
-
-def count_tiers(run: Run) -> pd.DataFrame:
-    """Companies by payment tier in the gold just built."""
-    table = run.warehouse.table_id("gold", "company_payment_summary")
-    return run.warehouse.query_arrow(
-        f"SELECT payment_tier, count(*) AS companies FROM `{table}` "
-        "GROUP BY payment_tier ORDER BY companies DESC"
-    ).to_pandas()
-
-
-def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
-    """One line per model and test, with its message where it warns or failed at first."""
-    columns = ["status", "kind", "name", "attempts", "rows", "failures", "seconds", "message"]
-    frame = pd.DataFrame([asdict(node) for node in nodes], columns=[*columns, "earlier"])
-    told = frame["message"].where(frame["status"] == "warn", frame["earlier"])
-    return frame.assign(message=told)[columns]
 
 
 def finish(

@@ -1,1 +1,4 @@
-"""The thin helper that the notebooks share: one module per notebook."""
+"""What the notebooks import: one module per notebook, and `show`.
+
+A function does one part of its step, shows what it did, and returns what the next cell needs.
+"""

@@ -15,7 +15,7 @@ from credix.operations.replay.replay import find_attempts, replay, under_one_con
 from credix.state.run import Run
 from credix.state.states import Lease
 from credix.state.store import StateStore
-from credix.warehouse import transform
+from credix.warehouse import bronze
 from tests.runs_by_hand import begin, carry, extract, land, load
 from tests.tables import Table, bronze_rows, query_bronze
 
@@ -34,7 +34,7 @@ def companies(tables: dict[str, Table], warehouse: Warehouse) -> Table:
     carry(settings, "cnpj_ws")
     table.insert(cnpj="c8", city="Reborn")
     table.execute("DELETE FROM {table} WHERE cnpj = 'c9'")
-    transform.merge_bronze(loaded(settings))  # the tombstone is in bronze, no record says so
+    bronze.merge_bronze(loaded(settings))  # the tombstone is in bronze, no record says so
     table.insert(cnpj="ghost")
     loaded(settings)  # archived, never merged
     table.execute("DELETE FROM {table} WHERE cnpj = 'ghost'")

@@ -16,7 +16,7 @@ from jupyter_core.utils import run_sync
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.errors import StepError
-from credix.core.jobs import find_job, modules_of
+from credix.core.jobs import find_job
 from credix.core.settings import Settings
 from credix.pipeline.notebooks.kernels import Kernels
 from tests.pipeline.test_pipeline import Silent, run, run_with, start, wait_until, waits_for_lock
@@ -50,7 +50,7 @@ def evaluate(kernel: AsyncKernelManager, code: str, expression: str) -> str:
 
 def test_a_spare_has_its_imports_done_and_an_empty_namespace() -> None:
     names = "[name for name in dir() if not name.startswith('_')]"
-    modules = modules_of("02_land")
+    ready = {"credix.workbook.land", "credix.warehouse.landing", "credix.clients.gcs.lake"}
     with Kernels() as kernels:
         bare = evaluate(kernels.take("02_land"), "", names)
         kernels.prepare("02_land")
@@ -59,8 +59,7 @@ def test_a_spare_has_its_imports_done_and_an_empty_namespace() -> None:
 
         assert spare.provisioner.pid == waiting.pid
         assert evaluate(spare, "", names) == bare
-        assert "credix.warehouse.landing" in modules
-        assert evaluate(spare, "import sys", f"set({modules}) <= set(sys.modules)") == "True"
+        assert evaluate(spare, "import sys", f"{ready} <= set(sys.modules)") == "True"
         assert evaluate(spare, "left = 1", "left") == "1"
         kernels.prepare("02_land")
         assert evaluate(kernels.take("02_land"), "", "'left' in globals()") == "False"
@@ -85,7 +84,7 @@ def test_a_job_knows_what_follows_as_soon_as_something_does() -> None:
 
 
 def test_a_kernel_whose_run_died_before_it_looked_ends_by_itself() -> None:
-    code = "from credix.pipeline.notebooks.preload import preload; preload((), 1); print('lives')"
+    code = "from credix.pipeline.notebooks.preload import preload; preload('', 1); print('lives')"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, b"")
 
@@ -105,9 +104,7 @@ class Watching(Silent):
         found = kernels_of(os.getpid())
         self.behind[notebook] = [kernel.pid for kernel in found]
         for kernel in found:
-            if notebook == "02_land" and "credix.warehouse.temp_layer" in " ".join(
-                kernel.cmdline()
-            ):
+            if notebook == "02_land" and "credix.workbook.load" in " ".join(kernel.cmdline()):
                 kernel.kill()
 
 

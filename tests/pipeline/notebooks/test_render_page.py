@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from credix.pipeline.notebooks.render_page import render_page
-from credix.report.tables import table
+from credix.workbook.show import table
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 LONG_NAME = "known_values_" + "company_payment_summary_EXCELLENT_GOOD_FAIR_POOR_" * 4

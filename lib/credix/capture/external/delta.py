@@ -7,17 +7,25 @@ bronze holds of its key is left out.
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from credix.capture.compare.key_comparison import bronze_digest, has_bronze, refuse_many_deletes
 from credix.capture.delta import Delta
-from credix.capture.external.arrivals import Arrivals
+from credix.capture.external.arrivals import (
+    Arrivals,
+    ExternalFile,
+    check_files,
+    files_as_table,
+    find_files,
+)
 from credix.capture.external.changes import connect
 from credix.capture.external.layout import change_schema
 from credix.capture.parts import PartWriter
@@ -33,6 +41,51 @@ MISSED = (
     "a change that the outside writer has not written: the next extract from PostgreSQL reads all "
     "that was written since its own, and the keys of these files again"
 )
+
+
+@dataclass
+class LandingExtraction:
+    """The changes that outside writers have put below `landing/external/` as files."""
+
+    run: Run
+    files: list[ExternalFile]
+    arrivals: Arrivals = field(init=False)
+    delta: Delta = field(init=False)
+
+    def describe(self) -> pd.DataFrame:
+        """Return the files that wait, by name."""
+        return files_as_table(self.files)
+
+    def check(self) -> tuple[pd.DataFrame, str]:
+        """Fetch each file and check it; one that violates the contract goes to `failed/`."""
+        self.arrivals = check_files(self.run, self.files)
+        taken = f"{len(self.arrivals.taken):,} of {len(self.files):,} files can be used"
+        return self.arrivals.table(), taken
+
+    def plan(self) -> str:
+        """Return how many rows are left out because a snapshot has read them already."""
+        return f"{self.arrivals.superseded_rows:,} rows were committed before the last snapshot"
+
+    def write(self) -> Delta:
+        """Write the newest change of each key as parts."""
+        self.delta = write_delta(self.run, self.arrivals)
+        return self.delta
+
+    def summarize(self) -> str:
+        """Return what was taken, in a few lines."""
+        return describe_delta(self.delta)
+
+    def write_result(self, result_path: str) -> dict[str, Any]:
+        """Write the step result, in the form of a snapshot's."""
+        return finish(self.run, self.arrivals, self.delta, result_path)
+
+    def close(self) -> None:
+        """Do nothing: no session is open."""
+
+
+def open_landing(run: Run) -> LandingExtraction:
+    """List the files that wait for this source."""
+    return LandingExtraction(run, find_files(run))
 
 
 @fenced

@@ -11,7 +11,7 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from traitlets.config import Config
 
-from credix.core.jobs import NOTEBOOKS, modules_of
+from credix.core.jobs import NOTEBOOKS
 
 KERNEL = "python3"
 # Keys for each kernel: whoever shares the host can neither read nor send.
@@ -44,7 +44,7 @@ class Kernels:
         """Start a spare kernel for each of these that has none; it imports what they need."""
         for notebook in notebooks:
             if notebook not in self._spares:
-                self._spares[notebook] = self._start(modules_of(notebook))
+                self._spares[notebook] = self._start(workbook_module(notebook))
 
     def take(self, notebook: str) -> AsyncKernelManager:
         """The spare kernel of a notebook, or a new one where there is none or it has died.
@@ -56,7 +56,7 @@ class Kernels:
             if run_sync(spare.is_alive)():
                 return spare
             self.end(spare)
-        return self._start(())
+        return self._start("")
 
     @contextmanager
     def serving(self, notebook: str, client: NotebookClient) -> Iterator[None]:
@@ -90,16 +90,21 @@ class Kernels:
         for kernel in list(self._living):
             self.end(kernel)
 
-    def _start(self, modules: tuple[str, ...]) -> AsyncKernelManager:
+    def _start(self, module: str) -> AsyncKernelManager:
         kernel = AsyncKernelManager(kernel_name=KERNEL, config=CONFIG)
         self._living.append(kernel)
         arguments = ["--HistoryManager.hist_file=:memory:"]
-        if modules:
+        if module:
             # An expression, so that the notebook's namespace stays empty.
             code = (
                 "__import__('credix.pipeline.notebooks.preload', fromlist=['preload'])"
-                f".preload({modules!r}, {os.getpid()})"
+                f".preload({module!r}, {os.getpid()})"
             )
             arguments.append(f"--IPKernelApp.exec_lines={[code]!r}")
         run_sync(kernel.start_kernel)(extra_arguments=arguments, cwd=str(NOTEBOOKS))
         return kernel
+
+
+def workbook_module(notebook: str) -> str:
+    """Return the module of the workbook that a notebook imports: `extract` for `01_extract`."""
+    return f"credix.workbook.{notebook.partition('_')[2]}"

@@ -7,8 +7,8 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
-from credix.operations.explore.explorer import Explorer, open_explorer
-from credix.operations.explore.show import show
+from credix.workbook.explore import Explorer, open_explorer
+from credix.workbook.show import window
 from tests.runs_by_hand import carry
 from tests.tables import COMPANY, Table
 
@@ -207,7 +207,7 @@ def test_asking_changes_nothing(
 
 def test_a_long_table_is_cut_and_says_so() -> None:
     frame = pd.DataFrame({"n": range(1200), "text": ["<b>&</b>"] * 1200})
-    html = show(frame, "Numbers").data
+    html = window(frame, "Numbers").data
     assert "Numbers: the first 1,000 of 1,200 rows" in html
     assert "overflow: auto" in html
     assert "<b>&" not in html

@@ -1,14 +1,18 @@
-"""Runs and step results as small tables, for the first and the last cell of a notebook.
+"""Show runs, step results, tables and plots in a notebook.
 
-What only shows fails no run: a note takes the place of what could not be shown.
+What only shows fails no run: within `optional`, a note takes the place of what could not be shown.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import ContextDecorator
 from dataclasses import dataclass
+from html import escape
 from types import TracebackType
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from IPython.display import HTML
 from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
@@ -19,11 +23,14 @@ from credix.state.run import Run
 HIDDEN = {"effects", "monitoring", "nodes", "progress", "parts", "files", "jobs"}
 COUNTED = ("parts", "files", "jobs")
 NOT_SHOWN = "could not be shown"
+MOST_LINES = 1_000
+HEADER = "position: sticky; top: 0; background: #f5f5f5; color: #111; text-align: left"
+WINDOW = "max-height: {height}em; max-width: 100%; overflow: auto; border: 1px solid #ddd"
 
 
 @dataclass(frozen=True)
-class Optional:
-    """Prints a note, without values, where the block that shows `what` fails."""
+class Optional(ContextDecorator):
+    """Prints a note, without values, where the block or function that shows `what` fails."""
 
     what: str
 
@@ -44,12 +51,19 @@ class Optional:
 
 
 def optional(what: str) -> Optional:
-    """Return a block in which nothing but an interruption ends the run: it only shows `what`."""
+    """Keep a failure of what only shows from failing the run.
+
+    Use it as a block, `with show.optional("The profile"):`, or as a decorator; a function that
+    fails returns None. An interruption ends the run as everywhere.
+
+    Args:
+        what: What is shown, as the note names it: "The profile could not be shown: ...".
+    """
     return Optional(what)
 
 
 def describe_run(run: Run) -> Styler:
-    """Which run this notebook works in."""
+    """Return a table that says which run this notebook works in, and from which watermark."""
     facts = {
         "run": run.run_id,
         "kind": "sandbox, no real watermark moves" if run.is_sandbox else "real",
@@ -71,7 +85,7 @@ def describe_run(run: Run) -> Styler:
 
 
 def describe_result(result: dict[str, Any]) -> Styler:
-    """The step result, without what is only for the next step."""
+    """Return the step result as a table, without what only the next step needs."""
     shown = {key: value for key, value in result.items() if key not in HIDDEN}
     for key in ("watermark_from", "watermark_to"):
         if key in shown:
@@ -98,10 +112,12 @@ def as_table(facts: dict[str, Any]) -> Styler:
 
 
 def table(frame: pd.DataFrame, right: Iterable[str] = (), links: Iterable[str] = ()) -> Styler:
-    """The frame as people read it: thousands separated, two decimals, text to the left.
+    """Return the frame as people read it: thousands separated, two decimals, text to the left.
 
-    Texts in the columns `right` are figures that are written out already, those in the columns
-    `links` may be addresses.
+    Args:
+        frame: What to show; a named index becomes the first column.
+        right: Columns of texts that are figures and stand to the right.
+        links: Columns of texts of which some are addresses and become links.
     """
     named = frame if frame.index.name is None else frame.reset_index()
     numbers = named.select_dtypes("number").columns
@@ -119,6 +135,47 @@ def table(frame: pd.DataFrame, right: Iterable[str] = (), links: Iterable[str] =
         .format(formats, na_rep="", escape="html")
         .set_table_styles(styles)
     )
+
+
+def window(data: pd.DataFrame | pa.Table, title: str = "", height: int = 24) -> HTML:
+    """Return a table in a window that scrolls; the header stays in sight.
+
+    Args:
+        data: What to show; of more than 1,000 lines the first ones.
+        title: The caption, which the number of rows follows.
+        height: The window's height in lines, or so.
+    """
+    frame = data.slice(0, MOST_LINES).to_pandas() if isinstance(data, pa.Table) else data
+    rows = len(data)
+    styled = table(frame.head(MOST_LINES)).set_table_styles(
+        [
+            {"selector": "th", "props": HEADER},
+            {"selector": "td", "props": "white-space: nowrap"},
+        ],
+        overwrite=False,
+    )
+    told = f"{rows:,} row{'s' * (rows != 1)}"
+    if rows > MOST_LINES:
+        told = f"the first {MOST_LINES:,} of {told}"
+    caption = escape(f"{title}: {told}" if title else told)
+    return HTML(
+        f'<div style="margin: 0.3em 0">{caption}</div>'
+        f'<div style="{WINDOW.format(height=height)}">{styled.to_html()}</div>'
+    )
+
+
+def bars(values: pd.Series, title: str, unit: str) -> None:
+    """Plot one bar per entry of the series, its value above it.
+
+    Args:
+        values: Numbers; the index names the bars, the index's name the axis.
+        title: The heading of the plot.
+        unit: What the numbers count.
+    """
+    # matplotlib takes most of a second, and most steps draw nothing.
+    from credix.report import charts
+
+    charts.bars(values, title, unit)
 
 
 def as_link(escaped: object) -> str:
