@@ -41,7 +41,6 @@ READERS_OF_THE_ENVIRONMENT = {"credix.core.settings", "credix.operations.loading
 SOURCES = re.compile("cnpj_ws|installments")
 KNOWS_THE_SOURCES = {
     "credix.report.portfolio": "the figures of gold, whose models are in dbt/",
-    "credix.report.report": "the headings of these figures",
     "credix.operations.environment": "the sizes of the demo data that `seed` makes",
     "credix.cli.stack": "the options of `seed`",
 }

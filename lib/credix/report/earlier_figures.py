@@ -7,21 +7,10 @@ from typing import Any
 import pandas as pd
 
 from credix.core.paths import paths_of
-from credix.report.portfolio import TIERS
+from credix.report.portfolio import FIGURES, TIERS
 from credix.state.run import Run
 
 ATTEMPTS = 5
-# How a figure is called, and how it is written.
-FIGURES = {
-    "installments": ("installments", "{:,.0f}"),
-    "buyers": ("buyers", "{:,.0f}"),
-    "expected": ("expected (BRL)", "{:,.2f}"),
-    "paid": ("paid (BRL)", "{:,.2f}"),
-    "outstanding": ("outstanding (BRL)", "{:,.2f}"),
-    "overdue": ("of it overdue (BRL)", "{:,.2f}"),
-    "overdue_percent": ("overdue, % of expected", "{:.2f}"),
-    "recovery_percent": ("recovered, % of expected", "{:.2f}"),
-}
 
 
 def remember(run: Run, figures: dict[str, Any]) -> dict[str, Any] | None:

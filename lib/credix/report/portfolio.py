@@ -12,6 +12,29 @@ TIERS = ["EXCELLENT", "GOOD", "FAIR", "POOR", "HIGH_RISK", "NO_HISTORY"]
 # In the order and with the bounds of the CASE in `ageing`.
 AGES = ["1-30", "31-60", "61-90", "91-180", "over 180"]
 LARGEST = 10
+# How a figure is called, and how it is written.
+FIGURES = {
+    "installments": ("installments", "{:,.0f}"),
+    "buyers": ("buyers", "{:,.0f}"),
+    "expected": ("expected (BRL)", "{:,.2f}"),
+    "paid": ("paid (BRL)", "{:,.2f}"),
+    "outstanding": ("outstanding (BRL)", "{:,.2f}"),
+    "overdue": ("of it overdue (BRL)", "{:,.2f}"),
+    "overdue_percent": ("overdue, % of expected", "{:.2f}"),
+    "recovery_percent": ("recovered, % of expected", "{:.2f}"),
+}
+# What the report writes above a column.
+HEADINGS = {
+    "average_risk_score": "average risk score",
+    "expected_brl": "expected (BRL)",
+    "n_rows": "rows",
+    "outstanding_brl": "outstanding (BRL)",
+    "overdue_brl": "overdue (BRL)",
+    "overdue_installments": "overdue installments",
+    "overdue_percent": "overdue, % of expected",
+    "percent": "% of all outstanding",
+    "uf": "state",
+}
 
 
 def key_figures(run: Run) -> dict[str, float]:

@@ -41,7 +41,7 @@ def open_run(
     """Open the run that the parameters name, show it, and return it.
 
     Args:
-        source: The source to read, as `sources.toml` names it.
+        source: The source to read, as `sources.yml` names it.
         run_id: The run; empty opens one by hand, in the sandbox unless `commit` is true.
         run_folder: Where the run keeps its parts and step results.
         attempt: The fencing token of the run: the `_seq` of every row that it writes.

@@ -24,18 +24,6 @@ from credix.report import (
 from credix.state.run import Run, find_run, today
 from credix.workbook import show
 
-HEADINGS = {
-    "average_risk_score": "average risk score",
-    "expected_brl": "expected (BRL)",
-    "n_rows": "rows",
-    "outstanding_brl": "outstanding (BRL)",
-    "overdue_brl": "overdue (BRL)",
-    "overdue_installments": "overdue installments",
-    "overdue_percent": "overdue, % of expected",
-    "percent": "% of all outstanding",
-    "uf": "state",
-}
-
 
 @dataclass(frozen=True)
 class Judgement:
@@ -232,4 +220,4 @@ def table(frame: pd.DataFrame) -> Styler:
     """Return the frame under headings that people read; what has moved stands to the right."""
     named = frame if frame.index.name is None else frame.reset_index()
     moved = [column for column in named.columns if column == "now" or column.startswith("since ")]
-    return show.table(named.rename(columns=HEADINGS), right=moved)
+    return show.table(named.rename(columns=portfolio.HEADINGS), right=moved)
