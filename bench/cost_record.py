@@ -13,10 +13,10 @@ from typing import Any
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from credix.core.paths import DATASETS
 from credix.core.settings import Settings
 
 RECORD = Path(__file__).parent / "cost_statements.json"
-LAYERS = ("temp", "bronze", "silver", "gold")
 NODE = re.compile(r'"dbt_node": "([^"]+)"')
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 HASHED = re.compile(r"_[0-9a-f]{12}\b")
@@ -43,7 +43,7 @@ def record() -> None:
         "statements": {name: statements_of(runs[name], jobs, settings) for name in runs},
         "tables": {
             f"{layer}.{table.table_id}": measure(client, table.reference)
-            for layer in LAYERS
+            for layer in DATASETS[:4]
             for table in client.list_tables(settings.dataset(layer))
             if not HASHED.search(table.table_id)
         },

@@ -8,12 +8,12 @@ import yaml
 
 from credix.core.column_types import Column
 from credix.core.contracts import Source, load_source, source_names, technical_columns
+from credix.core.jobs import LAYERS
 from credix.core.masking import personal_columns
 from credix.core.settings import PROJECT_DIR
 from docs.generator.markdown import code, table
 
 DBT = PROJECT_DIR / "dbt" / "business_case"
-LAYERS = ("bronze", "silver", "gold")
 MEASURED = {"numeric", "bignumeric", "float64", "float", "int64", "integer", "timestamp"}
 # The first that the description names.
 UNITS = {

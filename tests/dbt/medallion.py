@@ -12,10 +12,10 @@ from google.cloud import bigquery
 
 from credix.clients.dbt.call import call_dbt
 from credix.core.contracts import load_source, source_names
+from credix.core.paths import DATASETS
 from credix.core.settings import PROJECT_DIR
 
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
-LAYERS = ("temp", "bronze", "silver", "gold")
 RUN_VALUES = (
     "CREDIX_DBT_TEMP_TABLE",
     "CREDIX_DBT_BUSINESS_DATE",
@@ -66,13 +66,13 @@ class Medallion:
 
     def create(self) -> None:
         """The datasets, and the empty reference tables that Terraform would make."""
-        for layer in LAYERS:
+        for layer in DATASETS[:4]:
             self.client.create_dataset(f"{self.prefix}_{layer}")
         for source in source_names():
             self.create_table(f"{source}_schema", source)
 
     def drop(self) -> None:
-        for layer in LAYERS:
+        for layer in DATASETS[:4]:
             self.client.delete_dataset(
                 f"{self.prefix}_{layer}", delete_contents=True, not_found_ok=True
             )
