@@ -25,8 +25,8 @@ SOURCE = "cnpj_ws"
 KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
 SLEEP = "import time\ntime.sleep(60)"
 WRONG_SQL = """
-run.warehouse.drop("temp", "no_such_table")
-run.warehouse.query("SELECT no_such_column FROM UNNEST([1]) AS n")
+build.run.warehouse.drop("temp", "no_such_table")
+build.run.warehouse.query("SELECT no_such_column FROM UNNEST([1]) AS n")
 """
 NO_PARQUET = """
 [blob] = run.lake.blobs(run.settings.lake_bucket, f"{run.settings.prefix}/landing/")
