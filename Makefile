@@ -1,4 +1,4 @@
-# `make run` and `make test` are all there is to know; the rest are their parts.
+# `make run`, `make check` and `make test` are all there is to know; the rest are their parts.
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$python && break; done)
 
-.PHONY: run test test-cloud test-docs docs bench cost oracle oracle-notebooks oracle-deaths oracle-crashes lint lint-terraform install lock containers digests clean
+.PHONY: run test check test-cloud test-docs docs bench cost oracle oracle-notebooks oracle-deaths oracle-crashes lint lint-terraform install lock containers digests clean
 
 run: $(INSTALLED) ## Install, start the local servers, fill the source, run the whole workbook
 	./run_pipeline.py install-elementary --once
@@ -18,6 +18,9 @@ run: $(INSTALLED) ## Install, start the local servers, fill the source, run the 
 
 test: $(INSTALLED) $(CHECKOV) ## All tests, against real local servers
 	$(VENV)/bin/python -m pytest -n 3 --dist worksteal
+
+check: lint ## Format, lint, types, and all tests that need no server, in less than a minute
+	$(VENV)/bin/python -m pytest -n 2 -m "not server"
 
 test-cloud: $(INSTALLED) ## The tests of tests/cloud on the project of the settings (CREDIX_ENV=dev or stage), with a prefix of their own
 	TEST_TARGET=google $(VENV)/bin/python -m pytest tests/cloud -s -rs

@@ -34,11 +34,24 @@ YOUNG_OBJECTS = 100_000
 # functions in statements of tests of which that is known.
 NOT_JUDGED = "googlesql.not_judged"
 BEYOND_THE_ANALYZER = ("contains_substr",)
+# The fixtures that start servers, and where tests start them themselves, or linters that take long.
+SERVERS = {"stack_folder", "own_server", "own_folder", "new_folder", "live"}
+SLOW_FOLDERS = {"credix_local/test_stack", "infrastructure"}
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Among the many small objects of dbt, looking for garbage took a twentieth of the time."""
     gc.set_threshold(YOUNG_OBJECTS)
+    config.addinivalue_line("markers", "server: starts a server; `make check` leaves it out")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that `make check` leaves out."""
+    for item in items:
+        asked = set(getattr(item, "fixturenames", ()))
+        if asked & SERVERS or any(part in item.nodeid for part in SLOW_FOLDERS):
+            item.add_marker("server")
 
 
 @pytest.fixture(scope="session")

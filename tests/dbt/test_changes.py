@@ -23,7 +23,7 @@ MODELS = ("touched_companies", *TABLES)
 COMPANIES = [f"{number:014d}" for number in range(6)]
 BUYERS = [*COMPANIES, "unknown", " ", None]
 INSTALLMENTS = [f"a{number}" for number in range(25)]
-STEPS = 6
+STEPS = 4
 
 
 @dataclass

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import pytest
@@ -57,9 +58,19 @@ def test_every_claim_begins_with_fails_if() -> None:
         assert text.startswith("Fails if "), path.name
 
 
-def test_silver_and_gold_hold_exactly_the_described_columns(medallion: Medallion) -> None:
+def test_a_build_has_the_described_columns_and_its_parse_what_the_product_relies_on(
+    medallion: Medallion,
+) -> None:
     medallion.refresh("2025-03-10")
 
+    assert_columns_are_those_described(medallion)
+    parsed = (medallion.target / "partial_parse.msgpack").read_bytes()
+    cache = msgpack.unpackb(parsed, strict_map_key=False)
+    assert_no_value_of_a_run_is_known(cache)
+    assert_gold_reads_the_sources_that_dbt_knows_it_reads(cache)
+
+
+def assert_columns_are_those_described(medallion: Medallion) -> None:
     for name, model in read_models().items():
         layer = "bronze" if name in source_names() else "gold"
         if name.endswith("_clean") or name in ("quarantine", "touched_companies"):
@@ -79,20 +90,14 @@ def test_unit_tests_of_the_business_rules_pass(medallion: Medallion) -> None:
     assert {name: status for name, status in outcome.statuses.items() if status != "pass"} == {}
 
 
-def test_what_a_run_tells_dbt_leaves_its_parse_cache_alone(medallion: Medallion) -> None:
-    medallion.refresh("2025-03-10")
-
-    cache = (medallion.target / "partial_parse.msgpack").read_bytes()
-
-    known = msgpack.unpackb(cache, strict_map_key=False)["env_vars"]
-    assert "CREDIX_PREFIX" in known
-    assert not set(RUN_VALUES) & set(known)
+def assert_no_value_of_a_run_is_known(cache: dict[str, Any]) -> None:
+    """What a run tells dbt must not have it parse the project anew."""
+    assert "CREDIX_PREFIX" in cache["env_vars"]
+    assert not set(RUN_VALUES) & set(cache["env_vars"])
 
 
-def test_gold_reads_the_sources_that_dbt_knows_it_reads(medallion: Medallion) -> None:
-    medallion.refresh("2025-03-10")
-    cache = (medallion.target / "partial_parse.msgpack").read_bytes()
-    nodes = msgpack.unpackb(cache, strict_map_key=False)["nodes"]
+def assert_gold_reads_the_sources_that_dbt_knows_it_reads(cache: dict[str, Any]) -> None:
+    nodes = cache["nodes"]
     layers = {name: node["original_file_path"].split("/")[1] for name, node in nodes.items()}
     read = {
         parent.rpartition(".")[2]
@@ -104,34 +109,21 @@ def test_gold_reads_the_sources_that_dbt_knows_it_reads(medallion: Medallion) ->
     assert sources_of_gold() == sorted(read)
 
 
-def test_nothing_that_is_sent_needs_more_than_the_local_server_vouches_for(
-    medallion: Medallion,
+def test_a_plain_shell_builds_with_variables_alone_and_what_the_local_server_vouches_for(
+    medallion: Medallion, tmp_path: Path
 ) -> None:
     tables = [
         medallion.stage("cnpj_ws", company()),
         medallion.stage("installments", installment("a")),
     ]
-    outcome = medallion.build(
-        "business_case", CREDIX_DBT_TEMP_TABLE=" ".join(tables), CREDIX_DBT_RECONCILED_SEQ="1"
-    )
-
-    sent = sorted(outcome.target.glob("run/**/*.sql"))
-    assert len(sent) > 20
-    found = {path.name: find_unportable(path.read_text("utf-8")) for path in sent}
-    assert {name: findings for name, findings in found.items() if findings} == {}
-
-
-def test_dbt_builds_from_a_plain_shell_with_nothing_but_variables(
-    medallion: Medallion, tmp_path: Path
-) -> None:
-    table = medallion.stage("installments", installment("a"))
     variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
         "GCP_PROJECT": medallion.variables["GCP_PROJECT"],
         "BIGQUERY_EMULATOR_HOST": medallion.variables["BIGQUERY_EMULATOR_HOST"],
         "CREDIX_PREFIX": medallion.prefix,
-        "CREDIX_DBT_TEMP_TABLE": table,
+        "CREDIX_DBT_TEMP_TABLE": " ".join(tables),
+        "CREDIX_DBT_RECONCILED_SEQ": "1",
     }
     folders = ["--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs")]
     command = [
@@ -156,3 +148,7 @@ def test_dbt_builds_from_a_plain_shell_with_nothing_but_variables(
     assert done.returncode == 0, done.stdout
     assert "Completed successfully" in done.stdout or "WARN" in done.stdout
     assert medallion.row("gold", "payment_analytics_detailed", "true")["asset_id"] == "a"
+    sent = sorted(tmp_path.glob("target/run/**/*.sql"))
+    assert len(sent) > 20
+    found = {path.name: find_unportable(path.read_text("utf-8")) for path in sent}
+    assert {name: findings for name, findings in found.items() if findings} == {}

@@ -14,9 +14,11 @@ from credix.core.settings import PROJECT_DIR, Settings
 from credix.state.run import sandbox_settings
 from credix.state.states import SourceState
 from credix.state.store import StateStore
+from tests.browser import CHROMIUM
 from tests.tables import Table
 
 
+@pytest.mark.skipif(CHROMIUM is not None, reason="test_in_a_browser runs the same cells")
 @pytest.mark.usefixtures("warehouse")
 def test_run_all_by_hand_works_twice_and_leaves_the_real_pipeline_alone(
     settings: Settings, lake: Lake, warehouse: Warehouse, tables: dict[str, Table]

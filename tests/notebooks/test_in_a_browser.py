@@ -15,7 +15,9 @@ import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
+from credix.core.paths import paths_of
 from credix.core.settings import Settings
+from credix.state.run import sandbox_settings
 from credix.state.states import SourceState
 from credix.state.store import StateStore
 from tests.browser import CHROMIUM, WHY, browsing
@@ -121,8 +123,12 @@ def test_notebooks_run_those_of_a_run_twice_move_no_real_state_and_end_with_the_
     assert {path.name: path.read_bytes() for path in files} == before
     for source in ("cnpj_ws", "installments"):
         assert StateStore(settings, lake).read_source(source) == SourceState(source=source)
+    assert lake.blobs(settings.lake_bucket, paths_of(settings).landing) == []
     assert lake.blobs(settings.archive_bucket, f"{settings.prefix}/") == []
     assert warehouse.columns("bronze", "installments") is None
+    sandbox = Warehouse(sandbox_settings(settings), warehouse.effects)
+    table = sandbox.table_id("gold", "payment_analytics_detailed")
+    assert sandbox.query(f"SELECT count(*) AS n FROM `{table}`") == [{"n": 20}]
     assert_an_interrupt_ends(lab)
 
 

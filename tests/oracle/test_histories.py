@@ -11,6 +11,10 @@ from tests.oracle.worlds import WORLDS
 STEPS = 20
 
 
-@pytest.mark.parametrize("world", WORLDS)
-def test_no_history_ends_wrong(make_world: MakeWorld, sound_runners: Runners, world: str) -> None:
-    check_history(lambda: make_world(sound_runners, **WORLDS[world]), number=1, steps=STEPS)
+@pytest.mark.parametrize(
+    ("world", "number"), list(zip(WORLDS, range(1, len(WORLDS) + 1), strict=True))
+)
+def test_no_history_ends_wrong(
+    make_world: MakeWorld, sound_runners: Runners, world: str, number: int
+) -> None:
+    check_history(lambda: make_world(sound_runners, **WORLDS[world]), number=number, steps=STEPS)

@@ -34,10 +34,11 @@ from credix.pipeline.archive import archive_run
 from credix.pipeline.pipeline import Pipeline, Request
 from credix.state.store import StateStore
 from tests.death import dying_at
-from tests.runs_by_hand import carry, carry_all
+from tests.runs_by_hand import BUSINESS_DATE, carry, carry_all
 from tests.tables import Table, bronze_rows
 
 COMMAND = PROJECT_DIR / "run_pipeline.py"
+TO_BRONZE = ("-p", "layers", '["bronze"]')
 
 
 class Silent:
@@ -130,6 +131,8 @@ def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
     for source in filled:
         rows_by_step = manifest["sources"][source]["rows"]
         assert len(set(rows_by_step.values())) == 1, rows_by_step
+    # No gold was there before: how long a change has waited for one has no upper bound.
+    assert manifest["lags"]["installments"]["at_most"] is None
     assert_the_picture_has_what_it_did(manifest)
 
 
@@ -191,11 +194,11 @@ def injected(notebook: str) -> dict[str, Any]:
 def test_a_run_without_changes_ends_after_extract_and_moves_the_watermark(
     settings: Settings, lake: Lake
 ) -> None:
-    run(settings, "cnpj")
+    carry_all(settings)
     states = StateStore(settings, lake)
     before = states.read_source("cnpj_ws")
 
-    manifest = run(settings, "cnpj")
+    manifest = run(settings, "cnpj", BUSINESS_DATE)
 
     assert manifest["status"] == "no_changes"
     assert list(manifest["steps"]["cnpj_ws"]) == ["01_extract"]
@@ -266,10 +269,10 @@ def test_gold_that_failed_is_mended_by_the_next_run_though_nothing_changed(
     assert manifest["lags"]["cnpj_ws"]["at_least"] > 0
 
 
-def start(settings: Settings, job: str, **variables: str) -> subprocess.Popen[str]:
+def start(settings: Settings, job: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """The command line as a user or scheduler starts it, from whichever Python."""
     return subprocess.Popen(
-        [sys.executable, str(COMMAND), "run", job],
+        [sys.executable, str(COMMAND), "run", job, *arguments],
         env={**os.environ, **settings.variables(), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -325,7 +328,7 @@ def test_of_sixteen_that_start_at_once_one_runs_and_the_others_name_it(
     settings: Settings, warehouse: Warehouse, lake: Lake, locked: Table
 ) -> None:
     variables = {"CREDIX_RETRY_SECONDS": "120", "CREDIX_SOURCE_WAIT_SECONDS": "0"}
-    started = [start(settings, "cnpj", **variables) for _ in range(16)]
+    started = [start(settings, "cnpj", *TO_BRONZE, **variables) for _ in range(16)]
     wait_until(lambda: sum(process.poll() is not None for process in started) == 15, 120)
     (winner,) = [process for process in started if process.poll() is None]
     wait_until(lambda: waits_for_lock(locked))
