@@ -34,7 +34,7 @@ from credix.pipeline.archive import archive_run
 from credix.pipeline.pipeline import Pipeline, Request
 from credix.state.store import StateStore
 from tests.death import dying_at
-from tests.runs_by_hand import BUSINESS_DATE, carry, carry_all
+from tests.runs_by_hand import carry, carry_all
 from tests.tables import Table, bronze_rows
 
 COMMAND = PROJECT_DIR / "run_pipeline.py"
@@ -190,27 +190,8 @@ def injected(notebook: str) -> dict[str, Any]:
     return values
 
 
-@pytest.mark.usefixtures("filled")
-def test_a_run_without_changes_ends_after_extract_and_moves_the_watermark(
-    settings: Settings, lake: Lake
-) -> None:
-    carry_all(settings)
-    states = StateStore(settings, lake)
-    before = states.read_source("cnpj_ws")
-
-    manifest = run(settings, "cnpj", BUSINESS_DATE)
-
-    assert manifest["status"] == "no_changes"
-    assert list(manifest["steps"]["cnpj_ws"]) == ["01_extract"]
-    after = states.read_source("cnpj_ws")
-    assert after.watermark.snapshot_at > before.watermark.snapshot_at
-    assert after.committed_seq == before.committed_seq
-    assert after.last_run.status == "no_changes"
-    assert after.lease is None
-
-
-def test_a_new_day_turns_what_fell_due_into_overdue_without_new_rows(
-    settings: Settings, warehouse: Warehouse, filled: dict[str, Table]
+def test_a_new_day_turns_what_fell_due_into_overdue_and_a_run_without_changes_ends_after_extract(
+    settings: Settings, warehouse: Warehouse, lake: Lake, filled: dict[str, Table]
 ) -> None:
     filled["installments"].insert(asset_id="due", due_date=date(2030, 1, 10))
     details = warehouse.table_id("gold", "payment_analytics_detailed")
@@ -225,7 +206,19 @@ def test_a_new_day_turns_what_fell_due_into_overdue_without_new_rows(
 
     assert manifest["steps"]["installments"]["01_extract"]["rows"] == 0
     assert status() == "OVERDUE"
-    assert run(settings, "installments", "2030-01-11")["status"] == "no_changes"
+
+    states = StateStore(settings, lake)
+    before = states.read_source("installments")
+
+    manifest = run(settings, "installments", "2030-01-11")
+
+    assert manifest["status"] == "no_changes"
+    assert list(manifest["steps"]["installments"]) == ["01_extract"]
+    after = states.read_source("installments")
+    assert after.watermark.snapshot_at > before.watermark.snapshot_at
+    assert after.committed_seq == before.committed_seq
+    assert after.last_run.status == "no_changes"
+    assert after.lease is None
 
 
 def test_a_failed_extract_moves_no_watermark_and_leaves_a_manifest(
@@ -298,7 +291,7 @@ def release(table: Table) -> None:
 @pytest.fixture
 def running(settings: Settings, locked: Table) -> Iterator[subprocess.Popen[str]]:
     """A run that holds its source and waits in PostgreSQL for a lock that the test holds."""
-    process = start(settings, "cnpj", CREDIX_RETRY_SECONDS="120")
+    process = start(settings, "full", CREDIX_RETRY_SECONDS="120")
     states = StateStore(settings, Lake(settings, Effects()))
     wait_until(lambda: states.read_source("cnpj_ws").lease is not None)
     wait_until(lambda: waits_for_lock(locked))
@@ -306,6 +299,12 @@ def running(settings: Settings, locked: Table) -> Iterator[subprocess.Popen[str]
     if process.poll() is None:
         process.kill()
     process.wait()
+
+
+def kernels_of(process: int) -> list[psutil.Process]:
+    """The kernels that a process has started and not ended."""
+    children = psutil.Process(process).children()
+    return [child for child in children if "ipykernel_launcher" in child.cmdline()]
 
 
 def waits_for_lock(table: Table) -> bool:
@@ -354,24 +353,23 @@ def test_a_killed_run_gives_its_source_free_at_once_and_the_next_one_carries_the
     running: subprocess.Popen[str],
 ) -> None:
     kernels = psutil.Process(running.pid).children(recursive=True)
+    assert len(kernels_of(running.pid)) == 2
     os.kill(running.pid, signal.SIGKILL)
-    running.wait()
+    assert running.wait(60) == -signal.SIGKILL
+    assert not psutil.wait_procs(kernels, timeout=20)[1], "a kernel outlived its run"
     release(locked)
 
     manifest = run(settings, "cnpj", layers=["bronze"])
 
     assert manifest["status"] == "done"
     assert bronze_rows(warehouse, locked) == locked.rows()
-    gone, alive = psutil.wait_procs(kernels, timeout=30)
-    assert kernels
-    assert gone
-    assert not alive, "a kernel outlived its run"
 
 
 def test_sigterm_ends_a_run_with_a_manifest_and_without_children(
     settings: Settings, lake: Lake, running: subprocess.Popen[str]
 ) -> None:
     kernels = psutil.Process(running.pid).children(recursive=True)
+    assert len(kernels_of(running.pid)) == 2
     running.send_signal(signal.SIGTERM)
     assert running.wait(60) == 1
     assert not psutil.wait_procs(kernels, timeout=10)[1]

@@ -24,6 +24,7 @@ from tests.elementary import FOLDER, IS_HERE, WHY
 from tests.pipeline.test_personal_data import PEOPLE, find_leaks, left_behind, person
 from tests.pipeline.test_pipeline import run
 from tests.receiver import Receiver
+from tests.report.test_report import shown as shown_by
 from tests.runs_by_hand import carry_all
 from tests.tables import Table
 
@@ -217,7 +218,7 @@ def test_another_version_than_the_command_line_is_refused(
 
 
 @pytest.mark.usefixtures("warehouse", "tables")
-def test_a_run_whose_monitors_cannot_work_is_done_all_the_same(
+def test_a_report_over_nothing_whose_monitors_cannot_work_ends_well(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "broken"
@@ -229,5 +230,6 @@ def test_a_run_whose_monitors_cannot_work_is_done_all_the_same(
     manifest = run(settings, "monitoring")
     assert manifest["status"] == "done"
     assert monitoring(manifest)["status"] == "failed"
+    assert "since 20" not in shown_by(settings, manifest)
     assert set(find_monitored(manifest)[0]) == {"monitoring"}
     shutil.rmtree(broken)

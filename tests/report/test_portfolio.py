@@ -12,6 +12,7 @@ from credix.core.contracts import load_source, source_names
 from credix.core.settings import Settings
 from credix.report import portfolio
 from credix.state.run import Run, build_run
+from tests.elementary import FOLDER
 from tests.pipeline.test_pipeline import run
 from tests.report.test_report import shown
 from tests.runs_by_hand import carry_all
@@ -99,6 +100,10 @@ def test_figures_are_those_of_the_rows_and_show_nobody(
     for word in ("Canário", *COMPANIES):
         assert word not in text
     assert f"Gold is of {DAY}" in text
+    if not FOLDER.exists():
+        monitoring = manifest["steps"]["gold"]["05_report"]["monitoring"]
+        assert monitoring["status"] == "absent"
+        assert "install-elementary" in monitoring["reason"]
 
 
 def amounts(found: pd.DataFrame) -> dict[str, float]:

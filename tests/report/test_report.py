@@ -120,21 +120,6 @@ def test_a_report_before_the_first_gold_says_what_builds_it(settings: Settings) 
         run(settings, "monitoring")
 
 
-@pytest.mark.usefixtures("warehouse")
-def test_a_report_over_nothing_shows_nothing_and_ends_well(
-    settings: Settings, tables: dict[str, Table]
-) -> None:
-    assert tables
-    carry_all(settings)
-    manifest = run(settings, "monitoring")
-    assert manifest["status"] == "done"
-    if not FOLDER.exists():
-        monitoring = manifest["steps"]["gold"]["05_report"]["monitoring"]
-        assert monitoring["status"] == "absent"
-        assert "install-elementary" in monitoring["reason"]
-    assert "since 20" not in shown(settings, manifest)
-
-
 def failed(state: SourceState) -> SourceState:
     """The state as a run leaves it that failed."""
     last = LastRun(
