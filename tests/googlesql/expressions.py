@@ -162,6 +162,10 @@ EXPRESSIONS = {
         "date_trunc(timestamp '2026-11-30 01:02:03+00', day)",
         "date_trunc(datetime '2026-11-30 01:02:03', month)",
         "datetime_trunc(datetime '2026-11-30 01:02:03', hour)",
+        "timestamp_diff(timestamp '2026-11-30 01:02:03+00', '2026-11-28 00:00:00+00', day)",
+        """(select count(*) from unnest(generate_timestamp_array(
+            timestamp_trunc(cast(trim('2026-11-28 05:00:00+00') as timestamp), day),
+            timestamp '2026-11-30 00:00:00+00', interval 1 day)) as moment)""",
         "datetime_diff(datetime '2026-11-30 01:02:03', datetime '2026-11-29 23:00:00', day)",
         "datetime_diff(datetime '2026-11-30 01:02:03', datetime '2026-11-29 23:00:00', hour)",
         "date '2024-01-31' + 1",

@@ -10,11 +10,8 @@ from bqemulator.jobs import ddl_result, executor
 from bqemulator.scripting import interpreter
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from sqlglot import exp
-from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
-from sqlglot.generator import Generator
 
-from credix_local.bigquery.google_functions import NUMERIC
 from credix_local.bigquery.patching import replace
 from credix_local.bigquery.repairs_catalog import WRITE_CATALOG
 from credix_local.bigquery.repairs_statements import parse_shared
@@ -32,7 +29,6 @@ def apply() -> None:
 
     * A table made from a query has BigQuery's types: SUM and COUNTIF of integers gave NUMERIC, a
       literal gave a column of 32 bits.
-    * A column of type NUMERIC holds all of its digits.
     * PARTITION BY a truncated column and CLUSTER BY are remembered.
     * CREATE … IF NOT EXISTS leaves an existing table's description and layout alone.
     * ALTER TABLE shows in the schema.
@@ -60,15 +56,6 @@ def apply() -> None:
         kinds = [constraint.args.get("kind") for constraint in column.args.get("constraints") or ()]
         return any(isinstance(kind, exp.NotNullColumnConstraint) for kind in kinds)
 
-    # NUMERIC has 38 digits, 9 of them after the point; it became DECIMAL(18,3) and rounded.
-    def datatype_sql(self: Generator, expression: exp.DataType) -> str:
-        is_decimal = expression.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL)
-        if is_decimal and not expression.expressions:
-            return NUMERIC
-        return write_type(self, expression)
-
-    write_type = DuckDB.Generator.TRANSFORMS[exp.DataType]
-    DuckDB.Generator.TRANSFORMS[exp.DataType] = datatype_sql
     replace(ddl_result, "_has_not_null_constraint", is_required)
     original = replace(executor, "sync_created_table", sync)
     replace(interpreter, "sync_created_table", sync)

@@ -15,8 +15,10 @@ from bqemulator.sql import translator
 from bqemulator.sql.rewriter import create_table_schema_ctas
 from bqemulator.storage.engine import DuckDBEngine
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.generator import Generator
 
-from credix_local.bigquery import google_macros
+from credix_local.bigquery import google_functions, google_macros
 from credix_local.bigquery.expression_types import (
     BOOL,
     FLOAT64,
@@ -78,10 +80,27 @@ WRITTEN = {"\\": r"\\", "'": r"\'", '"': r"\"", "\n": r"\n", "\r": r"\r", "\0": 
 
 def apply() -> None:
     """Make all repairs of this module."""
+    keep_numeric_exact()
     register_functions()
     rewrite_expressions()
     mark_declared_types()
     read_escapes()
+
+
+def keep_numeric_exact() -> None:
+    """Write NUMERIC with its 38 digits, 9 of them after the point: DECIMAL(18,3) would round.
+
+    Before the first statement is written: the generator of DuckDB's SQL takes over what it finds.
+    """
+
+    def datatype_sql(self: Generator, expression: exp.DataType) -> str:
+        is_decimal = expression.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL)
+        if is_decimal and not expression.expressions:
+            return google_functions.NUMERIC
+        return original(self, expression)
+
+    original = DuckDB.Generator.TRANSFORMS[exp.DataType]
+    DuckDB.Generator.TRANSFORMS[exp.DataType] = datatype_sql
 
 
 def register_functions() -> None:
@@ -193,6 +212,10 @@ def rewritten(tree: exp.Expr, columns: Columns | None = None) -> exp.Expr:
             tree = found
         else:
             node.replace(found)
+    # DuckDB binds no lambda within the arguments of a table function.
+    for unnest in tree.find_all(exp.Unnest):
+        for function in unnest.find_all(exp.Anonymous):
+            function.set("this", str(function.this).removesuffix("_once"))
     return tree
 
 
@@ -516,7 +539,17 @@ def rewrite_timestamp_difference(
     node: exp.TimestampDiff, _types: ExpressionTypes
 ) -> exp.Expr | None:
     size = UNITS.get(node.unit.name.upper() if node.unit else "")
-    return None if size is None else call("timestamp_diff", node.this, node.expression, size)
+    if size is None:
+        return None
+    sides = (as_timestamp(side) for side in (node.this, node.expression))
+    return call("timestamp_diff", *sides, size)
+
+
+def as_timestamp(value: exp.Expr) -> exp.Expr:
+    """Return a text literal as the TIMESTAMP that GoogleSQL takes it for."""
+    if isinstance(value, exp.Literal) and value.is_string:
+        return exp.Cast(this=value, to=exp.DataType.build("TIMESTAMP", dialect="bigquery"))
+    return value
 
 
 def rewrite_format(node: exp.Format, _types: ExpressionTypes) -> exp.Expr:

@@ -179,8 +179,8 @@ class Day:
         return self.cursor.rowcount
 
     def add_installments(self) -> int:
-        """New invoices of some of the active companies, issued on this day."""
-        count = self.share("installments", NEW_INSTALLMENTS_SHARE)
+        """Add invoices of some of the active companies, issued on this day: a number drawn anew."""
+        count = max(1, int(self.random.poisson(self.share("installments", NEW_INSTALLMENTS_SHARE))))
         self.cursor.execute(
             sql.SQL(
                 "SELECT substr(cnpj, 1, 8)::bigint FROM {companies}"
