@@ -445,7 +445,7 @@ def test_an_error_nobody_expected_leaves_a_manifest_and_the_source_free(
     )
 
 
-@pytest.mark.usefixtures("filled")
+@pytest.mark.usefixtures("carried")
 def test_a_run_that_cannot_be_archived_has_failed_with_that_error(
     settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -455,7 +455,7 @@ def test_a_run_that_cannot_be_archived_has_failed_with_that_error(
     monkeypatch.setattr("credix.pipeline.pipeline.archive_run", refuse)
 
     with pytest.raises(SettingsError, match="archive is denied"):
-        run(settings, "cnpj", layers=["bronze"])
+        run(settings, "cnpj")
 
     state = StateStore(settings, lake).read_source("cnpj_ws")
     assert state.lease is None
@@ -570,7 +570,7 @@ def test_a_source_that_cannot_be_released_does_not_turn_a_good_run_into_a_failed
     assert "cnpj_ws could not be released" in warning
 
 
-@pytest.mark.usefixtures("filled")
+@pytest.mark.usefixtures("carried")
 def test_a_source_that_cannot_be_given_free_does_not_hide_why_the_run_failed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -578,10 +578,10 @@ def test_a_source_that_cannot_be_given_free_does_not_hide_why_the_run_failed(
         raise StateError("The state file cannot be read.")
 
     monkeypatch.setattr("credix.pipeline.locks.release", refuse)
-    reporter = Failing(SourceError("The table is gone."))
+    monkeypatch.setattr(Pipeline, "_carry", refuse_to_carry)
 
     with pytest.raises(SourceError, match="The table is gone"):
-        Pipeline(settings, Request(find_job("cnpj"), None, {}, {}), reporter).run()
+        run(settings, "cnpj")
 
 
 def read_manifest(lake: Lake, run_id: str) -> dict[str, Any]:
