@@ -28,10 +28,10 @@ test-cloud: $(INSTALLED) ## The tests of tests/cloud on the project of the setti
 test-docs: $(INSTALLED) ## Every line of README and getting started, each page in a fresh clone (minutes)
 	$(VENV)/bin/python -m tests.pages
 
-bench: $(INSTALLED) ## Speed, ours and others' by turns: docs/benchmarks.md (an hour; parts: make bench PART=extraction)
+bench: $(INSTALLED) ## Speed, ours and others' by turns: docs/reference/benchmarks.md (an hour; parts: make bench PART=extraction)
 	$(VENV)/bin/python -m bench $(PART)
 
-cost: $(INSTALLED) ## The tables of docs/cost.md and docs/production.md from what the last two runs of the local stack sent
+cost: $(INSTALLED) ## The tables of docs/explanation/cost.md and docs/explanation/production.md from what the last two runs of the local stack sent
 	$(VENV)/bin/python -m bench.cost --record
 	$(VENV)/bin/python -m bench.cost_sources
 

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/cost.md: `python -m bench.cost`; `--record` reads two runs before.
+"""Writes the tables of docs/explanation/cost.md: `python -m bench.cost`; `--record` reads two runs before.
 
 Everything is derived from the statements that a run sends (bench/cost_statements.json), BigQuery's
 rules of what a query is billed for, and the assumptions that stand here by name.
@@ -15,7 +15,7 @@ from typing import Any
 from bench.cost_record import RECORD, record
 from bench.cost_scan import Scan, scan
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "cost.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "explanation" / "cost.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 # USD per TiB on demand and per GiB and month of active logical storage, as of July 2023.
@@ -101,7 +101,7 @@ def storage_bytes(installments: int) -> float:
 
 
 def tables() -> str:
-    """The generated part of docs/cost.md."""
+    """The generated part of docs/explanation/cost.md."""
     later = recorded()["statements"]["later"]
     by_size = {name: bytes_by_step(later, size) for name, size in SIZES.items()}
     steps = [

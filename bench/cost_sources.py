@@ -1,4 +1,4 @@
-"""Writes the tables of docs/production.md: load and cost of 10, 100 and 1,000 sources.
+"""Writes the tables of docs/explanation/production.md: load and cost of 10, 100 and 1,000 sources.
 
 `python -m bench.cost_sources`. Bytes come from the recorded statements (bench/cost.py); everything
 else is an assumption or a rule of Google's that stands here by name.
@@ -18,7 +18,7 @@ from bench.cost import (
     storage_bytes,
 )
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "production.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "explanation" / "production.md"
 BEGIN, END = "<!-- sources: begin -->", "<!-- sources: end -->"
 
 COUNTS = (10, 100, 1_000)
@@ -111,7 +111,7 @@ def loads() -> list[tuple[str, Load]]:
 
 
 def tables() -> str:
-    """The generated part of docs/production.md."""
+    """The generated part of docs/explanation/production.md."""
     asked = [
         [
             plan,

@@ -1,4 +1,4 @@
-"""The kept results as docs/benchmarks.md, with a plot for each question."""
+"""The kept results as docs/reference/benchmarks.md, with a plot for each question."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from bench.stage import WORK
 from credix.core.settings import PROJECT_DIR
 
 RESULTS = WORK / "results.json"
-DOCUMENT = PROJECT_DIR / "docs" / "benchmarks.md"
+DOCUMENT = PROJECT_DIR / "docs" / "reference" / "benchmarks.md"
 VERSIONED = ("adbc-driver-postgresql", "pyarrow", "papermill", "dbt-bigquery", "duckdb")
 NAMES = {
     "copy": "`COPY (FORMAT binary)` to nothing, one connection",
@@ -96,7 +96,7 @@ def tell_extraction(by_rows: dict[str, Any]) -> str:
         f"The wire's limit took {limit:.2f} s.\n\n"
         "| reader | seconds | least to most | times COPY | peak MB |\n|---|---|---|---|---|\n"
         + "\n".join(lines)
-        + "\n\n![seconds by reader](benchmarks/extraction.svg)\n\n"
+        + "\n\n![seconds by reader](../benchmarks/extraction.svg)\n\n"
         "dlt is measured up to the Parquet files of its working folder (`pipeline.extract`), that "
         "is, before its normalizing and loading. It and pandas compute no hash of a row.\n"
     )
@@ -124,7 +124,7 @@ def tell_runs(by_rows: dict[str, Any]) -> str:
         "notebook through papermill's command line (median of the turns).\n\n"
         f"| run | seconds | least to most | {' | '.join(kinds)} |\n"
         f"|---|---|---|{'---|' * len(kinds)}\n" + "\n".join(lines) + "\n\n"
-        "![seconds by what they went into](benchmarks/runs.svg)\n"
+        "![seconds by what they went into](../benchmarks/runs.svg)\n"
     )
 
 
@@ -146,7 +146,7 @@ def tell_growth_of_extraction(by_rows: dict[str, Any]) -> str:
         "| rows | COPY seconds | seconds | peak MB |\n|---|---|---|---|\n"
         + "\n".join(lines)
         + "\n\n"
-        "![seconds by rows](benchmarks/growth.svg)\n"
+        "![seconds by rows](../benchmarks/growth.svg)\n"
     )
 
 
@@ -166,7 +166,7 @@ def tell_growth_of_loads(by_rows: dict[str, Any]) -> str:
         "## Growth of first loads\n\nFrom the command to tested bronze, in seconds; exponent "
         f"{exponent(seconds):.2f}.\n\n| rows | in all | {' | '.join(kinds)} |\n"
         f"|---|---|{'---|' * len(kinds)}\n" + "\n".join(lines) + "\n\n"
-        "![seconds by rows](benchmarks/loads.svg)\n"
+        "![seconds by rows](../benchmarks/loads.svg)\n"
     )
 
 

@@ -1,4 +1,4 @@
-# The workbook tells of its incidents itself (docs/alerts.md). Google tells what it cannot: that a job dies before
+# The workbook tells of its incidents itself (docs/how-to/alerts.md). Google tells what it cannot: that a job dies before
 # it can speak, and that none runs at all.
 resource "google_monitoring_notification_channel" "email" {
   for_each = var.alert_emails

@@ -77,7 +77,7 @@ resource "google_artifact_registry_repository_iam_member" "readers" {
 
 # Terraform's own rights in a workflow: the planner sees what this module makes, the deployer changes what runs and what
 # is watched. None of these permissions reads a row, an object or the value of a secret; none gives a right, makes an
-# identity or touches a dataset or bucket: that is applied by a person (docs/google-cloud.md).
+# identity or touches a dataset or bucket: that is applied by a person (docs/how-to/google-cloud.md).
 locals {
   seen = concat([
     "artifactregistry.repositories.get", "artifactregistry.repositories.getIamPolicy",

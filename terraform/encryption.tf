@@ -1,5 +1,5 @@
 # With a key of one's own, each service encrypts as an agent of Google's in the project. Those of Secret Manager and
-# Artifact Registry exist after `gcloud beta services identity create --service=…` (docs/google-cloud.md).
+# Artifact Registry exist after `gcloud beta services identity create --service=…` (docs/how-to/google-cloud.md).
 locals {
   number = data.google_project.this.number
   agents = {

@@ -125,7 +125,7 @@ resource "google_service_account_iam_member" "may_act_as" {
   member             = each.value.member
 }
 
-# Files from outside (docs/external-ingestion.md): who brings them creates, and reads nothing.
+# Files from outside (docs/how-to/external-files.md): who brings them creates, and reads nothing.
 resource "google_storage_bucket_iam_member" "writers" {
   for_each = var.writers
 

@@ -1,4 +1,4 @@
-# What is promised, and what is left of it: docs/production.md says what to do when an error budget burns.
+# What is promised, and what is left of it: docs/explanation/production.md says what to do when an error budget burns.
 locals {
   has_freshness = contains(keys(local.jobs), "installments")
   service       = google_monitoring_custom_service.workbook
@@ -81,6 +81,6 @@ resource "google_monitoring_alert_policy" "budget_burns" {
   }
 
   documentation {
-    content = "docs/production.md, Error budget: what to do at which pace, and what stops when nothing is left."
+    content = "docs/explanation/production.md, Error budget: what to do at which pace, and what stops when nothing is left."
   }
 }

@@ -79,7 +79,7 @@ resource "google_cloud_run_v2_service" "pages" {
 }
 
 # The proxy's own identity alone invokes it. It exists after
-# `gcloud beta services identity create --service=iap.googleapis.com` (docs/google-cloud.md).
+# `gcloud beta services identity create --service=iap.googleapis.com` (docs/how-to/google-cloud.md).
 resource "google_cloud_run_v2_service_iam_binding" "pages" {
   count = length(google_cloud_run_v2_service.pages)
 

@@ -1,4 +1,4 @@
-# Where the workbook's own alerts go besides its channels; a message holds no row and no secret (docs/alerts.md).
+# Where the workbook's own alerts go besides its channels; a message holds no row and no secret (docs/how-to/alerts.md).
 resource "google_pubsub_topic" "alerts" {
   count = var.has_alert_topic ? 1 : 0
 

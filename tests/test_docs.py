@@ -37,7 +37,8 @@ UNCOUNTED = re.compile(r"^(Valid|Position|Number|Year|Quarter|Month|Fence token|
 
 
 def read(name: str) -> str:
-    return (DOCS / f"{name}.md").read_text("utf-8")
+    [page] = DOCS.rglob(f"{name}.md")
+    return page.read_text("utf-8")
 
 
 def anchors_of(page: Path) -> set[str]:
@@ -63,7 +64,7 @@ def test_what_is_made_of_the_code_is_current() -> None:
 
 
 def test_every_part_that_is_made_has_its_page_and_is_filled() -> None:
-    text = "".join(page.read_text("utf-8") for page in DOCS.glob("*.md"))
+    text = "".join(page.read_text("utf-8") for page in DOCS.rglob("*.md"))
     assert set(re.findall(r"made by make docs: (\w+)", text)) == set(PARTS)
     made = fill("<!-- made by make docs: one -->\nold\n<!-- end of one -->", {"one": lambda: "new"})
     assert made == "<!-- made by make docs: one -->\n\nnew\n\n<!-- end of one -->"
@@ -114,10 +115,10 @@ def test_every_number_of_a_model_names_its_unit() -> None:
     assert without == []
 
 
-def test_every_error_is_in_the_runbook() -> None:
+def test_every_error_is_in_the_troubleshooting_page() -> None:
     kinds = inspect.getmembers(errors, inspect.isclass)
     own = {name for name, kind in kinds if kind.__module__ == errors.__name__}
-    section = read("runbook").partition("## Errors")[2].partition("\n## ")[0]
+    section = read("troubleshoot").partition("## Errors")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \| (\d) \|", section, re.MULTILINE))
     assert set(rows) == own - {"CredixError"}
     assert {name: int(code) for name, code in rows.items()} == {
@@ -125,8 +126,8 @@ def test_every_error_is_in_the_runbook() -> None:
     }
 
 
-def test_every_incident_is_in_the_runbook() -> None:
-    section = read("runbook").partition("## Alerts")[2].partition("\n## ")[0]
+def test_every_incident_is_in_the_troubleshooting_page() -> None:
+    section = read("troubleshoot").partition("## Alerts")[2].partition("\n## ")[0]
     assert {name.split()[0] for name in first_cells(section)} == set(Kind)
 
 

@@ -1,4 +1,4 @@
-"""The reference of `docs/commands.md`, of the commands that click knows."""
+"""The reference of `docs/reference/commands.md`, of the commands that click knows."""
 
 import inspect
 

@@ -22,6 +22,6 @@ PARTS: dict[str, Callable[[], str]] = {
 
 def find_stale() -> dict[Path, str]:
     """Pages that are not as the code has them, with the text they should have."""
-    texts = {path: path.read_text("utf-8") for path in sorted(DOCS.glob("*.md"))}
+    texts = {path: path.read_text("utf-8") for path in sorted(DOCS.rglob("*.md"))}
     made = {path: fill(text, PARTS) for path, text in texts.items()}
     return {path: text for path, text in made.items() if text != texts[path]}

@@ -1,4 +1,4 @@
-"""The picture of a run in `docs/how-a-run-works.md`: jobs, notebooks, cells, side effects."""
+"""The picture of a run in `how-a-run-works.md`: jobs, notebooks, cells, side effects."""
 
 import ast
 import json
@@ -98,7 +98,7 @@ def gold() -> list[str]:
 def notebooks_table() -> str:
     rows = [
         [
-            f"[{step}](../notebooks/{step}.ipynb)",
+            f"[{step}](../../notebooks/{step}.ipynb)",
             "; ".join(headings_of(step)),
             ", ".join(map(code, effects_of(calls_of(step)))),
         ]

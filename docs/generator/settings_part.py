@@ -1,4 +1,4 @@
-"""The tables of `docs/settings.md`, of `Settings` and its groups."""
+"""The tables of `docs/reference/settings.md`, of `Settings` and its groups."""
 
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin

@@ -1,4 +1,4 @@
-"""docs/cost.md is what bench/cost.py says of the statements that runs send."""
+"""docs/explanation/cost.md is what bench/cost.py says of the statements that runs send."""
 
 import pytest
 from bench import cost

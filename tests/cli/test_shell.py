@@ -235,7 +235,7 @@ def test_an_error_names_the_next_command_on_stderr() -> None:
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert "Next: ./run_pipeline.py doctor" in ended.stderr
-    assert "More: docs/runbook.md, SettingsError" in ended.stderr
+    assert "More: docs/how-to/troubleshoot.md, SettingsError" in ended.stderr
 
 
 def test_nothing_is_deleted_where_nobody_can_be_asked(tmp_path: Path) -> None:

@@ -13,5 +13,6 @@ SERVER_OF_NOBODY = {
     "POSTGRES_PASSWORD": "none",
 }
 only_google = pytest.mark.skipif(
-    not IS_GOOGLE, reason="the local servers do otherwise (docs/fidelity.md): make test-cloud"
+    not IS_GOOGLE,
+    reason="the local servers do otherwise (docs/explanation/fidelity.md): make test-cloud",
 )

@@ -1,4 +1,4 @@
-"""The list of values that differ, in `docs/sql-differences.md`, is true of both engines."""
+"""The list of values that differ, in `docs/reference/sql-differences.md`, is true of both engines."""
 
 import re
 
@@ -13,7 +13,7 @@ from tests.googlesql.evaluator import Evaluator, shown
 ROW = re.compile(
     r"^\| `(?P<expression>.+)` \| `?(?P<google>.+?)`? \| `?(?P<local>.+?)`? \|$", re.MULTILINE
 )
-LIST = (PROJECT_DIR / "docs" / "sql-differences.md").read_text("utf-8")
+LIST = (PROJECT_DIR / "docs" / "reference" / "sql-differences.md").read_text("utf-8")
 DIFFERENCES = [(row["expression"], row["google"], row["local"]) for row in ROW.finditer(LIST)]
 
 

@@ -8,7 +8,7 @@ from credix.core.settings import PROJECT_DIR
 from tests.pages.blocks import Piece, pieces_of
 from tests.pages.reader import PageError, Reader
 
-PAGES = ("README.md", "docs/getting-started.md")
+PAGES = ("README.md", "docs/tutorial/getting-started.md")
 
 
 def main() -> None:

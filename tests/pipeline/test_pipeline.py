@@ -137,7 +137,7 @@ def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
 
 
 def assert_the_picture_has_what_it_did(manifest: dict[str, Any]) -> None:
-    """docs/how-a-run-works.md draws side effects as it reads them in the code."""
+    """docs/explanation/how-a-run-works.md draws side effects as it reads them in the code."""
     own = {effect["name"] for effect in manifest["effects"]}
     assert own <= set(effects_in(*BEFORE, *BEHIND))
     for owner, steps in manifest["steps"].items():

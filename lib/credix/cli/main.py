@@ -234,7 +234,7 @@ def main() -> None:
         sys.exit(2)
     except CredixError as error:
         terminal.print_error(str(error), next_command(error))
-        terminal.tell(f"More: docs/runbook.md, {type(error).__name__}")
+        terminal.tell(f"More: docs/how-to/troubleshoot.md, {type(error).__name__}")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("credix"):

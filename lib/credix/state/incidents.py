@@ -16,7 +16,7 @@ from credix.state.states import Value
 
 
 class Kind(StrEnum):
-    """What can be wrong; `docs/runbook.md` says of each what it means and what to do.
+    """What can be wrong; `docs/how-to/troubleshoot.md` says of each what it means and what to do.
 
     `pipeline/notify/alerts.py` finds them.
     """

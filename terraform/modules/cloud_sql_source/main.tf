@@ -1,5 +1,5 @@
 # A PostgreSQL for the source tables: a private address, encrypted connections only, a log that can be replicated.
-# Users and their passwords are made by hand (docs/google-cloud.md): here they would lie in the state.
+# Users and their passwords are made by hand (docs/how-to/google-cloud.md): here they would lie in the state.
 resource "google_compute_global_address" "sql" {
   name          = "${var.name}-sql"
   network       = var.network
@@ -17,7 +17,7 @@ resource "google_service_networking_connection" "sql" {
 
 resource "google_sql_database_instance" "source" {
   # checkov:skip=CKV_GCP_6: ENCRYPTED_ONLY refuses clear text; the check would have a certificate of every client
-  # checkov:skip=CKV_GCP_79: the version is a setting; a newer one is taken up on purpose (docs/production.md)
+  # checkov:skip=CKV_GCP_79: the version is a setting; a newer one is taken up on purpose (docs/explanation/production.md)
   name                = "${var.name}-source"
   region              = var.region
   database_version    = var.settings.database_version

@@ -1,5 +1,5 @@
 # Datastream reads the log of PostgreSQL and writes every change, by a connection that never leaves Google's network.
-# Its slot and publication are made by the source's owner (docs/google-cloud.md): Terraform has no password of it.
+# Its slot and publication are made by the source's owner (docs/how-to/google-cloud.md): Terraform has no password of it.
 locals {
   name          = "${var.name}-datastream"
   is_to_landing = var.settings.destination == "landing"

@@ -1,4 +1,4 @@
-"""A new source from the live table: docs/add-a-source.md as it stands, and what is refused."""
+"""A new source from the live table: docs/how-to/add-a-source.md as it stands, and what is refused."""
 
 import json
 import re
@@ -28,7 +28,7 @@ from tests.conftest import connected
 from tests.project_copy import copy_project, variables_for
 from tests.tables import Table
 
-PAGE = PROJECT_DIR / "docs" / "add-a-source.md"
+PAGE = PROJECT_DIR / "docs" / "how-to" / "add-a-source.md"
 BLOCK = re.compile(r"```(sql|sh|python)\n(.*?)```", re.DOTALL)
 
 

@@ -38,7 +38,7 @@ WAYS_OUT = {
     Fault.MISSING: "Create it (Terraform does on Google, ./run_pipeline.py provision locally) "
     "or correct GCP_PROJECT, CREDIX_PREFIX or CREDIX_BIGQUERY_LOCATION.",
     Fault.EXCESSIVE: "Raise the limit that it names (CREDIX_NOTEBOOK_TIMEOUT_SECONDS bounds the "
-    "time of a job; quotas are the project's), or let it read less (docs/cost.md).",
+    "time of a job; quotas are the project's), or let it read less (docs/explanation/cost.md).",
     Fault.STOPPED: "An operator or another process cancelled the job: find out who, then run "
     "again; everything already done is kept.",
     Fault.INVALID: "Correct the table or the value that it names.",
