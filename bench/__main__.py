@@ -1,4 +1,4 @@
-"""`make bench`: measures, keeps the results, writes docs/reference/benchmarks.md from all that are kept."""
+"""`make bench`: measures, keeps the results, and writes docs/reference/benchmarks.md from them."""
 
 import argparse
 

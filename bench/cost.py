@@ -1,4 +1,4 @@
-"""Writes the tables of docs/explanation/cost.md: `python -m bench.cost`; `--record` reads two runs before.
+"""Writes the tables of docs/explanation/cost.md; `--record` first reads two runs.
 
 Everything is derived from the statements that a run sends (bench/cost_statements.json), BigQuery's
 rules of what a query is billed for, and the assumptions that stand here by name.

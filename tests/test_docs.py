@@ -227,5 +227,14 @@ def test_every_line_that_a_document_has_one_type_is_a_command_with_its_options(
             command.make_parser(context).parse_args(arguments)
 
 
+@pytest.mark.parametrize("record", sorted((DOCS / "decisions").glob("*.md")), ids=lambda p: p.stem)
+def test_every_decision_record_has_its_number_and_headings(record: Path) -> None:
+    text = record.read_text("utf-8")
+    assert text.startswith(f"# {int(record.stem[:4])}. ")
+    found = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    wanted = ["Status", "Context", "Decision", "Consequences"]
+    assert [heading for heading in found if heading in wanted] == wanted
+
+
 def test_the_readme_is_read_at_one_sitting() -> None:
     assert len(README.read_text("utf-8").splitlines()) <= 115

@@ -1,4 +1,4 @@
-"""The load and cost of many sources in docs/explanation/production.md are what bench/cost_sources.py says."""
+"""The tables of docs/explanation/production.md are what bench/cost_sources.py says."""
 
 import pytest
 from bench import cost_sources

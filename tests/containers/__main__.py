@@ -1,4 +1,4 @@
-"""Build the images and go through docs/how-to/containers.md with them, from nothing to a second start.
+"""Build the images and go through docs/how-to/containers.md with them, up to a second start.
 
     make containers    # with COMPOSE_ELEMENTARY=no where dbt's package hub is not reached
 

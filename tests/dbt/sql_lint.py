@@ -1,7 +1,8 @@
 """What the local BigQuery computes otherwise than Google's without an error, found in SQL text.
 
 A query that uses such a construct passes every local test and is wrong, or fails, in production.
-`docs/reference/sql-differences.md` lists the values that differ; `tests/googlesql` proves that they still do.
+`docs/reference/sql-differences.md` lists the values that differ; `tests/googlesql` proves that they
+still do.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The list of values that differ, in `docs/reference/sql-differences.md`, is true of both engines."""
+"""The list of values that differ, in `reference/sql-differences.md`, is true of both engines."""
 
 import re
 

@@ -15,8 +15,9 @@ from credix.core.settings import Settings
 
 SECONDS = 60
 HELP = (
-    "Everything else runs without it. Where the network is closed, lay the dbt packages elementary "
-    "and dbt_utils into a folder and name it in CREDIX_ELEMENTARY_PACKAGES (docs/reference/monitoring.md)."
+    "Everything else runs without it. Where the network is closed, put the dbt packages elementary "
+    "and dbt_utils into a folder and name it in CREDIX_ELEMENTARY_PACKAGES "
+    "(docs/reference/monitoring.md)."
 )
 
 

@@ -1,4 +1,4 @@
-"""A new source from the live table: docs/how-to/add-a-source.md as it stands, and what is refused."""
+"""A new source from the live table: docs/how-to/add-a-source.md as it is, and refusals."""
 
 import json
 import re

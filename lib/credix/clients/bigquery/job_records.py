@@ -101,6 +101,6 @@ def limit_error(settings: Settings, target: str, message: str) -> CostError:
     return CostError(
         f"{target}: the query would read more than CREDIX_MAXIMUM_BYTES_BILLED allows "
         f"({settings.maximum_bytes_billed:,} bytes): {message.strip().rstrip('.')}. Nothing was "
-        "billed. Raise the setting if this size is expected (docs/explanation/cost.md says what each step "
-        "reads), else build less often."
+        "billed. Raise the setting if this size is expected (docs/explanation/cost.md says what "
+        "each step reads), else build less often."
     )
