@@ -25,7 +25,8 @@ from credix.state.states import FencedState, GoldState, SourceState
 README = PROJECT_DIR / "README.md"
 # JupyterLab keeps copies in hidden folders.
 PAGES = [README, *(page for page in sorted(DOCS.rglob("*.md")) if page.parts[-2][0] != ".")]
-DOCUMENTS = [*PAGES, PROJECT_DIR / "CHANGELOG.md", PROJECT_DIR / "terraform" / "README.md"]
+OTHERS = ("CHANGELOG.md", "CONTRIBUTING.md", "terraform/README.md")
+DOCUMENTS = [*PAGES, *(PROJECT_DIR / name for name in OTHERS)]
 NOTEBOOKS = sorted((PROJECT_DIR / "notebooks").glob("*.ipynb"))
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)#?([^)\s]*)\)")
 NAMED_FILE = re.compile(r"`((?:docs|lib|dbt|notebooks|tests|docker|terraform|bench)/[\w./-]*)`")
