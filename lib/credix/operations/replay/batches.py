@@ -48,15 +48,14 @@ def split(
     An attempt that has more is a group of its own.
     """
     group: list[ArchivedAttempt] = []
+    held_rows = held_files = 0
     for attempt in sorted({a.seq: a for a in attempts}.values(), key=lambda a: a.seq):
-        together = [*group, attempt]
-        is_full = (
-            sum(a.rows for a in together) > rows or sum(len(a.files) for a in together) > files
-        )
-        if group and is_full:
+        held_rows += attempt.rows
+        held_files += len(attempt.files)
+        if group and (held_rows > rows or held_files > files):
             yield group
-            together = [attempt]
-        group = together
+            group, held_rows, held_files = [], attempt.rows, len(attempt.files)
+        group.append(attempt)
     if group:
         yield group
 
