@@ -28,7 +28,7 @@ test-cloud: $(INSTALLED) ## The tests of tests/cloud on the project of the setti
 test-docs: $(INSTALLED) ## Every line of README and getting started, each page in a fresh clone (minutes)
 	$(VENV)/bin/python -m tests.pages
 
-bench: $(INSTALLED) ## Speed, ours and others' by turns: docs/reference/benchmarks.md (an hour; parts: make bench PART=extraction)
+bench: $(INSTALLED) ## Speed, ours and others' in turn: docs/reference/benchmarks.md (an hour; parts: make bench PART=extraction)
 	$(VENV)/bin/python -m bench $(PART)
 
 cost: $(INSTALLED) ## The tables of docs/explanation/cost.md and docs/explanation/production.md from what the last two runs of the local stack sent
@@ -44,7 +44,7 @@ oracle: $(INSTALLED) ## Histories drawn at random: make oracle HISTORIES=400 SEE
 oracle-notebooks: $(INSTALLED) ## The same through papermill: make oracle-notebooks HISTORIES=20
 	$(VENV)/bin/python -m tests.oracle --notebooks --histories $(HISTORIES) --seed $(SEED)
 
-oracle-deaths: $(INSTALLED) ## A table of deaths before and behind every side effect
+oracle-deaths: $(INSTALLED) ## A table of deaths before and after every side effect
 	$(VENV)/bin/python -m tests.oracle --deaths
 
 CRASHES ?= 50
@@ -52,7 +52,7 @@ CRASHES ?= 50
 oracle-crashes: $(INSTALLED) ## A table of crashes of the source at random moments: make oracle-crashes CRASHES=50
 	$(VENV)/bin/python -m tests.oracle --crashes $(CRASHES) --seed $(SEED)
 
-docs: $(INSTALLED) ## The parts of the documents that are made of the code: settings, commands, data dictionary, a run
+docs: $(INSTALLED) ## The parts of the documents that are generated from the code: settings, commands, data dictionary, a run
 	$(VENV)/bin/python -m docs.generator
 
 lint: $(INSTALLED) ## Format, lint and types
@@ -63,7 +63,7 @@ lint: $(INSTALLED) ## Format, lint and types
 lint-terraform: $(INSTALLED) $(CHECKOV) ## Terraform, images and workflows by their linters, secrets in any file
 	$(VENV)/bin/python -m pytest tests/infrastructure
 
-install: ## The environment in .venv, with uv where it is installed, else with pip; mends one that lacks something
+install: ## The environment in .venv, with uv where it is installed, else with pip; fixes one that lacks something
 	@rm -f $(INSTALLED)
 	@$(MAKE) --no-print-directory $(INSTALLED)
 
@@ -96,7 +96,7 @@ $(CHECKOV): $(CHECKOV_LOCK) | $(INSTALLED)
 	fi
 	@touch $@
 
-lock: ## Resolve the dependencies anew, for every supported Python and platform, and for the images
+lock: ## Resolve the dependencies again, for every supported Python and platform, and for the images
 	uv pip compile --universal --python-version 3.11 --extra local --extra judge --extra dev \
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \

@@ -1,4 +1,4 @@
-# The workbook tells of its incidents itself (docs/how-to/alerts.md). Google tells what it cannot: that a job dies before
+# The workbook reports its incidents itself (docs/how-to/alerts.md). Google reports what it cannot: that a job dies before
 # it can speak, and that none runs at all.
 resource "google_monitoring_notification_channel" "email" {
   for_each = var.alert_emails
@@ -15,7 +15,7 @@ locals {
   )
   log_of_jobs = "resource.type=\"cloud_run_job\" AND resource.labels.job_name=~\"^${local.name}-\""
 
-  # The lines of JSON that a run writes (lib/credix/cli/json_log.py), counted by what they tell.
+  # The lines of JSON that a run writes (lib/credix/cli/json_log.py), counted by what they report.
   counted = {
     failed_runs = "jsonPayload.event=\"run_finished\" AND jsonPayload.status=\"failed\""
     ended_runs  = "jsonPayload.event=\"run_finished\" AND jsonPayload.status!=\"failed\""
@@ -139,11 +139,11 @@ resource "google_monitoring_alert_policy" "silence" {
   }
 
   documentation {
-    content = "Look at Cloud Scheduler and at the last executions of the jobs: nothing tells of a run that never starts."
+    content = "Look at Cloud Scheduler and at the last executions of the jobs: nothing reports a run that never starts."
   }
 }
 
-# Rights and keys are changed by Terraform and seldom. Whoever is told of one that he does not know looks who did it.
+# Rights and keys are changed by Terraform and seldom. Anyone who gets an alert about an unknown change looks who did it.
 resource "google_logging_metric" "rights" {
   name        = "${local.name}/rights_changed"
   description = "Changes of who may do what: policies, keys of service accounts."

@@ -8,7 +8,7 @@ locals {
         { days = var.failed_deletion_days, folders = ["${var.prefix}/failed/", "sandbox_${var.prefix}/"], endings = [], class = null },
       ]
     }
-    # Loaded files and runs; what lies there stays as it is for the time of the retention.
+    # Loaded files and runs; what is there stays as it is for the time of the retention.
     archive = {
       keeps_versions = false
       rules = [
@@ -17,7 +17,7 @@ locals {
         { days = var.archive_deletion_days, folders = [], endings = [], class = null },
       ]
     }
-    # Pages that each run may write anew, and one report per run that stays.
+    # Pages that each run may write again, and one report per run that stays.
     report = {
       keeps_versions = true
       rules = [

@@ -103,7 +103,7 @@ locals {
     ],
   )
   changed = concat([
-    # Cloud Run asks whoever deploys for the right to pull the image.
+    # Cloud Run asks anyone who deploys for the right to pull the image.
     "artifactregistry.repositories.downloadArtifacts",
     "cloudscheduler.jobs.create", "cloudscheduler.jobs.delete", "cloudscheduler.jobs.enable",
     "cloudscheduler.jobs.pause", "cloudscheduler.jobs.update",

@@ -1,4 +1,4 @@
-# One identity per purpose, each with the least it needs, on single datasets, buckets and secrets. Nobody but the
+# One identity per purpose, each with the least it needs, on single datasets, buckets and secrets. No one but the
 # project's owners can read all of it, and no key of any of them is made.
 locals {
   purposes = merge({

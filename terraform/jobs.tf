@@ -23,7 +23,7 @@ resource "google_artifact_registry_repository" "images" {
 locals {
   scratch = "/scratch"
   # The mode of a volume in memory is not documented, and the image's user is not root. Where the volume cannot be written,
-  # runs lie in /tmp of the image: in memory too, bounded by that of the job alone.
+  # runs are in /tmp of the image: in memory too, bounded by that of the job alone.
   entry = "test -w ${local.scratch} || export CREDIX_RUN_DIR=/tmp/credix/runs; exec python run_pipeline.py \"$@\""
 }
 

@@ -22,7 +22,7 @@ locals {
     environment = var.environment
   }
 
-  # What the workbook is told; its secrets come from Secret Manager.
+  # What the workbook receives; its secrets come from Secret Manager.
   settings = merge(var.settings, {
     CREDIX_ENV               = var.environment
     CREDIX_CONFIRM_ENV       = var.environment

@@ -2,7 +2,7 @@
 locals {
   has_freshness = contains(keys(local.jobs), "installments")
   service       = google_monitoring_custom_service.workbook
-  # Share of the budget of 28 days that may go in a window before people are told: 2 % in an hour, 10 % in three days.
+  # Share of the budget of 28 days that may go in a window before people are notified: 2 % in an hour, 10 % in three days.
   burns = {
     fast = { window = "3600s", rate = 0.02 * 28 * 24, severity = "CRITICAL" }
     slow = { window = "259200s", rate = 0.10 * 28 / 3, severity = "WARNING" }

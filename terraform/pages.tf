@@ -1,11 +1,11 @@
 # Pages for people, where var.pages names them: a Cloud Run service that shows the report, the page of all runs and the
-# archived notebooks after a login. Identity-Aware Proxy asks who it is; nobody else can invoke the service. It reads
+# archived notebooks after a login. Identity-Aware Proxy asks who it is; no one else can invoke the service. It reads
 # pages, and nothing else: no row, no state, no secret (lib/credix/operations/page_server.py, docs/decisions).
 locals {
   has_pages = var.pages != null
   # It serves from the workbook's image, once there is one.
   pages_image = local.has_pages ? var.image : null
-  # Known before the service is: the workbook is told where its pages will be.
+  # Known before the service is: the workbook receives the address of its pages.
   pages_url = "https://${local.name}-pages-${local.number}.${var.region}.run.app"
   pages_of = {
     report  = { folder = "${var.buckets.report}/${var.prefix}/", objects = "${var.prefix}/" }

@@ -1,4 +1,4 @@
-# The containers only: a value that Terraform knew would lie in its state. Add it by hand, and again to rotate it:
+# The containers only: a value that Terraform knew would be in its state. Add it by hand, and again to rotate it:
 #   printf %s "$VALUE" | gcloud secrets versions add <name> --data-file=-
 resource "google_secret_manager_secret" "setting" {
   for_each = local.secrets

@@ -25,7 +25,7 @@ variable "region" {
 
   validation {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
-    error_message = "region is a single region such as southamerica-east1: buckets and datasets must lie together."
+    error_message = "region is a single region such as southamerica-east1: buckets and datasets must be together."
   }
 }
 
@@ -67,7 +67,7 @@ variable "is_report_public" {
 }
 
 variable "archive_retention_days" {
-  description = "Days in which nobody can delete or overwrite what the archive holds. It bounds how soon a person's rows can be erased there."
+  description = "Days in which no one can delete or overwrite what the archive holds. It bounds how soon a person's rows can be erased there."
   type        = number
   default     = 30
 
@@ -89,7 +89,7 @@ variable "archive_deletion_days" {
 }
 
 variable "is_archive_locked" {
-  description = "Lock the retention of the archive: nobody can shorten it afterwards, Google's support neither. It cannot be undone."
+  description = "Lock the retention of the archive: no one can shorten it afterwards, Google's support neither. It cannot be undone."
   type        = bool
   default     = false
 }
@@ -106,7 +106,7 @@ variable "soft_delete_days" {
 }
 
 variable "failed_deletion_days" {
-  description = "Days after which refused and stray files, and what sandboxes have left in the lake, are deleted: they hold rows."
+  description = "Days after which refused and orphaned files, and what sandboxes have left in the lake, are deleted: they hold rows."
   type        = number
   default     = 30
 
@@ -117,7 +117,7 @@ variable "failed_deletion_days" {
 }
 
 variable "report_deletion_days" {
-  description = "Days after which the reports of single runs are deleted; the newest one is written anew by each run."
+  description = "Days after which the reports of single runs are deleted; the newest one is rewritten by each run."
   type        = number
   default     = 400
 
@@ -209,7 +209,7 @@ variable "schedules" {
 }
 
 variable "job" {
-  description = "What each Cloud Run job gets. tmp is part of the memory; the Parquet parts of a slice lie there."
+  description = "What each Cloud Run job gets. tmp is part of the memory; the Parquet parts of a slice are there."
   type = object({
     cpu             = optional(string, "2")
     memory          = optional(string, "4Gi")
@@ -287,7 +287,7 @@ variable "auditors" {
 }
 
 variable "operators" {
-  description = "Who may take on the identity that mends: it writes to all datasets and deletes in the archive what is no longer retained."
+  description = "Who may take on the identity for repairs: it writes to all datasets and deletes in the archive what is no longer retained."
   type        = set(string)
   default     = []
 
@@ -333,7 +333,7 @@ variable "writers" {
 }
 
 variable "alert_emails" {
-  description = "Whom Google's own alerts tell: a job that fails, a schedule that stays silent, an error budget that burns."
+  description = "Whom Google's own alerts notify: a job that fails, a schedule that stays silent, an error budget that burns."
   type        = set(string)
   default     = []
 
@@ -344,7 +344,7 @@ variable "alert_emails" {
 }
 
 variable "notification_channels" {
-  description = "Channels of Cloud Monitoring that exist already, by their full name: those of Slack or PagerDuty hold a token, which would lie in the state."
+  description = "Channels of Cloud Monitoring that exist already, by their full name: those of Slack or PagerDuty hold a token, which would be in the state."
   type        = set(string)
   default     = []
 
@@ -367,7 +367,7 @@ variable "audits_data_access" {
 }
 
 variable "objectives" {
-  description = "Share of runs that end well, and of hours in which installments were carried, over 28 days."
+  description = "Share of runs that end well, and of hours in which installments were replicated, over 28 days."
   type = object({
     runs      = optional(number, 0.99)
     freshness = optional(number, 0.99)
@@ -392,7 +392,7 @@ variable "silent_minutes" {
 }
 
 variable "budget" {
-  description = "Billing account and monthly amount, in the account's currency, of which alert_emails are told at 50, 90 and 100 percent."
+  description = "Billing account and monthly amount, in the account's currency, of which alert_emails are notified at 50, 90 and 100 percent."
   type = object({
     billing_account = string
     amount          = number
@@ -417,7 +417,7 @@ variable "kms_key" {
 
   validation {
     condition     = var.kms_key == null || strcontains(coalesce(var.kms_key, "-"), "/locations/${var.region}/")
-    error_message = "kms_key lies in the region of what it encrypts."
+    error_message = "kms_key is in the region of what it encrypts."
   }
 }
 
@@ -444,7 +444,7 @@ variable "github_repository" {
 }
 
 variable "github_owner_id" {
-  description = "Number of the repository's owner (gh api users/OWNER --jq .id): a name can be taken over by somebody else, its number cannot."
+  description = "Number of the repository's owner (gh api users/OWNER --jq .id): a name can be taken over by someone else, its number cannot."
   type        = string
   default     = null
 

@@ -34,7 +34,9 @@ BLOCK = re.compile(r"```.*?```", re.DOTALL)
 TYPED = re.compile(r"\./run_pipeline\.py ((?!COMMAND|--help)[^`\n]+)")
 TEST = re.compile(r"^def (test_\w+)", re.MULTILINE)
 # Counts, positions and years are numbers without a unit.
-UNCOUNTED = re.compile(r"^(Valid|Position|Number|Year|Quarter|Month|Fence token|hash)|_hash$")
+UNCOUNTED = re.compile(
+    r"^(Valid|Position|Number|Year|Quarter|Month|Fenc(?:e|ing) token|hash)|_hash$"
+)
 
 
 def read(name: str) -> str:

@@ -21,7 +21,7 @@ run "nothing_is_public_unless_asked_for" {
   }
   assert {
     condition     = alltrue([for binding in google_storage_bucket_iam_binding.owners_only : !contains(binding.members, "allUsers")])
-    error_message = "Nobody but named people reads the report."
+    error_message = "No one but named people reads the report."
   }
   assert {
     condition     = alltrue([for bucket in google_storage_bucket.store : bucket.uniform_bucket_level_access])
@@ -97,7 +97,7 @@ run "objects_grow_cold_and_go" {
       for rule in google_storage_bucket.store["archive"].lifecycle_rule :
       "${one(rule.action).type} ${coalesce(one(rule.action).storage_class, "-")} ${coalesce(one(rule.condition).age, 0)}"
     ] == ["SetStorageClass COLDLINE 90", "Delete - 1825", "AbortIncompleteMultipartUpload - 1"]
-    error_message = "The archive goes to a colder class after 90 days and is deleted behind the term of the policy."
+    error_message = "The archive goes to a colder class after 90 days and is deleted after the term of the policy."
   }
   assert {
     condition = [
@@ -123,6 +123,6 @@ run "objects_grow_cold_and_go" {
   }
   assert {
     condition     = toset([for name, bucket in google_storage_bucket.store : name if bucket.versioning[0].enabled]) == toset(["lake", "report", "runs"])
-    error_message = "What is written anew keeps its older generations; the archive has retention instead."
+    error_message = "What is rewritten keeps its older generations; the archive has retention instead."
   }
 }

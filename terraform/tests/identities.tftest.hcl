@@ -29,7 +29,7 @@ run "each_dataset_is_open_to_those_whose_purpose_it_is" {
       elementary        = toset(["OWNER projectOwners", "READER workbook", "WRITER dbt"])
       elementary__tests = toset(["OWNER projectOwners", "READER workbook", "WRITER dbt"])
     }
-    error_message = "Only dbt writes silver and gold, and nobody reads more than it needs."
+    error_message = "Only dbt writes silver and gold, and no one reads more than it needs."
   }
 }
 
@@ -53,7 +53,7 @@ run "no_identity_has_a_right_on_the_whole_project_but_to_query" {
       toset(google_project_iam_custom_role.own_jobs.permissions) == toset(["bigquery.jobs.list"])
       && toset(keys(google_project_iam_member.own_jobs)) == toset(["workbook", "dbt", "operator"])
     )
-    error_message = "Who sends a run's jobs lists its own, and nobody else's."
+    error_message = "Who sends a run's jobs lists its own, and no one else's."
   }
   assert {
     condition     = !contains([for name, grant in google_project_iam_member.purpose : split(" ", name)[0]], "scheduler")
@@ -66,7 +66,7 @@ run "nobody_reads_all_of_it" {
 
   assert {
     condition     = toset(keys(google_service_account.purpose)) == toset(["workbook", "dbt", "scheduler"])
-    error_message = "Identities for people and tools are made when somebody is named."
+    error_message = "Identities for people and tools are made when someone is named."
   }
   assert {
     condition     = alltrue([for grant in google_service_account_iam_member.may_act_as : strcontains(grant.role, "serviceAccountTokenCreator")])
@@ -125,7 +125,7 @@ run "the_operator_mends_and_has_no_secret" {
   }
   assert {
     condition     = toset(keys(google_service_account_iam_member.may_act_as)) == toset(["dbt operator", "dbt workbook", "dbt group:data-on-call@example.com", "operator group:data-on-call@example.com"])
-    error_message = "And dbt's, for which dbt asks with their own credentials; nobody else does."
+    error_message = "And dbt's, for which dbt asks with their own credentials; no one else does."
   }
   assert {
     condition     = length(google_secret_manager_secret_iam_member.workbook) == 1
@@ -170,6 +170,6 @@ run "reads_and_writes_of_objects_and_secrets_are_logged" {
 
   assert {
     condition     = toset(keys(google_project_iam_audit_config.data_access)) == toset(["storage.googleapis.com", "secretmanager.googleapis.com"])
-    error_message = "BigQuery logs by itself; the others have to be told."
+    error_message = "BigQuery logs by itself; the others have to be configured."
   }
 }

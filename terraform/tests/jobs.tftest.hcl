@@ -28,7 +28,7 @@ run "every_job_of_the_schedule_runs_its_job_of_the_workbook" {
   }
   assert {
     condition     = google_cloud_scheduler_job.schedule["installments"].schedule == "*/5 * * * *"
-    error_message = "Installments are carried every five minutes."
+    error_message = "Installments are replicated every five minutes."
   }
   assert {
     condition     = local.settings.CREDIX_SCHEDULE == "cnpj=15 3 * * *; full=0 5 * * *; installments=*/5 * * * *; monitoring=0 12 * * *"
@@ -45,7 +45,7 @@ run "other_schedules_replace_those_of_the_workbook" {
 
   assert {
     condition     = keys(google_cloud_scheduler_job.schedule) == ["full"] && local.settings.CREDIX_SCHEDULE == "full=30 7 * * mon-fri"
-    error_message = "Whoever names schedules names all of them."
+    error_message = "Anyone who names schedules names all of them."
   }
 }
 
@@ -62,7 +62,7 @@ run "a_job_writes_nowhere_but_into_its_own_memory" {
   }
   assert {
     condition     = startswith(local.settings.CREDIX_RUN_DIR, "/scratch/") && strcontains(local.entry, "export CREDIX_RUN_DIR=/tmp/credix/runs")
-    error_message = "Runs lie in that volume, or in the image's /tmp where its user cannot write to it."
+    error_message = "Runs are in that volume, or in the image's /tmp where its user cannot write to it."
   }
 }
 
@@ -136,7 +136,7 @@ run "alerts_go_to_a_topic_where_one_is_asked_for" {
 
   assert {
     condition     = local.settings.CREDIX_ALERT_TOPIC == "projects/credix-test/topics/${google_pubsub_topic.alerts[0].name}"
-    error_message = "The workbook is told the topic."
+    error_message = "The workbook receives the topic."
   }
   assert {
     condition = {

@@ -79,7 +79,7 @@ run "datastream_writes_into_its_own_folder_and_reads_nothing" {
   }
   assert {
     condition     = length(google_bigquery_dataset.mirror) == 0
-    error_message = "There is no dataset that nobody fills."
+    error_message = "There is no dataset that no one fills."
   }
   assert {
     condition     = google_datastream_connection_profile.source.postgresql_profile[0].password == null
@@ -87,7 +87,7 @@ run "datastream_writes_into_its_own_folder_and_reads_nothing" {
   }
   assert {
     condition     = google_compute_network_attachment.datastream.connection_preference == "ACCEPT_MANUAL"
-    error_message = "Nobody else joins the network."
+    error_message = "No one else joins the network."
   }
   assert {
     condition     = google_compute_firewall.to_source.destination_ranges == toset(["10.0.0.3/32"]) && length(google_compute_firewall.nowhere_else.deny) == 1

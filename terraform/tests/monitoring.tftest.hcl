@@ -97,6 +97,6 @@ run "money_is_watched_where_a_budget_is_named" {
   }
   assert {
     condition     = toset([for rule in google_billing_budget.monthly[0].threshold_rules : rule.threshold_percent]) == toset([0.5, 0.9, 1.0])
-    error_message = "It tells at 50, 90 and 100 percent."
+    error_message = "It notifies at 50, 90 and 100 percent."
   }
 }

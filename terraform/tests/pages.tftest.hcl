@@ -21,7 +21,7 @@ run "no_server_of_pages_unless_readers_are_named" {
   }
   assert {
     condition     = !contains(keys(local.settings), "CREDIX_PAGES_URL") && output.pages == null
-    error_message = "The workbook is told of no server."
+    error_message = "The workbook receives no server address."
   }
 }
 
@@ -34,13 +34,13 @@ run "people_log_in_and_the_proxy_alone_invokes" {
 
   assert {
     condition     = google_cloud_run_v2_service.pages[0].iap_enabled && !google_cloud_run_v2_service.pages[0].invoker_iam_disabled
-    error_message = "Identity-Aware Proxy stands in front of it."
+    error_message = "Identity-Aware Proxy is in front of it."
   }
   assert {
     condition = google_cloud_run_v2_service_iam_binding.pages[0].members == toset([
       "serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com"
     ])
-    error_message = "Nobody gets past the proxy."
+    error_message = "No one gets past the proxy."
   }
   assert {
     condition = jsondecode(google_iap_web_cloud_run_service_iam_policy.pages[0].policy_data) == {
@@ -84,7 +84,7 @@ run "it_reads_pages_and_nothing_else" {
   }
   assert {
     condition     = slice(google_cloud_run_v2_service.pages[0].template[0].containers[0].args, 2, 5) == tolist(["t-archive/business_case/runs/", "t-report/business_case/", "t-runs/business_case/"])
-    error_message = "It is told to serve what it may read."
+    error_message = "It is configured to serve what it may read."
   }
   assert {
     condition     = alltrue([for env in google_cloud_run_v2_service.pages[0].template[0].containers[0].env : length(env.value_source) == 0])

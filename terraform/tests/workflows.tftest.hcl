@@ -17,7 +17,7 @@ run "without_a_repository_no_workflow_logs_in" {
 
   assert {
     condition     = length(google_iam_workload_identity_pool.workflows) == 0 && length(google_service_account.workflow) == 0
-    error_message = "Nobody from outside logs in unless a repository is named."
+    error_message = "No one from outside logs in unless a repository is named."
   }
 }
 
@@ -82,7 +82,7 @@ run "workflows_read_no_row_and_give_no_right" {
         for access in dataset.access : access.user_by_email == "credix-dev-deployer@credix-test.iam.gserviceaccount.com"
       ])
     ] == ["temp"]
-    error_message = "Reference tables lie in temp, and no table elsewhere is the deployer's to change."
+    error_message = "Reference tables are in temp, and no table elsewhere is the deployer's to change."
   }
   assert {
     condition     = google_artifact_registry_repository_iam_member.pusher[0].role == "roles/artifactregistry.writer"

@@ -1,5 +1,5 @@
 {#-
-  What one run tells dbt. Each value is a variable whose default is an environment variable; changed
+  What one run passes to dbt. Each value is a variable whose default is an environment variable; changed
   environment variables keep dbt's parse cache, changed --vars do not.
 
   variable        environment variable          meaning
@@ -14,7 +14,7 @@
 
 {#-
   One of these values; empty while parsing. A value that dbt met while it parsed makes the next run,
-  which has another one, parse every file anew that asks for it.
+  which has another one, parse every file again that asks for it.
 -#}
 {%- macro run_value(name) -%}
     {%- if execute -%}

@@ -1,10 +1,10 @@
 {#-
   What a build computes again. A run that says which `changes` it brings (macros/run_values.sql)
-  computes the rows of bronze whose `_seq` lies in the given range, and in gold all of the companies
+  computes the rows of bronze whose `_seq` is in the given range, and in gold all of the companies
   that they touch; any other build computes everything. While parsing both are, for the graph.
 -#}
 
-{#- True where the tables are brought up to date, false where they are made whole. -#}
+{#- True where the tables are brought up to date, false where they are rebuilt in full. -#}
 {%- macro builds_changes() -%}
     {{- return(not execute or changes() != {}) -}}
 {%- endmacro -%}
@@ -35,7 +35,7 @@
 
 {#-
   Names touched_companies to the graph alone: it looks at silver as the last build left it, so silver
-  is merged behind it.
+  is merged after it.
 -#}
 {%- macro build_behind_touched_companies() -%}
     {%- if not execute -%}{%- do ref('touched_companies') -%}{%- endif -%}

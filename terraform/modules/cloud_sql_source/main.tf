@@ -1,5 +1,5 @@
 # A PostgreSQL for the source tables: a private address, encrypted connections only, a log that can be replicated.
-# Users and their passwords are made by hand (docs/how-to/google-cloud.md): here they would lie in the state.
+# Users and their passwords are made by hand (docs/how-to/google-cloud.md): here they would be in the state.
 resource "google_compute_global_address" "sql" {
   name          = "${var.name}-sql"
   network       = var.network

@@ -40,7 +40,7 @@ variable "settings" {
 
   validation {
     condition     = length(var.settings.producer_projects) > 0
-    error_message = "datastream.producer_projects names the projects of Datastream that may join the network: without them nobody may."
+    error_message = "datastream.producer_projects names the projects of Datastream that may join the network: without them no one may."
   }
 
   validation {

@@ -1,6 +1,6 @@
 {{ config(unique_key=['source', 'key_value', 'reason']) }}
 
--- The faults and their conditions stand in macros/data_quality.sql.
+-- The faults and their conditions are in macros/data_quality.sql.
 with
 
 companies as (
