@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -29,7 +30,9 @@ from tests.runs_by_hand import carry_all
 from tests.tables import Table
 
 needs_packages = pytest.mark.skipif(not IS_HERE, reason=WHY)
-DAYS_OF_HISTORY = 10
+DAYS_OF_HISTORY = 40
+TODAY = datetime.now(ZoneInfo("America/Sao_Paulo")).date()
+YESTERDAY = TODAY - timedelta(1)
 VIEWS = ("dashboard", "lineage", "test-results", "model-runs", "test-runs")
 
 
@@ -84,11 +87,30 @@ def watched(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def portfolio(tables: dict[str, Table], warehouse: Warehouse) -> dict[str, Table]:
-    """Companies whose personal columns are canaries, and twenty installments of one of them."""
-    for number in range(PEOPLE):
-        tables["cnpj_ws"].insert(cnpj=f"{number:08d}000181", **person(number))
-    for number in range(20):
-        tables["installments"].insert(asset_id=f"a{number}", buyer_tax_id="00000001000181")
+    """A month of ordinary days: each changes a company, whose personal columns are canaries,
+
+    issues forty invoices or a few more, and sees as many paid.
+    """
+    for ago in range(DAYS_OF_HISTORY):
+        day = TODAY - timedelta(ago)
+        changed_at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        person_of_the_day = person(ago % PEOPLE)
+        tables["cnpj_ws"].insert(
+            cnpj=f"{ago:08d}000181", updated_at=changed_at, **person_of_the_day
+        )
+    tables["installments"].execute(
+        """
+        INSERT INTO {table} (asset_id, invoice_id, buyer_tax_id, installment_number,
+            installment_count, payment_method, invoice_issue_date, due_date, paid_date,
+            expected_amount_in_cents, paid_amount_in_cents)
+        SELECT ago || '-' || number, ago || '-' || number, '00000001000181', 1, 1,
+            CASE WHEN number %% 2 = 0 THEN 'PIX' ELSE 'BOLETO' END,
+            %(today)s - ago, %(today)s - ago + 30, %(today)s - ago, amount, amount
+        FROM generate_series(0, %(days)s - 1) AS ago, generate_series(1, 40 + ago %% 4) AS number,
+            LATERAL (SELECT 10000 + 500 * ((number + ago) %% 11) AS amount)
+        """,
+        {"today": TODAY, "days": DAYS_OF_HISTORY},
+    )
     assert warehouse
     return tables
 
@@ -106,25 +128,6 @@ def count(warehouse: Warehouse, table: str, what: str = "*", where: str = "TRUE"
     return warehouse.query(f"SELECT count({what}) AS n FROM `{name}` WHERE {where}")[0]["n"]
 
 
-def invent_history(warehouse: Warehouse) -> None:
-    """Let what the monitors have measured hold for the days before as well."""
-    table = warehouse.table_id("elementary", "data_monitoring_metrics")
-    days = ", ".join(str(day) for day in range(1, DAYS_OF_HISTORY + 1))
-    columns = warehouse.columns("elementary", "data_monitoring_metrics") or []
-    shifted = {
-        "id": "concat(id, '-', cast(day AS STRING))",
-        "bucket_end": "timestamp_sub(bucket_end, INTERVAL day DAY)",
-        "updated_at": "timestamp_sub(updated_at, INTERVAL day DAY)",
-    }
-    names = ", ".join(column.name for column in columns)
-    values = ", ".join(shifted.get(column.name, column.name) for column in columns)
-    warehouse.execute(
-        "test.history",
-        table,
-        f"INSERT INTO `{table}` ({names}) SELECT {values} FROM `{table}`, UNNEST([{days}]) AS day",
-    )
-
-
 @needs_packages
 def test_elementary_watches_publishes_and_finds_what_is_planted(
     watched: Settings,
@@ -138,7 +141,7 @@ def test_elementary_watches_publishes_and_finds_what_is_planted(
 
     assert monitoring(first)["reason"] == ""
     assert set(verdicts(first).values()) == {"pass"}
-    assert len(verdicts(first)) == 21
+    assert len(verdicts(first)) == 23
     run_id = first["run_id"]
     builds = count(warehouse, "dbt_invocations", where=f"job_run_id = '{run_id}'")
     assert builds == 4
@@ -151,22 +154,43 @@ def test_elementary_watches_publishes_and_finds_what_is_planted(
     assert newest.content_type == dated.content_type == "text/html; charset=utf-8"
     assert (newest.cache_control, "immutable" in dated.cache_control) == ("no-cache", True)
 
-    invent_history(warehouse)
     gold = warehouse.table_id("gold", "payment_analytics_detailed")
-    for number in range(10):
-        portfolio["installments"].insert(asset_id=f"b{number}", buyer_tax_id=None)
+    installments, companies = portfolio["installments"], portfolio["cnpj_ws"]
+    twice = "2 * expected_amount_in_cents"
+    unpaid = "paid_date = NULL, paid_amount_in_cents = NULL"
+    of_yesterday = "WHERE invoice_issue_date = %(yesterday)s"
+    for planted in (
+        f"DELETE FROM {{table}} {of_yesterday} AND length(asset_id) = 4 AND asset_id > '1-25'",
+        f"UPDATE {{table}} SET expected_amount_in_cents = {twice} {of_yesterday}",
+        f"UPDATE {{table}} SET buyer_tax_id = NULL {of_yesterday} AND payment_method = 'PIX'",
+        f"UPDATE {{table}} SET {unpaid} WHERE paid_date = %(yesterday)s",
+        "UPDATE {table} SET payment_method = 'BARTER' WHERE asset_id = '7-1'",
+    ):
+        installments.execute(planted, {"yesterday": YESTERDAY})
+    companies.execute("UPDATE {table} SET registration_status = 'FROZEN' WHERE cnpj < '00000003'")
     monkeypatch.setenv("CREDIX_ELEMENTARY_WEBHOOK", f"http://{receiver.address}/t0ken")
+    run(watched, "cnpj")
     run(watched, "installments")
     warehouse.execute("test.drop", gold, f"ALTER TABLE `{gold}` DROP COLUMN main_cnae")
     found = run(watched, "monitoring")
 
-    assert verdicts(found)["installments_lack_a_buyer_as_rarely_as_usual"] == "fail"
-    assert verdicts(found)["gold_details_keep_their_columns"] == "fail"
+    loud = {name: status for name, status in verdicts(found).items() if status != "pass"}
+    assert loud == {
+        "installments_are_issued_as_usual": "fail",
+        "amounts_are_of_the_usual_magnitude": "fail",
+        "installments_lack_a_buyer_as_rarely_as_usual": "fail",
+        "payments_arrive_as_usual": "warn",
+        "payment_methods_are_known": "warn",
+        "payment_methods_are_distributed_as_usual": "warn",
+        "registration_statuses_are_known": "warn",
+        "gold_details_keep_their_columns": "fail",
+    }
     wrong, judged = find_monitored(found)
-    assert {"monitor silver.installments_clean", "monitor gold.payment_analytics_detailed"} <= set(
-        wrong
-    )
-    assert "monitor bronze.cnpj_ws" in judged - set(wrong)
+    assert {
+        "monitor issued_installments",
+        "monitor gold.payment_analytics_detailed",
+    } <= set(wrong)
+    assert "monitor silver.quarantine" in judged - set(wrong)
     assert [path for path, _ in receiver.messages][:1] == ["/t0ken"]
     texts = {**left_behind(watched, lake, receiver), **rows_of_elementary(warehouse)}
     assert f"gs://{watched.report_bucket}/{newest.name}" in texts

@@ -42,9 +42,12 @@ class Elementary:
         self._execute("elementary.create_tables", "run", "package:elementary", {})
 
     def test(self, results_table: str) -> list[DbtNode]:
-        """Run every monitor; the results in `results_table`, if any, join those of its own."""
+        """Build the views that monitors read and run every monitor.
+
+        The results in `results_table`, if any, join those of the monitors.
+        """
         values = {"CREDIX_DBT_RESULTS_TABLE": results_table}
-        return self._execute("elementary.test", "test", "package:observability", values)
+        return self._execute("elementary.test", "build", "package:observability", values)
 
     def render_page(self) -> str:
         """Elementary's page of the last days, as it makes it."""
