@@ -1,3 +1,3 @@
-"""Carries every change from PostgreSQL to a risk score in BigQuery."""
+"""Replicate every change from PostgreSQL to a risk score in BigQuery."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The data folder of the local PostgreSQL: where it lies, whose it is, which binaries serve it."""
+"""The data folder of the local PostgreSQL: where it is, whose it is, which binaries serve it."""
 
 import importlib.metadata
 import importlib.util
@@ -26,7 +26,7 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 wal_level = logical
 max_replication_slots = 20
-# A slot that nobody reads is given up beyond this, and its source is read in full.
+# A slot that no process reads is given up beyond this, and its source is read in full.
 max_slot_wal_keep_size = 1GB
 timezone = 'UTC'
 log_timezone = 'UTC'

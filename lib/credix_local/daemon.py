@@ -39,7 +39,7 @@ class Server(Protocol):
 
 
 def find_own(pid_file: Path, *marks: str) -> psutil.Process | None:
-    """The process of a pid file, else one whose command line carries the marks of this stack."""
+    """The process of a pid file, else one whose command line contains the marks of this stack."""
     return process.remembered(pid_file) or process.find_by_command(*marks)
 
 

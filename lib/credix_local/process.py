@@ -1,4 +1,4 @@
-"""Servers as processes: started so that they outlive us, and never mistaken for somebody else's."""
+"""Servers as processes: started so that they outlive us, and never mistaken for another's."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def as_account(account: pwd.struct_passwd | None) -> dict:
 
 
 def remember(path: Path, process: psutil.Process) -> None:
-    """Write which process serves, so that a re-used pid is told from it."""
+    """Write which process serves, so that a re-used pid is distinguished from it."""
     record = {"pid": process.pid, "started": process.create_time()}
     write_private(path, json.dumps(record))
 
@@ -173,7 +173,7 @@ def choose_port(taken: set[int]) -> int:
 
 
 def rotate(log: Path) -> None:
-    """Set a large log aside as `.1`, `.2`, `.3`; the oldest goes. Call while nobody writes it."""
+    """Set a large log aside as `.1`, `.2`, `.3`; the oldest goes. Call while no process writes it."""
     if not log.exists() or log.stat().st_size < LOG_BYTES:
         return
     for number in range(OLD_LOGS, 0, -1):
@@ -201,7 +201,7 @@ def failure(what: str, log: Path) -> StackError:
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """Our environment without what would configure a server behind our back."""
+    """Our environment without what would configure a server unnoticed."""
     foreign = ("BQEMU_", "PG", "DUCKDB_", "OTEL_", "POSTGRES_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {**kept, **extra}

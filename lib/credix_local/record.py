@@ -1,4 +1,4 @@
-"""What a stack remembers between starts: its ports, its password, where PostgreSQL's data lies."""
+"""What a stack remembers between starts: its ports, its password, where PostgreSQL's data is."""
 
 import json
 import secrets
@@ -16,7 +16,7 @@ PORT_NAMES = ("postgres", "gcs", "bigquery", "bigquery_grpc")
 
 @dataclass
 class Record:
-    """`<folder>/stack.json`. `postgres_home` is relative to the folder unless it lies outside."""
+    """`<folder>/stack.json`. `postgres_home` is relative to the folder unless it is outside."""
 
     stack_id: str
     folder: str

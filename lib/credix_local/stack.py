@@ -163,7 +163,7 @@ def bring_up(server: Server, messages: list[str]) -> bool:
 
 
 def has_met_a_taken_port(server: Server) -> bool:
-    """Whether somebody took a port between our look at it and the server's.
+    """Whether another process took a port between our look at it and the server's.
 
     Often it is free again by now: a process that is forked meanwhile holds the socket of our look,
     closed as it is, until it becomes another program. A line that an earlier start left at the end

@@ -249,7 +249,7 @@ class TestMissedHistories:
         self, change: dict[str, Any]
     ) -> None:
         missed = missed_histories(BY_CURSOR, replace(SNAPSHOT, **change))
-        assert "a transaction open at the snapshot may commit behind the watermark" in missed
+        assert "a transaction open at the snapshot may commit after the watermark" in missed
 
     def test_a_row_version_misses_no_update(self) -> None:
         assert not any("update" in missed for missed in missed_histories(SOURCE, SNAPSHOT))

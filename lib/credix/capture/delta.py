@@ -100,7 +100,7 @@ def write_delta(
     """Write what changed and what is gone into Parquet parts in the run's folder.
 
     Where the parts would need more than CREDIX_SLICE_BYTES, only a slice of it, without deletes.
-    Raises DataError when more keys are gone than the settings allow and nobody has ordered it.
+    Raises DataError when more keys are gone than the settings allow and no option permits it.
     """
     started = time.monotonic()
     with BackgroundUploader(run, snapshot.taken_at) as shipper:
@@ -203,7 +203,7 @@ class DeltaWriter:
                 )
 
     def _read_rereads(self, blocks: HeapRange) -> None:
-        """Ask apart for what the next run reads again: in a large read no row carries the mark."""
+        """Ask apart for what the next run reads again: in a large read no row has the mark."""
         condition = self.plan.predicate.rereads_sql
         if condition != "FALSE":
             schema = self.run.settings.postgres_schema

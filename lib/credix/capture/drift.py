@@ -25,7 +25,7 @@ def describe_drift(source: Source, schema: str, checks: Sequence[ColumnCheck]) -
             "'ignored' in sources.yml, or set drift: evolve there to go on without them."
         )
     return [
-        f"WARNING: {name} has a new column {check.name} ({check.source}), which is not carried: "
+        f"WARNING: {name} has a new column {check.name} ({check.source}), which is not replicated: "
         f"add it to the contract with ./run_pipeline.py evolve {source.name}."
         for check in new
     ]
@@ -48,6 +48,6 @@ def bigquery_type(source: Source, check: ColumnCheck) -> str:
             return name
     supported = ", ".join(sorted(kind for mapping in TYPES.values() for kind in mapping.accepted))
     raise SourceError(
-        f"Column {check.name} of {source.table} is {check.source}, which cannot be carried: name "
+        f"Column {check.name} of {source.table} is {check.source}, which cannot be replicated: name "
         f"it under 'ignored' in sources.yml, or give it one of the types {supported}."
     )

@@ -207,7 +207,7 @@ def compare_values(
 ) -> Comparison:
     """Compare every value of the snapshot with bronze.
 
-    Rows that no run has carried yet are pending, and what attempts above `newest_seq` have merged.
+    Rows that no run has loaded yet are pending, and what attempts above `newest_seq` have merged.
     """
     predicate = predicates.choose_predicate(
         run.source, state, snapshot, state.watermark or Watermark()
@@ -301,7 +301,7 @@ def describe_delta(delta: Delta, plan: DeltaPlan) -> str:
     if found:
         rest = "the last one" if found["is_last"] else f"it ends at block {delta.next_block:,}"
         lines.append(
-            f"slice {found['number']} of a large read, {rest}: deletes are looked for behind it"
+            f"slice {found['number']} of a large read, {rest}: deletes are looked for after it"
         )
     return "\n".join(lines)
 
@@ -309,7 +309,7 @@ def describe_delta(delta: Delta, plan: DeltaPlan) -> str:
 def read_state(run: Run) -> SourceState:
     """The state as it was when the fence was raised, with the watermark that the run was given.
 
-    Under another watermark than the committed one nothing is dropped: somebody reads again on
+    Under another watermark than the committed one nothing is dropped: the operator reads again on
     purpose.
     """
     state = run.read_state()

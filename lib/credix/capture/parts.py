@@ -35,7 +35,7 @@ VERSION_TYPE = np.dtype([("key_hash", "<i8"), ("row_hash", "<i8")])
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file of the run: where it lies, what it holds, and what its content hashes to."""
+    """One Parquet file of the run: where it is, what it holds, and what its content hashes to."""
 
     path: Path
     stem: str
@@ -53,7 +53,7 @@ class Part:
 class PartWriter:
     """Writes batches of one run into parts that end with the group that reaches `part_bytes`.
 
-    Several threads may write at once, each into a part of its own. `on_full` is told of each part
+    Several threads may write at once, each into a part of its own. `on_full` receives each part
     that ended because it was full, while others are still being written.
     """
 
@@ -78,7 +78,7 @@ class PartWriter:
         self.discard()
 
     def discard(self) -> None:
-        """Begin anew: no part, and none on disk."""
+        """Begin again: no part, and none on disk."""
         self.parts: list[Part] = []
         self.numbers = count(1)
         self.open: dict[str, tuple[int, int]] = {}
@@ -189,7 +189,7 @@ def convert(values: pa.ChunkedArray, column: Column, source: Source) -> pa.Chunk
     except pa.ArrowInvalid:
         raise DataError(
             f"{where}: a value does not fit BigQuery's {column.type} "
-            "(NaN or infinity, more than 29 digits before or 9 behind the point). "
+            "(NaN or infinity, more than 29 digits before or 9 after the point). "
             "Correct it in the source."
         ) from None
     if column.is_required and converted.null_count:

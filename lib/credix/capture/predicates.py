@@ -124,7 +124,7 @@ def cursor_reload_reason(watermark: Watermark, snapshot: Snapshot) -> str | None
     if watermark.cursor is None:
         return "the watermark has no cursor"
     if lies_ahead(watermark, snapshot):
-        return "the watermark lies in the future"
+        return "the watermark is in the future"
     if watermark.snapshot_at and snapshot.taken_at < datetime.fromisoformat(watermark.snapshot_at):
         return "the server's clock went back, so that rows may have been written before the cursor"
     return None
@@ -138,7 +138,7 @@ def is_before(snapshot: Snapshot, log_position: str | None) -> bool:
 
 
 def require_caught_up(state: SourceState, snapshot: Snapshot) -> None:
-    """Raise TransientError when a standby lags behind what an earlier run has read.
+    """Raise TransientError when a standby has not replayed what an earlier run has read.
 
     A standby that was restarted, or another one of a pool, may show an older snapshot. Bronze would
     go back with it.
@@ -196,10 +196,10 @@ def since_cursor(source: Source, cursor: str) -> str:
 
 
 def in_period(source: Source, first: str, last: str) -> str:
-    """True for rows whose cursor lies in the period, both days included (UTC for instants)."""
+    """True for rows whose cursor is in the period, both days included (UTC for instants)."""
     if not source.cursor:
         raise SettingsError(
-            f"Source '{source.name}' names no cursor in sources.yml: nothing tells the rows of a "
+            f"Source '{source.name}' names no cursor in sources.yml: nothing identifies the rows of a "
             "period."
         )
     expression, kind = cursor_sql(source), cursor_type(source)
@@ -286,9 +286,9 @@ def missed_histories(source: Source, snapshot: Snapshot) -> list[str]:
     if source.capture == "cursor":
         missed.append("an update that touches no cursor column is not seen")
         if snapshot.is_standby or snapshot.has_prepared_transactions:
-            missed.append("a transaction open at the snapshot may commit behind the watermark")
+            missed.append("a transaction open at the snapshot may commit after the watermark")
         elif snapshot.oldest_open_at is None:
             missed.append(
-                "a transaction open for longer than the lag may commit behind the watermark"
+                "a transaction open for longer than the lag may commit after the watermark"
             )
     return missed

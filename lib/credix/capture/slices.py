@@ -1,8 +1,8 @@
 """A large read in slices, each merged before the next one is read: which one is next.
 
-Every slice reads some blocks of the heap in a snapshot of its own. The deltas begin behind the
+Every slice reads some blocks of the heap in a snapshot of its own. The deltas begin after the
 first of these snapshots, so they bring what was written, moved to another block or deleted
-meanwhile; a row that nobody wrote to stays in its block as long as no relation is rewritten.
+meanwhile; a row that was not written to stays in its block as long as no relation is rewritten.
 """
 
 from credix.capture.predicates import XID_HORIZON, Predicate, Snapshot, is_before
@@ -68,7 +68,7 @@ def add_slice(
 
 
 def after_slices(orders: RunOptions) -> RunOptions:
-    """The orders of the delta behind the slices, which have read all that was asked for.
+    """Return the options of the delta after the slices, which have read all that was asked for.
 
     It has to drop what it meets again, or it could be cut for ever.
     """

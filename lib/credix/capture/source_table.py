@@ -84,7 +84,7 @@ def log_end(connection: SourceConnection, *, is_standby: bool) -> tuple[str, int
     """Return where the server's log ends, and on which timeline.
 
     On a standby the timeline is the one of its latest restart point, or of what it had to replay: a
-    standby that was rewound or copied anew knows the new one at once.
+    standby that was rewound or copied again has the new one at once.
     """
     if is_standby:
         position, timeline = connection.rows(
@@ -147,7 +147,7 @@ def require_table(connection: SourceConnection, source: Source, schema: str) -> 
     if kind not in TABLE_KINDS:
         raise SourceError(
             f"{name} is a {OTHER_KINDS.get(kind, 'relation of kind ' + kind)}: changes can only "
-            "be captured from a table. Name the table behind it in sources.yml."
+            "be captured from a table. Name the table that it reads in sources.yml."
         )
     if not may_read:
         raise SourceError(

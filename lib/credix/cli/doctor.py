@@ -20,7 +20,7 @@ SIGNS = {"ok": "✔", "warning": "!", "failed": "✘", "skipped": "-"}
 @ENV_OPTION
 @JSON_OPTION
 def doctor(env: str | None, *, as_json: bool) -> None:
-    """Check what a run needs, and tell what mends it; starts and changes nothing."""
+    """Check what a run needs, and say what fixes it; start and change nothing."""
     from credix.operations.doctor import examine, is_healthy
 
     findings = [finding.as_dict() for finding in examine(env)]

@@ -56,7 +56,7 @@ PLACES = ("keys", "in the source", "live in bronze", "deleted in bronze", "files
 @click.option(
     "--no-source-check",
     is_flag=True,
-    help="Do not ask PostgreSQL: for a source that files from outside carry alone.",
+    help="Do not ask PostgreSQL: for a source that comes in files from outside alone.",
 )
 @click.option("--pending", is_flag=True, help="Finish earlier erasures instead.")
 @ENV_OPTION
@@ -188,7 +188,7 @@ class Chosen:
             require_carried(self.run, self.traces)
 
     def erase(self, answer: Answer) -> "Erasure":
-        """Carry the deletes where bronze does not know them yet, then erase."""
+        """Replicate the deletes where bronze does not have them yet, then erase."""
         from credix.operations.erasure.erase import erase
 
         if self.traces.live_rows and self.run.source.captures_deletes:
@@ -238,7 +238,7 @@ def tell(answer: Answer, records: "list[Erasure]") -> None:
         if record.pending
     ]
     lines.append("Silver and gold hold none of them; copies by replay --into are yours to drop.")
-    lines += [f"Nobody can look into {name}." for r in records for name in r.unreadable]
+    lines += [f"{name} cannot be read." for r in records for name in r.unreadable]
     shown = [record.model_dump(mode="json", exclude={"keys"}) for record in records]
     answer.tell_done("\n".join(lines), erasures=shown)
 

@@ -9,7 +9,7 @@ LONGEST_EXAMPLE = 80
 SECTIONS = {
     "Runs": ("run", "schedule", "lab"),
     "Look": ("status", "runs", "doctor"),
-    "Mend": ("reconcile", "backfill", "rewind", "replay", "evolve", "erase"),
+    "Repair": ("reconcile", "backfill", "rewind", "replay", "evolve", "erase"),
     "Set up": ("add-source", "provision", "install-elementary", "completion"),
     "Servers on this machine": ("up", "down", "env", "seed", "simulate", "reset"),
 }
@@ -44,7 +44,7 @@ def examples(*lines: tuple[str, str]) -> str:
 
 
 def sections(names: list[str]) -> dict[str, list[str]]:
-    """These commands in the order in which they are told; one that has no place comes last."""
+    """These commands in the order in which they are listed; one that has no place comes last."""
     placed = {
         title: [name for name in listed if name in names] for title, listed in SECTIONS.items()
     }

@@ -92,7 +92,7 @@ class JsonReporter:
 
 
 def reporter_for(settings: Settings) -> JsonReporter | TerminalReporter:
-    """Who tells of a run, as CREDIX_LOG_FORMAT says."""
+    """Return the reporter of a run that CREDIX_LOG_FORMAT names."""
     return JsonReporter(settings) if settings.log_format == "json" else TerminalReporter()
 
 

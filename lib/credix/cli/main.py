@@ -27,7 +27,7 @@ from credix.operations import environment
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def commands() -> None:
-    """Carry every change from PostgreSQL to a risk score in BigQuery.
+    """Replicate every change from PostgreSQL to a risk score in BigQuery.
 
     Without a command, or with the name of a job, that job runs: full, monitoring, or that of a
     source.
@@ -74,7 +74,7 @@ def commands() -> None:
 @click.option(
     "--allow-deletes",
     is_flag=True,
-    help="This once, carry more deletes than CREDIX_MAX_DELETED_SHARE, or an emptied source.",
+    help="This once, replicate more deletes than CREDIX_MAX_DELETED_SHARE, or an emptied source.",
 )
 @click.option(
     "--from-landing",
@@ -148,7 +148,7 @@ def status(env: str | None, as_json: bool) -> None:
         ("runs", "the last 20"),
         ("runs --limit 100 --json", "for programs"),
         ("runs --open", "all of them on one page, with their notebooks"),
-        ("runs --rebuild", "make that page anew from the archive"),
+        ("runs --rebuild", "rebuild that page from the archive"),
     )
 )
 @ENV_OPTION
@@ -157,7 +157,7 @@ def status(env: str | None, as_json: bool) -> None:
     "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many to list."
 )
 @click.option("--open", "is_opened", is_flag=True, help="Show the page of all runs in a browser.")
-@click.option("--rebuild", "is_rebuilt", is_flag=True, help="Make that page anew first.")
+@click.option("--rebuild", "is_rebuilt", is_flag=True, help="Rebuild that page first.")
 def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebuilt: bool) -> None:
     """List the last runs with status, duration, rows and error; or open the page of all runs."""
     from credix.pipeline.history.status import recent_runs
@@ -242,7 +242,7 @@ def main() -> None:
         terminal.print_error(f"The package {error.name} is not installed.", "make install")
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort) as error:
-        # It would tell of the tasks that the interrupt has left unfinished.
+        # It would report the tasks that the interrupt has left unfinished.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         cause = error.__cause__ or error
         is_terminated = isinstance(cause, TerminatedError)

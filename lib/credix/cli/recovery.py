@@ -1,4 +1,4 @@
-"""The commands that mend: each shows what it would touch, and does it with `--yes`."""
+"""The commands that repair: each shows what it would touch, and does it with `--yes`."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -99,7 +99,7 @@ def replay(
 def backfill(
     source: str, first: date, last: date, env: str | None, yes: bool, *, as_json: bool
 ) -> None:
-    """Read a period of the source again, by its cursor columns, and carry it through a run."""
+    """Read a period of the source again, by its cursor columns, and load it in a run."""
     from credix.capture.predicates import in_period
     from credix.core.run_options import RunOptions
     from credix.operations.rewind import count_rows
@@ -226,7 +226,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
         if not comparison.is_equal:
             differing.append(facts)
     if differing and not as_json:
-        answer.may_act("A run would carry the rows above and take out the surplus")
+        answer.may_act("A run would load the rows above and take out the surplus")
     if differing and yes:
         # One run for all of them: the tests of gold look at every source.
         names = tuple(str(facts["source"]) for facts in differing)
@@ -270,7 +270,7 @@ def run_sources(
 
 def iso(first: date, last: date) -> tuple[str, str]:
     if first > last:
-        raise SettingsError(f"--from {first:%Y-%m-%d} lies behind --to {last:%Y-%m-%d}.")
+        raise SettingsError(f"--from {first:%Y-%m-%d} is after --to {last:%Y-%m-%d}.")
     return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
 
 

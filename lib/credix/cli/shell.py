@@ -11,7 +11,7 @@ from credix.core.errors import BusyError, CredixError, SettingsError, StateError
 from credix.core.jobs import all_jobs
 
 VARIABLE = "_RUN_PIPELINE_PY_COMPLETE"
-# The first class that fits tells what to type, unless the error does so itself.
+# The first class that fits says what to type, unless the error does so itself.
 NEXT = (
     (BusyError, f"{COMMAND} status, which names the run that holds it"),
     (SettingsError, f"{COMMAND} doctor, which checks all that a run needs"),

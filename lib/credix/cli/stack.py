@@ -19,7 +19,7 @@ def up() -> None:
 
 @click.command(
     epilog=examples(
-        ("provision", "behind add-source, on this machine"),
+        ("provision", "after add-source, on this machine"),
         ("provision --env dev", "where Terraform does not"),
     )
 )
@@ -44,7 +44,7 @@ def reset(yes: bool) -> None:
     """Delete the embedded stack with all its data and local runs."""
     folder = environment.local_folder("local")
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("reset asks before it deletes, and nobody is here: give --yes.")
+        raise click.UsageError("reset asks before it deletes, and there is no terminal: give --yes.")
     if not yes and not click.confirm(f"Delete the stack in {folder} with all its data?"):
         terminal.console.print("Nothing was deleted.")
         return

@@ -1,4 +1,4 @@
-"""Google's credentials, the sessions that carry them, and what to do where they are not taken.
+"""Google's credentials, the sessions that use them, and what to do where they are not taken.
 
 They are the application default credentials: of the person, of the job, or of the key file that
 GOOGLE_APPLICATION_CREDENTIALS names. With CREDIX_IMPERSONATE_SERVICE_ACCOUNT they only serve to ask
@@ -73,7 +73,7 @@ def open_session(settings: Settings, credentials: Credentials) -> AuthorizedSess
 
 
 def require_token(settings: Settings, credentials: Credentials) -> None:
-    """Fetch a token where there is none; a gRPC channel would tell of a refused one as of a fault.
+    """Fetch a token where there is none; a gRPC channel would report a refused one as a fault.
 
     Raises GoogleAuthError.
     """

@@ -138,7 +138,7 @@ class StopFailing:
 
 
 def is_transient(error: BaseException) -> bool:
-    """True when the same request may succeed later without anybody changing anything."""
+    """True when the same request may succeed later without any change."""
     if isinstance(error, google.GoogleAPICallError) and fault_of(error) is Fault.TRANSIENT:
         return True
     return isinstance(error, TRANSIENT) or is_transient_refusal(error)

@@ -57,7 +57,7 @@ class Elementary:
         return page.read_text("utf-8")
 
     def alert(self, webhook: str) -> None:
-        """Let `edr monitor` tell a Slack or Teams channel what it has not told yet."""
+        """Let `edr monitor` notify a Slack or Teams channel of what it has not sent yet."""
         if any(host in webhook for host in TEAMS):
             channel: dict[str, Any] = {"teams": {"teams_webhook": webhook}}
         else:
@@ -95,7 +95,7 @@ class Elementary:
     ) -> None:
         """Raises StepError with Elementary's last words when it fails.
 
-        A channel's address goes through its file of settings, which is deleted behind the call:
+        A channel's address goes through its file of settings, which is deleted after the call:
         arguments of a process are there for every user of the machine to read.
         """
         config = self.folder / "config" / "config.yml"

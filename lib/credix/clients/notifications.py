@@ -13,7 +13,7 @@ from credix.core.errors import TransientError
 from credix.core.settings import Settings
 
 PUBSUB = "https://pubsub.googleapis.com"
-# A run does not end later than that because nobody hears of it.
+# A run does not end later than that because a channel does not answer.
 PUBLISH_SECONDS = 10
 
 
@@ -41,7 +41,7 @@ class Channels:
         return refused
 
     def _notify(self, title: str, text: str, attributes: Mapping[str, str]) -> dict[str, bool]:
-        # It is imported where there is something to tell: quiet runs have no time for it.
+        # It is imported where there is something to send: quiet runs have no time for it.
         from apprise import Apprise, NotifyType
 
         # Its messages name the addresses.
@@ -60,7 +60,7 @@ class Channels:
         return taken
 
     def _publish(self, title: str, text: str, attributes: Mapping[str, str]) -> bool:
-        """Whether the topic took it; whoever reads it may get it twice, as is Pub/Sub's way."""
+        """Whether the topic took it; a reader may get it twice, as is Pub/Sub's way."""
         from google.api_core.exceptions import GoogleAPICallError, from_http_response
         from google.auth.exceptions import GoogleAuthError
 
@@ -78,7 +78,7 @@ class Channels:
             )
             if not answer.ok:
                 raise from_http_response(answer)
-            # Whoever else answers has not taken it.
+            # Any other answer means that it was not accepted.
             answer.json()
 
         effects = Effects(min(self.settings.retry_seconds, PUBLISH_SECONDS))

@@ -9,7 +9,7 @@ from credix.core.settings import Settings
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import RunEvent
 
-# A server that never answers delays each run that carried something by twice that.
+# A server that never answers delays each run that loaded something by twice that.
 TIMEOUT_SECONDS = 5.0
 RETRIES = {
     "total": 1,

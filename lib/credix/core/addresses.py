@@ -2,7 +2,7 @@
 
 Buckets are reached in three ways. Locally the server of the buckets shows their pages. On Google a
 server of one's own shows them after a login, where CREDIX_PAGES_URL names it; else the console
-does, to whoever may read the object, and offers it for download. Google's plain addresses of
+does, to a user who may read the object, and offers it for download. Google's plain addresses of
 objects are none of the three: they take no login while Data Access logs are on, and Terraform turns
 these on.
 """

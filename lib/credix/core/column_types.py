@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.types as kinds
 
-# BigQuery's NUMERIC: 29 digits before the point, 9 behind it.
+# BigQuery's NUMERIC: 29 digits before the point, 9 after it.
 NUMERIC_PRECISION, NUMERIC_SCALE = 38, 9
 # BigQuery's DATE and TIMESTAMP hold the years 1 to 9999.
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896

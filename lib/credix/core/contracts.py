@@ -162,7 +162,7 @@ def load_source(name: str) -> Source:
 
 
 def read_source(name: str) -> Source:
-    """Build a source that is declared; its schema is read anew, since `evolve` adds to it."""
+    """Build a source that is declared; its schema is read again, since `evolve` adds to it."""
     return build_source(name, _sources().part(name), _read(contract_file(name)))
 
 

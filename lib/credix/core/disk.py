@@ -88,7 +88,7 @@ def require_writable(folder: Path) -> None:
 def make_folder(folder: Path, way_out: str) -> Path:
     """Create a folder, or make sure that it can be written; raises SettingsError with the way out.
 
-    A read-only file system, another user's folder and a file in its place are told alike.
+    A read-only file system, another user's folder and a file in its place are reported alike.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ The class decides the exit code of `run_pipeline.py`: 1 the run failed, 2 wrong 
 
 
 class CredixError(Exception):
-    """Base of all errors that are told to the user as one sentence, without a traceback."""
+    """Base of all errors that the user sees as one sentence, without a traceback."""
 
     exit_code = 1
 
@@ -24,7 +24,7 @@ class BusyError(CredixError):
 
 
 class SourceError(CredixError):
-    """The source cannot be read as its contract says: mend the table, grants or contract."""
+    """The source cannot be read as its contract says: correct the table, grants or contract."""
 
 
 class DataError(CredixError):
@@ -40,7 +40,7 @@ class CostError(CredixError):
 
 
 class StateError(CredixError):
-    """A state file cannot be read or was written by somebody else in between."""
+    """A state file cannot be read or was written by another process in between."""
 
 
 class FenceError(StateError):
@@ -56,7 +56,7 @@ class StepError(CredixError):
 
 
 class UnexpectedError(StepError):
-    """A notebook raised what nobody foresaw; only the summary is sure to quote no row."""
+    """A notebook raised an unforeseen error; only the summary is sure to quote no row."""
 
     def __init__(self, message: str, summary: str = "A notebook failed.") -> None:
         super().__init__(message)

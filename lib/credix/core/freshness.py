@@ -2,7 +2,7 @@
 
 A change that is new in gold was committed between two snapshots: that up to which gold was complete
 before, and that up to which it is now. So it waited at least from the second one, and at most from
-the first. PostgreSQL tells no closer time unless `track_commit_timestamp` is on, which a source
+the first. PostgreSQL records no closer time unless `track_commit_timestamp` is on, which a source
 cannot be asked for.
 """
 
@@ -50,7 +50,7 @@ def next_gold_freshness(
     """The reach of gold that was built from bronze as it is `now`, and tested at `gold_at`.
 
     `before` is gold's reach so far, `began` that of bronze when the run began, None where the run
-    does not know it. Rows without a snapshot of their own, from outside, tell of no lag.
+    does not know it. Rows without a snapshot of their own, from outside, have no lag.
     """
     if before and not now.is_newer_than(before):
         return replace(now, lag=before.lag)
@@ -68,7 +68,7 @@ def complete_up_to(gold: CompleteThrough | None, bronze: CompleteThrough | None)
 
 
 def end_to_end(before: str | None, after: str | None, gold_at: str) -> Lag | None:
-    """The lag of what was committed between two snapshots; None where no clock can tell it."""
+    """The lag of what was committed between two snapshots; None where no clock measures it."""
     if not after:
         return None
     at_least = seconds_between(after, gold_at)
@@ -94,7 +94,7 @@ def in_words(seconds: float) -> str:
 
 
 def bounds_in_words(lag: Mapping[str, Any] | None) -> str:
-    """`40 s to 12 min`; empty where there is no lag to tell."""
+    """`40 s to 12 min`; empty where there is no lag."""
     if not lag:
         return ""
     least = in_words(lag["at_least"])

@@ -45,8 +45,8 @@ class Job:
     ) -> tuple[str, ...]:
         """The step after this one, as far as it can be known while this one runs.
 
-        Where rows are carried 04 as well: dbt needs longer to start than 02 and 03 to end.
-        `has_rows` tells whether 01 has found something to carry so far.
+        Where rows are loaded 04 as well: dbt needs longer to start than 02 and 03 to end.
+        `has_rows` says whether 01 has found a change so far.
         """
         report = (REPORT_STEP,) if self.has_report and step != REPORT_STEP else ()
         if source is None:
@@ -62,7 +62,7 @@ class Job:
 
 @cache
 def all_jobs() -> dict[str, Job]:
-    """The jobs by name: one that carries each source alone, one that carries all, the report.
+    """The jobs by name: one that loads each source alone, one that loads all, the report.
 
     Raises SettingsError where a contract is not well formed. Not a constant: importing this module
     must not fail for what is in a contract.

@@ -43,7 +43,7 @@ class LakePaths:
 
     @property
     def erasure_key(self) -> str:
-        """In the lake bucket: the secret behind the hashes in records of erasures."""
+        """In the lake bucket: the secret of the hashes in records of erasures."""
         return f"{self.prefix}/state/erasure_key"
 
     def erasures(self, source: str) -> str:

@@ -1,6 +1,6 @@
 """PostgreSQL's own hashes of keys and rows, computed without it: for rows that it did not read.
 
-A file from outside must carry the same `_key_hash` and `_row_hash` as the same row extracted, or
+A file from outside must have the same `_key_hash` and `_row_hash` as the same row extracted, or
 the digests of both sides would differ. The functions are those of `src/common/hashfn.c` (Jenkins'
 lookup3, seed 0, little-endian) and of the hash operator classes of the types that a contract knows.
 """
@@ -25,9 +25,9 @@ GOLDEN, EXTRA = 0x9E3779B9, 3923095
 BLOCK = 12
 # PostgreSQL counts days and microseconds from 2000-01-01, Arrow from 1970-01-01.
 DAYS_TO_2000, MICROSECONDS_TO_2000 = 10_957, 946_684_800_000_000
-# A numeric's digits are of base 10,000; behind the point nine decimals take three of them.
+# A numeric's digits are of base 10,000; after the point nine decimals take three of them.
 DIGIT_BASE, FRACTION_DIGITS = 10_000, 3
-# Python rounds to 28 digits where nobody says otherwise; a NUMERIC has up to 38.
+# Python rounds to 28 digits by default; a NUMERIC has up to 38.
 ALL_DIGITS = Context(prec=NUMERIC_PRECISION)
 # Types whose text does not hang on a session's settings.
 KEY_TYPES = {"STRING", "INTEGER", "DATE", "BOOLEAN"}

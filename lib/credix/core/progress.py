@@ -1,7 +1,7 @@
 """How far long work is, in one line that is rewritten: rows, bytes, share, time left.
 
 In a notebook the line is an output; its last state stays and says how fast the work was. A run
-hears of it by the output's metadata, and shows it where a person looks on.
+receives it by the output's metadata, and shows it where a person looks on.
 """
 
 import time
@@ -26,7 +26,7 @@ Show = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Amount:
-    """Rows and bytes done; `total_rows` is None where nobody knows it before the end."""
+    """Rows and bytes done; `total_rows` is None where it is not known before the end."""
 
     rows: int
     size_bytes: int
@@ -80,7 +80,7 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """The last line is of the whole; behind a failure the one before it stays."""
+        """The last line is of the whole; after a failure the one before it stays."""
         if kind is None and self.shown_at is not None:
             self.show(describe_end(self.what, self.amount, time.monotonic() - self.started))
 
@@ -140,7 +140,7 @@ class TerminalLine:
 
 @contextmanager
 def on_terminal(stream: TextIO) -> Iterator[Show]:
-    """Who shows lines of progress on this stream; nobody where it is no terminal."""
+    """Who shows lines of progress on this stream; None where it is no terminal."""
     if not stream.isatty():
         yield hide
         return

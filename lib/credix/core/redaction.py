@@ -22,7 +22,7 @@ MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]?\d{2}.*)?")
 # An apostrophe within a word opens and closes nothing; Python shows values with a prefix as well.
 SINGLE = r"(?<!\w)[bruBRU]{0,2}'(?:[^']|''|(?<=\w)'(?=\w))*'(?!\w)"
 QUOTED = re.compile(rf"{SINGLE}|\"[^\"]*\"|“[^”]*”|`[^`]*\s[^`]*`")
-# Quoted names: in snake case, or behind the word that says what they name.
+# Quoted names: in snake case, or after the word that says what they name.
 SNAKE_CASE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_.][A-Za-z0-9]+)+")
 NAMED = re.compile(
     r"\b(?:attribute|column|constraint|database|dataset|field|file|function|identifier|index"

@@ -40,8 +40,8 @@ def late_bound(source: Source, settings: Settings) -> LateBound:
     """How old a source may be before it is late.
 
     The source's own `late_minutes`; else the longest time that the schedule leaves between two runs
-    that carry it, and CREDIX_LATE_MINUTES on top, for the run itself; those minutes alone where no
-    scheduled job carries it.
+    that load it, and CREDIX_LATE_MINUTES on top, for the run itself; those minutes alone where no
+    scheduled job loads it.
     """
     if source.late_minutes is not None:
         bound = timedelta(minutes=source.late_minutes)
@@ -53,7 +53,7 @@ def late_bound(source: Source, settings: Settings) -> LateBound:
     lines = lines_in_force(settings)
     carrying = frozenset(lines[job] for job in (source.job, WHOLE) if job in lines)
     if not carrying:
-        return LateBound(allowed.total_seconds(), f"no schedule carries it, {told} is the bound")
+        return LateBound(allowed.total_seconds(), f"no schedule loads it, {told} is the bound")
     gap = gap_of(carrying)
     return LateBound(
         (gap + allowed).total_seconds(),

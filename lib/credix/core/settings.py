@@ -124,14 +124,14 @@ class LimitSettings(BaseModel):
 
 
 class NotificationSettings(BaseModel):
-    """Whom a run tells, and of what."""
+    """Whom a run notifies, and of what."""
 
     late_minutes: int = Field(
         60,
         alias="CREDIX_LATE_MINUTES",
         ge=1,
         description="how many minutes more than its schedule leaves between two runs a source may "
-        "be old; where no schedule carries it, how old at all. A source whose bronze is older "
+        "be old; where no schedule loads it, how old at all. A source whose bronze is older "
         "after a run is late; numbers whose gold is older are used with care. `late_minutes` of a "
         "source in `sources.yml` replaces its schedule and this",
     )
@@ -173,7 +173,7 @@ class NotificationSettings(BaseModel):
     elementary_webhook: SecretStr | None = Field(
         None,
         alias="CREDIX_ELEMENTARY_WEBHOOK",
-        description="a Slack or Teams webhook that Elementary itself tells of failed monitors",
+        description="a Slack or Teams webhook that Elementary itself notifies of failed monitors",
     )
 
 
@@ -369,7 +369,7 @@ class Settings(
     LimitSettings,
     NotificationSettings,
 ):
-    """Everything a run is told from outside."""
+    """All settings of a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -439,7 +439,7 @@ class Settings(
         return settings
 
     def require_confirmation(self) -> None:
-        """Raises SettingsError where this would write to `prod` and nobody has said so."""
+        """Raises SettingsError where this would write to `prod` without a confirmation."""
         if self.env == "prod" and self.confirmed_env != self.env:
             raise SettingsError(
                 "This would write to prod. If that is meant, say so: CREDIX_CONFIRM_ENV=prod; else "

@@ -60,7 +60,7 @@ WELL, WARNS, FAILS, SKIPPED = "ok", "warning", "failed", "skipped"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and what mends it where it is not well."""
+    """What was looked at, how it is, and what fixes it where it is not well."""
 
     check: str
     status: str
@@ -125,7 +125,7 @@ def check_python(running: tuple[int, ...]) -> str:
 
 
 def check_packages(lock: Path) -> str:
-    """The packages of the lock; one of another version works as long as nobody says otherwise."""
+    """The packages of the lock; one of another version works unless proven otherwise."""
     if not lock.exists():
         return "!there is no requirements.lock to compare with"
     pinned = pinned_versions(lock.read_text("utf-8"))

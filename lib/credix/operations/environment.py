@@ -19,7 +19,7 @@ from credix.core.settings import (
 
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT")
 GOOGLE = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
-# What lies beside the servers in the stack's folder.
+# What is beside the servers in the stack's folder.
 PROVISIONED = "provisioned"
 LOCAL_FILES = (PROVISIONED, "runs", "dbt", "demo", "lab")
 

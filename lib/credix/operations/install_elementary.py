@@ -26,7 +26,7 @@ def install_elementary(
 ) -> None:
     """Download the packages unless they are there; raises TransientError where that fails.
 
-    `best_effort` tries it the first time only, and tells what went wrong instead of failing.
+    `best_effort` tries it the first time only, and reports what went wrong instead of failing.
     """
     tried = settings.local_dir / "elementary-tried"
     if best_effort and tried.exists():

@@ -1,6 +1,6 @@
 """A read-only server of the pages in the buckets, for people who have logged in before.
 
-It asks nobody who they are: on Google, Identity-Aware Proxy does so in front of it and lets in only
+It asks for no login: on Google, Identity-Aware Proxy does so in front of it and lets in only
 those named in Terraform (`terraform/pages.tf`). It serves the objects below the folders it is
 started with, as `/<bucket>/<object>`, and nothing else: no listing, no writing, no other bucket.
 
@@ -25,7 +25,7 @@ LOG = logging.getLogger(__name__)
 SECONDS = 30
 CHUNK_BYTES = 1 << 20
 NOT_IN_A_NAME = {"", ".", ".."}
-# Pages carry their own scripts and data. They may ask nothing of anybody, and no page frames them.
+# Pages contain their own scripts and data. They may send no request, and no page frames them.
 POLICY = (
     "default-src 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'; base-uri 'none'; "
     "frame-ancestors 'none'"

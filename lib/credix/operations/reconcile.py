@@ -10,7 +10,7 @@ from credix.state.run import Run
 def compare_source(run: Run) -> Comparison:
     """Return what differs between the source now and bronze, and write nothing anywhere.
 
-    Rows that no run has carried yet are pending, and so are those that a run has merged since this
+    Rows that no run has loaded yet are pending, and so are those that a run has merged since this
     one began to look: it holds no lease. Raises BusyError while a run works on the source.
     """
     state = run.states.read_source(run.source.name)

@@ -12,7 +12,7 @@ from credix.state.store import StateStore
 
 
 def require_earlier(source: Source, state: SourceState, watermark: Watermark | None) -> None:
-    """Raises SettingsError unless the watermark lies before the state's: it may only go back."""
+    """Raises SettingsError unless the watermark is before the state's: it may only go back."""
     held = state.watermark
     if held is None:
         raise SettingsError(f"{source.name} has no watermark yet: there is nothing to rewind.")

@@ -27,7 +27,7 @@ from credix.core.settings import PROJECT_DIR
 COMMAND = PROJECT_DIR / "run_pipeline.py"
 # A run ends within two seconds of SIGTERM.
 SECONDS_TO_END = 10
-# Never one long sleep: a signal can reach another thread, where it wakes nobody, and a machine that
+# Never one long sleep: a signal can reach another thread, where it does not end the sleep, and a machine that
 # was asleep goes on at the right time.
 SECONDS_OF_A_NAP = 1
 ENDED = 1
@@ -36,7 +36,7 @@ OUTCOMES = {0: "done", 1: "failed", 2: "not started: wrong settings", 3: "not st
 
 @dataclass
 class Schedule:
-    """Cron lines by job, of five fields, in one time zone; `tell` hears what begins and ends."""
+    """Cron lines by job, of five fields, in one time zone; `say` receives what begins and ends."""
 
     lines: Mapping[str, str]
     timezone: str
@@ -47,7 +47,7 @@ class Schedule:
     _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> None:
-        """Run the jobs until somebody interrupts; a run that is at work is ended then."""
+        """Run the jobs until a signal interrupts; a run that is at work is ended then."""
         scheduler = self._build()
         scheduler.add_listener(self._left_out, EVENT_JOB_MAX_INSTANCES)
         self._tell_next()
@@ -102,7 +102,7 @@ class Schedule:
         """A process of its own per run: whatever becomes of it, the schedule goes on."""
         self.tell(f"{now_text(self.timezone)}  {job} starts")
         command = [sys.executable, str(COMMAND), "run", job]
-        # Whoever ends the schedule finds either this run, or that none may begin any more.
+        # What ends the schedule finds either this run, or that none may begin any more.
         with self._starting:
             if self.is_ending:
                 return ENDED

@@ -19,8 +19,8 @@ VERSIONED = ("credix", "dbt-core", "dbt-bigquery", "duckdb", "papermill", "pyarr
 class Manifest:
     """Grows with the run; it counts as failed until the run says otherwise.
 
-    `steps` holds each step result under its source, or under `gold`; those of slices behind the
-    first one, and of the delta behind them, under names that end in a number. `broken` tells what
+    `steps` holds each step result under its source, or under `gold`; those of slices after the
+    first one, and of the delta after them, under names that end in a number. `broken` says what
     the step that failed had done: its source, its name, its effects.
     """
 

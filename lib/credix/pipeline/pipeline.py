@@ -51,7 +51,7 @@ from credix.warehouse.checkpoint import commit_watermark
 
 
 class Reporter(notebooks.Reporter, Protocol):
-    """Who is told how the run goes."""
+    """Receives the progress of a run."""
 
     def run_started(self, run_id: str, job: str) -> None: ...
     def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None: ...
@@ -152,7 +152,7 @@ class Pipeline:
                 correct_last_run(self.states, source, self.manifest)
 
     def _carry(self, states: Mapping[str, SourceState]) -> RunStatus:
-        """Carry every source to bronze, and what they have brought to gold."""
+        """Load every source into bronze, and what has changed into gold."""
         write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
         has_changes = [self._carry_source(source, state) for source, state in states.items()]
         is_current = not self._feeds_gold(states) or self._gold_is_current()
@@ -163,14 +163,14 @@ class Pipeline:
         return "done"
 
     def _report(self) -> None:
-        """Execute 05 where the job has it and something was carried or may have changed."""
+        """Execute 05 where the job has it and something was loaded or may have changed."""
         if self.request.job.has_report and self.manifest.status == "done":
             self._execute(REPORT_STEP, None, {})
 
     def _carry_source(self, source: str, state: SourceState) -> bool:
-        """Carry one source from PostgreSQL to bronze; False when nothing had changed.
+        """Load one source from PostgreSQL into bronze; False when nothing had changed.
 
-        A large read comes in slices; behind the last one follows the delta that completes it.
+        A large read comes in slices; after the last one follows the delta that completes it.
         """
         watermark = self.request.watermarks.get(source, state.watermark)
         run = self._open(source, state.attempt, watermark)
@@ -308,7 +308,7 @@ class Pipeline:
         return manifest, f"gs://{self.settings.archive_bucket}/{folder}"
 
     def _tell(self, manifest: dict[str, Any], location: str, error: BaseException | None) -> None:
-        """Tell people of a run whose end is archived: nothing in here changes how it ended."""
+        """Notify people of a run whose end is archived: nothing in here changes how it ended."""
         summary = self.redactor.text(summarize_error(error)) if error else ""
         for warning in follow_up(self.states, manifest, error, summary):
             self.reporter.warned(warning)
@@ -318,5 +318,5 @@ class Pipeline:
         )
 
     def _own_effects(self) -> dict[str, Any]:
-        """What this process has done so far; each step tells its own."""
+        """What this process has done so far; each step reports its own."""
         return {"effects": self.effects.as_dicts()}

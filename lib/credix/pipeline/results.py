@@ -41,7 +41,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 def describe_error(error: BaseException) -> str:
     """Say what ended a run or a notebook; an error of other software loses the values it quotes."""
     if isinstance(error, DeadKernelError):
-        return "Its kernel died: it was killed, by somebody or for want of memory."
+        return "Its kernel died: it was killed, by a user or for want of memory."
     if isinstance(error, CellTimeoutError):
         return "A cell took longer than CREDIX_NOTEBOOK_TIMEOUT_SECONDS allows."
     if isinstance(error, TerminatedError):

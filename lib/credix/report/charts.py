@@ -58,7 +58,7 @@ def grouped_bars(table: pd.DataFrame, title: str, unit: str) -> None:
 def horizontal_stacked_bars(
     table: pd.DataFrame, looks: Looks, title: str, unit: str, labels: Sequence[str]
 ) -> None:
-    """One bar per line of the table from the top, stacked from its columns, its label behind it.
+    """One bar per line of the table from the top, stacked from its columns, its label after it.
 
     `looks` gives colour and hatch of each column.
     """

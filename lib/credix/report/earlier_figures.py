@@ -18,7 +18,7 @@ def remember(run: Run, figures: dict[str, Any]) -> dict[str, Any] | None:
 
     `<prefix>/state/figures.json` holds aggregates of the newest gold that was reported and of the
     one before, so that a report that is made twice is compared with the same figures. A file that
-    cannot be read is written anew: nothing but this comparison hangs on it.
+    cannot be read is written again: only this comparison needs it.
     """
     bucket, path = run.settings.lake_bucket, paths_of(run.settings).figures
     built = run.states.read_gold().last_run

@@ -27,9 +27,9 @@ class Repair:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """A source as gold holds it, and as the last run has carried it.
+    """A source as gold holds it, and as the last run has loaded it.
 
-    `rows` and `repairs` are those of the run that reports, empty where it does not carry the
+    `rows` and `repairs` are those of the run that reports, empty where it does not load the
     source. `read_at` is up to when gold is complete and `age` the seconds since then. `status`,
     `differences` and `missed` are those of the last run of the source, which may be this one:
     where its steps counted different rows, and which histories it may have missed.
@@ -65,7 +65,7 @@ BLANK = dict.fromkeys(COLUMNS, "")
 
 
 def source_facts(run: Run) -> list[SourceFacts]:
-    """The facts of every source, whether or not this run carries it."""
+    """The facts of every source, whether or not this run loads it."""
     now = datetime.now(UTC).isoformat()
     gold = run.states.read_gold()
     return [
@@ -79,7 +79,7 @@ def describe_source(
 ) -> SourceFacts:
     """The facts of one source: how gold holds it, then how its last run went.
 
-    A run that carries the source has come as far as its report: it went well. Otherwise the state
+    A run that loads the source has come as far as its report: it went well. Otherwise the state
     says how the last one went, in the same words.
     """
     reach = gold.reached.get(name)
@@ -130,7 +130,7 @@ def watermark_of(found: dict[str, Any] | None) -> Watermark | None:
 
 
 def run_figures(facts: list[SourceFacts]) -> pd.DataFrame:
-    """One line per source that this run carried, and one for each repair of its bronze."""
+    """One line per source that this run loaded, and one for each repair of its bronze."""
     lines: list[dict[str, Any]] = []
     for source in facts:
         if not source.rows:

@@ -25,14 +25,14 @@ LOOKS_BACK = timedelta(days=PAGE_DAYS)
 # Result files that are downloaded at a time.
 DOWNLOADS = 8
 ABSENT = "Elementary is not installed: ./run_pipeline.py install-elementary"
-IN_SANDBOX = "A sandbox run is not watched: its tables and its page are nobody's."
+IN_SANDBOX = "A sandbox run is not watched: its tables and its page are temporary."
 COLUMNS = ["monitor", "table", "status", "seconds", "finding"]
 
 
 def monitor(run: Run) -> dict[str, Any]:
     """Let Elementary take up the results of dbt, run its monitors, publish its page and alert.
 
-    Its own trouble is told in the result and fails no run: the numbers were tested before. The
+    Its own failure is reported in the result and fails no run: the numbers were tested before. The
     result has `status` (done, absent or failed), a `reason`, and of a run that got so far the
     `monitors` with their findings and the address of the `page`.
     """
@@ -130,7 +130,7 @@ def recorded_runs(run: Run) -> set[str]:
 def first_day(known: set[str], now: datetime) -> datetime:
     """From when on runs may lack: the day before the newest one that Elementary has.
 
-    A run's id begins with the moment it began; one may end behind runs that began a day later.
+    A run's id begins with the moment it began; one may end after runs that began a day later.
     """
     newest = max(known, default="")[:8]
     began = datetime.strptime(newest, "%Y%m%d").replace(tzinfo=UTC) if newest.isdigit() else None
@@ -141,7 +141,7 @@ def first_day(known: set[str], now: datetime) -> datetime:
 def result_files(run: Run, known: set[str], since: datetime) -> Iterator[tuple[str, list[str]]]:
     """Run id and lines of every run since that day that is not known, and of this one.
 
-    This one is not archived yet. A file's run is told by its name: only what is new is downloaded,
+    This one is not archived yet. The run of a file follows from its name: only what is new is downloaded,
     several files at a time.
     """
     root, bucket = paths_of(run.settings).runs, run.settings.archive_bucket

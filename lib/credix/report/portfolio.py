@@ -55,7 +55,7 @@ def key_figures(run: Run) -> dict[str, float]:
 
 
 def derive(sums: dict[str, float]) -> dict[str, float]:
-    """The rates behind the sums; a rate whose divisor is zero is zero."""
+    """Add the rates to the sums; a rate whose divisor is zero is zero."""
     return {
         **sums,
         "outstanding": sums["overdue"] + sums["pending"],

@@ -1,4 +1,4 @@
-"""Pages of other software, sealed: they show what they carry and ask nobody for anything.
+"""Pages of other software, sealed: they show what they contain and send no request.
 
 Both are laid out for a desk. A phone shows all of that width, and zooms.
 """
@@ -35,7 +35,7 @@ CATALOG = {
     b"""href="${require('./assets/favicons/favicon.ico')}\"""": b'href="data:,"',
     b"width=device-width,minimum-scale=1,maximum-scale=1,initial-scale=1": DESK.encode(),
 }
-# What lies between the begin of the head and the page's own program.
+# What is between the begin of the head and the page's own program.
 HEAD = re.compile(r"(<head>)(.*?)(?=<script\b|</head>)", re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""Incidents: what people are told of once when it begins and once when it is over.
+"""Incidents: what people are notified of once when it begins and once when it is over.
 
 Each run finds what is wrong as far as it can see, and names what it can judge: an incident that it
 judges and does not find is over.
@@ -63,14 +63,14 @@ class Incidents(Value):
             return cls.model_validate_json(text)
         except ValidationError:
             raise StateError(
-                f"{location} cannot be read. Delete it: open incidents are then told once more."
+                f"{location} cannot be read. Delete it: open incidents are then sent once more."
             ) from None
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=2) + "\n"
 
     def judge(self, findings: Findings, now: str, run_id: str) -> Self:
-        """The incidents after a run. One that begins anew before its all-clear goes on."""
+        """The incidents after a run. One that begins again before its all-clear goes on."""
         after = dict(self.open)
         for key, text in findings.wrong.items():
             known = after.get(key)
@@ -81,12 +81,12 @@ class Incidents(Value):
         for key in findings.judged - set(findings.wrong):
             if key in after:
                 after[key] = after[key].model_copy(update={"is_over": True})
-        # Nobody has heard of it: there is nothing to take back.
+        # It was never sent: there is nothing to take back.
         heard = {key: one for key, one in after.items() if one.is_told or not one.is_over}
         return self.model_copy(update={"open": heard})
 
     def untold(self) -> dict[str, Incident]:
-        """What has begun or is over, and has not been told yet."""
+        """Return what has begun or is over and has not been sent yet."""
         return {key: one for key, one in self.open.items() if one.is_over or not one.is_told}
 
     def tell(self, key: str, told: Incident) -> Self:

@@ -133,7 +133,7 @@ class KernelLease:
         self._keeper.start()
 
     def _renew(self, _now: datetime, _term: timedelta) -> None:
-        """Renew, or give back what nobody works with; raises FenceError to end the renewals."""
+        """Renew, or release what no process works with; raises FenceError to end the renewals."""
         if self._since is not None:
             bound = self.settings.notebook_timeout_seconds
             bound = bound if self._is_at_work else self.settings.pause_seconds

@@ -39,7 +39,7 @@ def cancel_earlier_jobs(
         before: The state in which the fence was raised.
         raised: The state after it.
         source: The source, or `gold`.
-        warn: Is told why a job could not be found or cancelled. The merge's claim excludes it all
+        warn: Receives why a job could not be found or cancelled. The merge's claim excludes it all
             the same: one of the two transactions fails, and the next run repeats it.
     """
     if not may_have_left_jobs(before):

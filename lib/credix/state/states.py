@@ -22,7 +22,7 @@ class Watermark(Value):
     """Up to where a source was read. `row_version` is an xid8, `cursor` an ISO date or instant.
 
     `lsn` is the place in the server's log up to which the replication slot was read, `publication`
-    the version of what it was told; `log_since` is the first xid8 of which it tells for certain.
+    the version of what it returned; `log_since` is the first xid8 that it certainly contains.
     """
 
     row_version: int | None = None
@@ -34,7 +34,7 @@ class Watermark(Value):
 
     @property
     def follows_log(self) -> bool:
-        """True when every transaction that is not yet read is one that the slot tells of."""
+        """True when every transaction that is not yet read is one that the slot contains."""
         return (
             self.row_version is not None
             and self.log_since is not None
@@ -205,7 +205,7 @@ class FencedState(Value):
         if self.attempt != attempt:
             raise FenceError(
                 f"Attempt {self.attempt} has begun since: this run, attempt {attempt} of "
-                f"{self.subject}, is superseded. Nothing is lost: the newer one carries the same "
+                f"{self.subject}, is superseded. Nothing is lost: the newer one loads the same "
                 "rows."
             )
 
@@ -236,7 +236,7 @@ class Slices(Value):
     `number` slices are merged; of each relation the blocks before `next_block` are read. `first` is
     how far the first one could see: where the deltas begin once all of them are merged. `rereads`
     names the versions merged so far that those deltas will meet again, certain as of `attempt`.
-    `log_position` is that of the latest slice. The rest tells one such read from another.
+    `log_position` is that of the latest slice. The rest distinguishes one such read from another.
     """
 
     number: int
@@ -311,7 +311,7 @@ class SourceState(FencedState):
 
     @property
     def knows_bronze(self) -> bool:
-        """True when no attempt lies between the committed one and the one that has just begun.
+        """True when no attempt is between the committed one and the one that has just begun.
 
         One in between may have merged and died: bronze can then hold newer versions of the rows
         that `rereads` names, and other keys than `digest` says.
@@ -322,7 +322,7 @@ class SourceState(FencedState):
 class GoldState(FencedState):
     """`state/gold.json`: the business day gold was built for and the bronze it has seen.
 
-    `fingerprint` is the dbt project's. Whoever makes gold whole forgets all three first: they are
+    `fingerprint` is the dbt project's. A rebuild of gold in full clears all three first: they are
     true of the tables at any moment. `reached` stays: how far tested gold held each source.
     """
 
@@ -338,7 +338,7 @@ class GoldState(FencedState):
     def can_follow(self, business_date: str, committed: dict[str, int], fingerprint: str) -> bool:
         """True when what bronze has gained since makes this gold that of `committed`.
 
-        Else it has to be made whole: each day moves the unpaid rows, each change of the dbt project
+        Else it has to be rebuilt in full: each day moves the unpaid rows, each change of the dbt project
         may move any, and what a new source or a state that was set back moves is not known.
         """
         return (
@@ -361,11 +361,11 @@ class GoldState(FencedState):
         return self.model_copy(update={**built, "reached": {**self.reached, **(reached or {})}})
 
     def require_full_rebuild(self) -> Self:
-        """The state of a gold that has to be made whole."""
+        """Return the state of a gold that has to be rebuilt in full."""
         return self.model_copy(update={"business_date": None, "seen": {}, "fingerprint": None})
 
     def invalidate(self) -> Self:
-        """The state of a gold that nobody vouches for; who builds it right now is late, too."""
+        """Return the state of an invalid gold; a run that builds it right now is superseded, too."""
         return self.require_full_rebuild().model_copy(update={"attempt": self.attempt + 1})
 
 

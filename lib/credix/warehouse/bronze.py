@@ -53,7 +53,7 @@ def claim_and_merge(run: Run, effect: str, table: str, *, raises_guard: bool) ->
 def delete_duplicates(run: Run) -> None:
     """Drop all rows of keys that bronze holds more than once; this run's delta brings them again.
 
-    Only somebody who wrote to bronze beside the pipeline can have doubled them.
+    Only a write to bronze beside the pipeline can have doubled them.
     """
     table = run.warehouse.table_id("bronze", run.source.name)
     keys = ", ".join(f"`{column}`" for column in run.source.key)
@@ -90,7 +90,7 @@ class BronzeCounts:
 def prove_bronze(run: Run) -> tuple[Run, pd.DataFrame]:
     """Bronze holds what was loaded and exactly the keys of the snapshot, one row for each.
 
-    Where it does not, because another run merged in between or somebody wrote to it, one more
+    Where it does not, because another run merged in between or another process wrote to it, one more
     attempt of this run reads and merges the difference; the run returned is that attempt. Raises
     DataError when bronze still differs, FenceError when a newer run has begun.
     """
@@ -123,8 +123,8 @@ def find_fault(run: Run, counts: BronzeCounts) -> str | None:
         )
     if counts.keys != counts.rows:
         return (
-            f"{table} has {counts.rows - counts.keys} rows too many for its keys: somebody wrote "
-            "to it beside the pipeline. ./run_pipeline.py reconcile mends it."
+            f"{table} has {counts.rows - counts.keys} rows too many for its keys: another process wrote "
+            "to it beside the pipeline. ./run_pipeline.py reconcile fixes it."
         )
     held = counts.digest
     if expected and held != expected:
@@ -145,8 +145,8 @@ def expected_digest(run: Run) -> Digest | None:
 def count_bronze(run: Run) -> BronzeCounts:
     """All that the proof needs in one query: each column of bronze is read once.
 
-    The keys themselves are counted, although they are most of what it reads: a row that somebody
-    wrote beside the pipeline may carry any `_key_hash` and any `_seq`.
+    The keys themselves are counted, although they are most of what it reads: a row that another process
+    wrote beside the pipeline may have any `_key_hash` and any `_seq`.
     """
     keys = ", ".join(f"`{column}`" for column in run.source.key)
     table = run.warehouse.table_id("bronze", run.source.name)
@@ -166,7 +166,7 @@ def count_bronze(run: Run) -> BronzeCounts:
 
 
 def repair(run: Run, newest_seq: int, fault: str) -> Run:
-    """One more attempt under a new fence token: read the difference again, land, load, merge."""
+    """One more attempt under a new fencing token: read the difference again, land, load, merge."""
     again = cycle.next_attempt(run, newest_seq, run.folder / "repair")
     again.repairs, again.fault = run, fault
     cycle.extract(again)
@@ -177,7 +177,7 @@ def repair(run: Run, newest_seq: int, fault: str) -> Run:
 
 
 def describe_proof(run: Run, counts: BronzeCounts, fault: str | None) -> pd.DataFrame:
-    """The counts behind the proof as a table."""
+    """Return the counts of the proof as a table."""
     expected = expected_digest(run)
     lines = {
         "loaded by this run": run.read_result("03_load")["rows"],

@@ -14,8 +14,8 @@ def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) ->
     """Write what the extract has reached into the state; raises FenceError when the run is late.
 
     The row versions that the next run reads again lie beside the state, under the attempt's own
-    name, before the state names them. Behind a slice that others follow the watermark stays, and
-    behind files from outside.
+    name, before the state names them. After a slice that others follow the watermark stays, and
+    after files from outside.
     """
     if run.orders.from_landing:
         return commit_received(run, extracted["received"])
@@ -65,7 +65,7 @@ def forget_rereads(run: Run, state: SourceState) -> None:
 
 
 def release_log(run: Run, before: SourceState, after: SourceState) -> None:
-    """Let the server forget the log that is carried; all of it when another capture took over.
+    """Let the server forget the log that is replicated; all of it when another capture took over.
 
     A run that dies before only leaves the next one the same changes to peek at.
     """

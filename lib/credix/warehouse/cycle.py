@@ -41,7 +41,7 @@ def load(run: Run) -> dict[str, Any]:
 
 
 def open_behind(run: Run, attempt: int, folder: Path) -> Run:
-    """The run behind a slice that bronze holds since this attempt: the next slice or the delta.
+    """Return the run after a slice that bronze holds since this attempt: the next slice or the delta.
 
     Its parts and results have a folder of their own below the run's; the slice's parts are deleted.
     """
@@ -56,7 +56,7 @@ def open_behind(run: Run, attempt: int, folder: Path) -> Run:
 
 
 def next_attempt(run: Run, newest_seq: int, folder: Path) -> Run:
-    """The run under a new fence token above `newest_seq`, with parts and results in this folder.
+    """The run under a new fencing token above `newest_seq`, with parts and results in this folder.
 
     Raises FenceError when a newer run has begun.
     """

@@ -1,6 +1,6 @@
 """02: parts that keep the contract go to the landing folder, others nowhere.
 
-What lies there and no run will load, a stranger's file or a dead run's, is swept out first.
+What is there and no run will load, an orphaned file or a failed run's, is swept out first.
 """
 
 from datetime import datetime
@@ -30,7 +30,7 @@ def check_parts(run: Run) -> pd.DataFrame:
         fault = find_fault(path, run.source.landing_schema, part["rows"])
         if fault:
             raise DataError(
-                f"{path} breaks the contract of {run.source.name}: {fault}. "
+                f"{path} violates the contract of {run.source.name}: {fault}. "
                 "Run 01_extract again; nothing was loaded."
             )
         footer = read_footer(path)
@@ -72,7 +72,7 @@ def upload_parts(run: Run) -> pd.DataFrame:
 def sweep_landing(run: Run) -> pd.DataFrame:
     """Clear landing of what no living run will load: strays, and leftovers of this source's dead.
 
-    A dead run's file goes to the archive if bronze has its rows, else to `failed/`: this run has
+    The file of a failed run goes to the archive if bronze has its rows, else to `failed/`: this run has
     read the same rows again. A file that no run put there goes to `failed/` with a warning, unless
     it waits where outside writers put the files of a source.
     """
@@ -93,7 +93,7 @@ def sweep_landing(run: Run) -> pd.DataFrame:
         else:
             target, path = bucket, paths.failed(blob.name)
             if is_stray(known):
-                # Somebody may bring the same name again, with another content.
+                # A writer may bring the same name again, with another content.
                 path = f"{path}.{blob.generation}"
         run.lake.move("lake.sweep", blob, target, path, reason)
         lines.append({"file": blob.name, "moved to": f"gs://{target}/{path}", "reason": reason})

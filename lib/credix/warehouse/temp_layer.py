@@ -113,7 +113,7 @@ def check_loaded(run: Run, loaded: int) -> pd.DataFrame:
 
 @fenced
 def archive_files(run: Run) -> pd.DataFrame:
-    """Move the loaded files to the archive bucket: each lies in one place, whenever this dies."""
+    """Move the loaded files to the archive bucket: each is in one place, whenever this dies."""
     paths = paths_of(run.settings)
     lines = []
     for blob in landed_blobs(run):

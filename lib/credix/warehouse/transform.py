@@ -56,9 +56,9 @@ def drop_temp_tables(run: Run) -> list[str]:
 
 @dataclass
 class GoldClaim:
-    """Gold's fence token, and the committed `_seq` of each source that this gold will have seen.
+    """Gold's fencing token, and the committed `_seq` of each source that this gold will have seen.
 
-    `changes` has the range of `_seq` that is new, as dbt is told; empty when all is built whole.
+    `changes` has the range of `_seq` that is new, as dbt receives it; empty when everything is rebuilt in full.
     `gold_at` is when gold had passed its tests, `lags` how long what is new in it has waited.
     """
 
@@ -168,7 +168,7 @@ def require_claim(run: Run, claim: GoldClaim) -> None:
     if claim.has_failed:
         raise StepError(
             "The build of this claim has failed, and gold was released: execute the cell of silver "
-            "again, which claims gold anew."
+            "again, which claims gold once more."
         )
     if run.states.read_gold().attempt != claim.attempt:
         give_up_gold(run, claim)
@@ -215,7 +215,7 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
 
 
 def began_with(run: Run, source: str) -> CompleteThrough | None:
-    """How far bronze held a source when this run began; None where the run does not carry it."""
+    """How far bronze held a source when this run began; None where the run does not load it."""
     path = run.folder / source / "state.json"
     if not path.exists():
         return None

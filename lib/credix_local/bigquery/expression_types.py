@@ -59,7 +59,7 @@ class ExpressionTypes:
         self._is_certain = self._collect(tree)
 
     def _collect(self, tree: exp.Expr) -> bool:
-        """Find all that a name may stand for; whether that can be told."""
+        """Find all that a name may stand for; whether that is certain."""
         named = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
         places: dict[str, str] = {}
         for node in tree.walk():

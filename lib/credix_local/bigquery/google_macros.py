@@ -336,7 +336,7 @@ REPEATING = frozenset(signature.partition("_once(")[0] for signature in ONCE)
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the functions and macros known to a database and all its cursors."""
     for name, (function, arguments, result) in FUNCTIONS.items():
-        # Only these answer NULL to values, for which DuckDB wants to be told.
+        # Only these answer NULL to values, which DuckDB has to be asked for.
         null_handling = (
             FunctionNullHandling.SPECIAL
             if name.startswith("google_safe_")

@@ -12,7 +12,7 @@ from bqemulator.catalog.models import TableFieldSchema
 
 # The names under which the REST API knows the types of GoogleSQL.
 REST_TYPES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
-# BigQuery's NUMERIC: 29 digits before the point, 9 behind it.
+# BigQuery's NUMERIC: 29 digits before the point, 9 after it.
 NUMERIC_DIGITS, NUMERIC_SCALE = 29, 9
 
 

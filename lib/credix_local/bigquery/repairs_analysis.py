@@ -75,7 +75,7 @@ class Sent:
     dataset: tuple[str, str] | None
 
 
-# The server writes a default dataset into the statement, and with it the statement anew.
+# The server writes a default dataset into the statement, and with it the statement again.
 SENT: ContextVar[Sent | None] = ContextVar("sent", default=None)
 
 
@@ -226,7 +226,7 @@ def not_judged(error: Exception) -> None:
 
 
 def is_beyond(name: str) -> bool:
-    """Whether a function may be one of BigQuery's own, or one that somebody has created."""
+    """Whether a function may be one of BigQuery's own, or one that a user has created."""
     return "." in name or BEYOND_GOOGLESQL.fullmatch(name) is not None
 
 

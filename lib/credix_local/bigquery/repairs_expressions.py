@@ -37,7 +37,7 @@ Rewrite = Callable[[Any, ExpressionTypes], exp.Expr | None]
 Columns = Mapping[str, Mapping[str, str]]
 # The columns of the tables that the statement in translation names, by table and name.
 COLUMNS: ContextVar[Columns | None] = ContextVar("COLUMNS", default=None)
-# Those of a whole run: the next one sends most of them again. Longer ones carry rows.
+# Those of a whole run: the next one sends most of them again. Longer ones contain rows.
 WRITTEN_STATEMENTS, WRITTEN_LETTERS = 512, 50_000
 DECLARED = "google_declared"
 WEEKDAYS = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")

@@ -34,7 +34,7 @@ DISTINCT_ARRAY = re.compile(
 )
 # Those of a few jobs at a time, in the forms that one statement takes on its way.
 PARSED_STATEMENTS = 64
-# Those of a whole run: the next one sends most of them again. Longer ones carry rows.
+# Those of a whole run: the next one sends most of them again. Longer ones contain rows.
 TRANSLATED_STATEMENTS, TRANSLATED_LETTERS = 512, 50_000
 # They look at the trees of statements and never change one.
 READERS = (catalog_schema, ddl_sync, routine_ddl)
@@ -55,7 +55,7 @@ def apply() -> None:
 def parse_once() -> None:
     """The emulator parses a statement some fifteen times; most only look at the tree.
 
-    Whoever may change it gets a copy, a fifth of the work. What it wrote itself, in DuckDB's SQL,
+    A caller that may change it gets a copy, a fifth of the work. What it wrote itself, in DuckDB's SQL,
     it parses but once.
     """
 
@@ -80,7 +80,7 @@ def parse_once() -> None:
 def find_templates() -> dict[str, exp.Expr]:
     """What the generator of DuckDB's SQL parses for itself, by its text.
 
-    Constants of its class, so nobody changes them; the compiled library makes them anew for each
+    Constants of its class, so nothing changes them; the compiled library creates them again for each
     statement, a quarter of the server's work.
     """
     found: dict[str, exp.Expr] = {}
@@ -101,7 +101,7 @@ def find_templates() -> dict[str, exp.Expr]:
 def parse_shared(sql: str) -> exp.Expr:
     """The tree of a statement in GoogleSQL, for those who only read it; raises SqlglotError.
 
-    Where its words stand in the text is left out: nobody asks, and it is two fifths of a copy.
+    Where its words stand in the text is left out: nothing reads it, and it is two fifths of a copy.
     """
     tree = PARSE_ONE(sql, read="bigquery")
     for node in tree.walk():

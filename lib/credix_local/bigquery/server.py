@@ -49,7 +49,7 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of the DuckDB file")
     parser.add_argument("--objects", type=Path, required=True, help="folder that gs:// names")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at; it asks nobody for a password"
+        "--host", default="127.0.0.1", help="address to listen at; it asks for no password"
     )
     parser.add_argument("--port", type=int, required=True, help="REST")
     parser.add_argument("--grpc-port", type=int, required=True, help="Storage API")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from credix_local.demo.payers import chance_sql
 
-# A payment may come this long before it is due; after OLD_DEBT_DAYS hardly anybody pays.
+# A payment may come this long before it is due; after OLD_DEBT_DAYS hardly any buyer pays.
 EARLY_DAYS = 5
 OLD_DEBT_DAYS = 60
 OLD_DEBT_FACTOR = 0.05

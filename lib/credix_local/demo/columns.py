@@ -18,7 +18,7 @@ def positions(index: np.ndarray, is_missing: np.ndarray | None = None) -> pa.Int
 
 
 def join(*parts: pa.Array | str) -> pa.StringArray:
-    """Columns and constants, one behind the other."""
+    """Columns and constants, one after the other."""
     columns = [pa.scalar(part) if isinstance(part, str) else part for part in (*parts, "")]
     return pc.call_function("binary_join_element_wise", columns)
 

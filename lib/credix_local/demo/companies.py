@@ -30,10 +30,10 @@ STATUS_SHARES = (0.90, 0.03, 0.04, 0.03)
 
 SOLE_TRADER_SHARE = 0.25
 MOBILE_SHARE = 0.7
-# Neither mobile nor landline numbers begin so: nobody is called.
+# Neither mobile nor landline numbers begin so: no person has them.
 MOBILE_PREFIX, LANDLINE_PREFIX = 90, 1
 
-# Subclasses of CNAE 2.3 (IBGE) and a word that companies of the trade carry in their name.
+# Subclasses of CNAE 2.3 (IBGE) and a word that companies of the trade have in their name.
 TRADES = {
     "0111302": "Agrícola",
     "0151201": "Agropecuária",

@@ -49,7 +49,7 @@ def uuids(seed: int, first: int, count: int) -> pa.StringArray:
     """UUID-shaped keys of the rows `first` to `first + count`; unique within a seed."""
     base = mix(np.array([seed & 0xFFFFFFFFFFFFFFFF], dtype=np.uint64))
     index = np.arange(first, first + count, dtype=np.uint64)
-    # mix() is a bijection, so the first half alone tells all rows of a seed apart.
+    # mix() is a bijection, so the first half alone distinguishes all rows of a seed.
     halves = np.stack([mix(base + index), mix(mix(base) ^ index)], axis=1)
     octets = halves.astype(">u8").view(np.uint8).reshape(count, 16)
     text = np.full((count, 36), ord("-"), dtype=np.uint8)

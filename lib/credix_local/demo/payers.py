@@ -1,4 +1,4 @@
-"""The hidden risk of a company: how it will pay, known to the demo data and to nobody else.
+"""The hidden risk of a company: how it will pay, known to the demo data alone.
 
 It is a function of the tax number alone, the same in numpy and in SQL, so that time can pass in a
 source without anything being remembered about its companies.

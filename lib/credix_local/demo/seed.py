@@ -23,7 +23,7 @@ MARKER = "seeded.json"
 def seed_once(settings: Settings, tell: Callable[[str], None]) -> None:
     """Fill a fresh source; nothing happens when it was filled before.
 
-    A table that somebody dropped later is not made again: its absence is an error of the source.
+    A table that was dropped later is not created again: its absence is an error of the source.
     """
     if not (settings.local_dir / "demo" / MARKER).exists():
         seed(settings, COMPANIES, INSTALLMENTS, SEED, tell, replace=False, once=True)

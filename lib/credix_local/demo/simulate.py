@@ -1,6 +1,6 @@
 """Time passing in the source: one transaction a day, decided by the seed and the source's keys.
 
-A day's changes carry that day as their date and its 00:00 UTC as their instant. The days follow
+A day's changes have that day as their date and its 00:00 UTC as their instant. The days follow
 the last day seen in the source and never pass `today`: when none are left, several transactions
 are of `today`. So no watermark is ever led into the future.
 """
@@ -133,7 +133,7 @@ def read_digest(cursor: Any, tables: dict[str, sql.Identifier]) -> SourceDigest:
 
 @dataclass(frozen=True)
 class Day:
-    """One day in the source, within a transaction that somebody else commits."""
+    """One day in the source, within a transaction that the caller commits."""
 
     cursor: Any
     tables: dict[str, sql.Identifier]
@@ -179,7 +179,7 @@ class Day:
         return self.cursor.rowcount
 
     def add_installments(self) -> int:
-        """Add invoices of some of the active companies, issued on this day: a number drawn anew."""
+        """Add invoices of some of the active companies, issued on this day: a new number each day."""
         count = max(1, int(self.random.poisson(self.share("installments", NEW_INSTALLMENTS_SHARE))))
         self.cursor.execute(
             sql.SQL(

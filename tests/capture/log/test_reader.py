@@ -161,7 +161,7 @@ class TestChanges:
             "ALTER TABLE {table} ALTER payment_method TYPE text USING payment_method || '!'"
         )
         extracted = read(settings)
-        assert "1 relation(s) that it does not tell of" in extracted["predicate"]
+        assert "1 relation(s) that it does not contain" in extracted["predicate"]
         assert keys_of(extracted, "asset_id") == ["a1", "a2", "a3"]
         assert changed(settings) == []
 

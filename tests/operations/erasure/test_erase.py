@@ -308,7 +308,7 @@ def test_a_key_that_came_back_is_erased_again_and_the_record_tells_of_both_reque
     with pytest.raises(SettingsError, match="still holds 1 of these keys"):
         erase_person(settings)
     table.execute("DELETE FROM {table} WHERE asset_id = %(key)s", {"key": PERSON})
-    with pytest.raises(SettingsError, match="carry their deletes first"):
+    with pytest.raises(SettingsError, match="replicate their deletes first"):
         erase_person(settings)
     assert ErasureStore(lake).records(SOURCE) == [first]
     carry(settings, SOURCE)

@@ -1,12 +1,12 @@
 """One text for one value, written alike by PostgreSQL and by BigQuery, and digests of it.
 
-A row is compared by what it holds now: bronze's own hashes stay when somebody edits bronze.
+A row is compared by what it holds now: bronze's own hashes stay when bronze is edited.
 
 STRING is the text itself; INTEGER decimal; BOOLEAN true or false; DATE ISO 8601; TIMESTAMP whole
 microseconds since 1970, the resolution of both; NUMERIC decimal without trailing zeros; FLOAT 17
-significant digits, which tell any two doubles apart. -0 and 0 are one value, NaN equals NaN, and
+significant digits, which distinguish any two doubles. -0 and 0 are one value, NaN equals NaN, and
 NULL has no text. Nothing is rounded: what BigQuery could not hold exactly (more than 29 digits
-before or 9 behind the point, years outside 1 to 9999) never reaches bronze, so in the source such
+before or 9 after the point, years outside 1 to 9999) never reaches bronze, so in the source such
 a value differs from all that bronze may hold.
 
 PostgreSQL's expressions expect DateStyle ISO, as `clients.postgres` sets it.

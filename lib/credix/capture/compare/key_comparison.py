@@ -108,7 +108,7 @@ def uncommitted_tombstones(
 ) -> pa.Table | None:
     """Tombstones that attempts wrote after the last committed one, and that still are true.
 
-    They are written again, so that the files of confirmed merges tell the whole history.
+    They are written again, so that the files of confirmed merges contain the whole history.
     """
     if state.knows_bronze:
         return None

@@ -17,7 +17,7 @@ FEWEST_BUCKETS, MOST_BUCKETS = 1 << 8, 1 << 20
 
 @dataclass(frozen=True)
 class Buckets:
-    """The digest of each bucket; a key lies in the bucket of its hash's lowest bits."""
+    """The digest of each bucket; a key is in the bucket of its hash's lowest bits."""
 
     rows: np.ndarray
     key_xor: np.ndarray

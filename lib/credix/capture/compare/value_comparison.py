@@ -40,7 +40,7 @@ class Comparison:
     `surplus` and `duplicates` hold the key columns and bronze's own `_key_hash`, one line per key.
     A duplicate key may be altered or surplus as well; `doubled` are the hashes of those that the
     source has. `pending_rows` differ only because they were written since the watermark, so that
-    the next run carries them, or because a run has merged them since the snapshot.
+    the next run loads them, or because a run has merged them since the snapshot.
     """
 
     missing: np.ndarray

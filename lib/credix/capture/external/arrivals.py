@@ -30,7 +30,7 @@ SUFFIX = ".parquet"
 class ExternalFile:
     """One file that waits below `landing/external/<source>/`; `name` is its path below that.
 
-    `identity` and `crc32c` are those of the listing: fetching it tells the blob of a newer one.
+    `identity` and `crc32c` are those of the listing: fetching it distinguishes the blob from a newer one.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Arrivals:
 def find_files(run: Run) -> list[ExternalFile]:
     """The files that wait, by name.
 
-    One that bronze holds already, since a run died behind its commit, goes to the archive first.
+    One that bronze holds already, since a run died after its commit, goes to the archive first.
     """
     folder = paths_of(run.settings).external(run.source.name)
     received = run.states.read_source(run.source.name).received
@@ -110,7 +110,7 @@ def check_files(run: Run, files: list[ExternalFile]) -> Arrivals:
     """Fetch each file and check it; what cannot be used goes to `failed/` and stops no other.
 
     No more is fetched than CREDIX_SLICE_BYTES; a file that exceeds what is left of it and all
-    behind it wait for the next run, since among changes of one instant the later file wins.
+    after it wait for the next run, since among changes of one instant the later file wins.
     """
     arrivals = Arrivals(run.source_folder / "parts" / "received")
     shutil.rmtree(arrivals.folder, ignore_errors=True)

@@ -69,7 +69,7 @@ def copy_changes(run: Run, blob: Any, parquet: pq.ParquetFile, layout: Layout, t
 
 
 def last_snapshot(run: Run) -> pa.Scalar | None:
-    """When the last extract looked at the source: whatever was committed before, it has carried.
+    """When the last extract looked at the source: whatever was committed before, it has loaded.
 
     None where there was none, and for a cursor, which does not see every change.
     """
@@ -81,7 +81,7 @@ def last_snapshot(run: Run) -> pa.Scalar | None:
 
 
 def refuse_ambiguous(run: Run, changes: Path) -> None:
-    """Raises DataError where nothing tells which of two versions of a key is the newer one."""
+    """Raise DataError where nothing says which of two versions of a key is the newer one."""
     keys = ", ".join(f'"{name}"' for name in run.source.key)
     with connect(run) as connection:
         [[found]] = connection.execute(
@@ -97,7 +97,7 @@ def refuse_ambiguous(run: Run, changes: Path) -> None:
 
 
 def connect(run: Run) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of bounded memory; what it spills lies, and goes, with the parts of the run."""
+    """A DuckDB of bounded memory; what it spills is stored, and deleted, with the parts of the run."""
     return duckdb.connect(
         config={
             "temp_directory": str(run.source_folder / "parts" / "spilled"),

@@ -92,7 +92,7 @@ def open_landing(run: Run) -> LandingExtraction:
 def write_delta(run: Run, arrivals: Arrivals) -> Delta:
     """The newest change of each key as parts of this run, as 02 to 04 expect them.
 
-    Raises DataError when more keys would go than the settings allow and nobody has ordered it.
+    Raises DataError when more keys would go than the settings allow and no option permits it.
     """
     started = time.monotonic()
     counts = {"read": sum(line.rows for line in arrivals.taken), "kept": 0, "deleted": 0}

@@ -1,6 +1,6 @@
 """Files of an outside writer against the contract: what they must hold, what they may add.
 
-Required are the contract's columns. Four more may tell what a change was and when: see MARKS.
+Required are the contract's columns. Four more may say what a change was and when: see MARKS.
 Everything else is refused by name, so that nothing is dropped in silence. Files elsewhere in the
 landing folder are swept out by 02 (`warehouse/landing.py`).
 """
@@ -30,7 +30,7 @@ MARKS = {
 }
 # Columns of a writer's own that say nothing about the row.
 IGNORED = ("_airbyte_", "_ab_cdc_")
-# In the metadata of a file that was written anew.
+# In the metadata of a file that was rewritten.
 WRITTEN_AT = "written_at"
 # Values of `_op`, as Datastream, Debezium and people write them.
 DELETES = {"D", "DELETE", "UPDATE-DELETE"}
@@ -38,7 +38,7 @@ WRITES = {"C", "I", "INSERT", "R", "READ", "U", "UPDATE", "UPDATE-INSERT", "UPSE
 ORDER_DIGITS = 20
 # Clocks differ; a change that claims to be of tomorrow would win over all that follow today.
 LONGEST_SKEW = timedelta(minutes=5)
-# What stands in a received file behind the contract's columns, one line per change.
+# What a received file holds after the contract's columns, one line per change.
 CHANGE: list[Any] = [
     pa.field("_row_hash", pa.int64()),
     pa.field("_key_hash", pa.int64()),
@@ -64,7 +64,7 @@ def change_schema(source: Source) -> pa.Schema:
 
 
 def written_at(created: datetime, metadata: Mapping[str, str] | None) -> datetime:
-    """When the writer wrote a file; whoever writes it anew, as an erasure does, notes that."""
+    """Return when the writer wrote a file; an erasure, which rewrites it, notes that."""
     try:
         noted = datetime.fromisoformat((metadata or {}).get(WRITTEN_AT, ""))
         return min(created, noted).astimezone(UTC)
@@ -192,12 +192,12 @@ def find_instants(layout: Layout, rows: pa.Table, written_at: datetime) -> Any:
             "2026-03-31T10:15:00.123456Z"
         ) from None
     if pc.any(pc.greater(instants, pa.scalar(written_at + LONGEST_SKEW, READ_AT))).as_py():
-        raise DataError(f"column {name} lies in the future of the time the file was written")
+        raise DataError(f"column {name} is after the time the file was written")
     return instants.fill_null(otherwise)
 
 
 def find_order(layout: Layout, rows: pa.Table) -> pa.ChunkedArray:
-    """What tells changes of one instant apart, as a text that sorts; NULL where nothing does."""
+    """What distinguishes changes of one instant, as a text that sorts; NULL where nothing does."""
     name = layout.marks.get("order")
     if name is None:
         return pa.chunked_array([pa.nulls(len(rows), pa.string())])

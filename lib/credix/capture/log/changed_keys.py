@@ -24,10 +24,10 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class VisibleTransactions:
-    """The transactions that a snapshot sees, as `pg_visible_in_snapshot` tells them.
+    """The transactions that a snapshot sees, as `pg_visible_in_snapshot` defines them.
 
     `oldest` is the oldest open one, `next` the next to come; `open` are those in between that are
-    not over. The log has only the lower 32 bits of an id, which lies within 2^31 of `next`.
+    not over. The log has only the lower 32 bits of an id, which is within 2^31 of `next`.
     """
 
     oldest: int
@@ -50,7 +50,7 @@ class VisibleTransactions:
 
 @dataclass(frozen=True)
 class LogRead:
-    """What the slot told: keys that may have changed, None when they are too many to keep.
+    """What the slot returned: keys that may have changed, None when they are too many to keep.
 
     `full_reason` says why no list of keys would be enough; `next_lsn` is the place in the log
     before which the snapshot has seen every commit.
@@ -75,7 +75,7 @@ class LogReader:
         self.places: dict[int, list[int] | None] = {}
 
     def read(self, messages: Iterable[Message], end: int) -> LogRead:
-        """`end` is a place behind every commit that the snapshot sees."""
+        """`end` is a place after every commit that the snapshot sees."""
         for message in messages:
             match message:
                 case Begin(commit_lsn, xid):
@@ -90,7 +90,7 @@ class LogReader:
         return LogRead(keys, self.full_reason, next_lsn)
 
     def _begin(self, commit_lsn: int, xid: int) -> None:
-        # What lies before the watermark is told again when a run died before it advanced the slot.
+        # Changes before the watermark are returned again when a run died before it advanced the slot.
         self.is_known = commit_lsn < self.since
         if not self.is_known and self.first_unseen is None and not self.visible.sees(xid):
             self.first_unseen = commit_lsn

@@ -33,7 +33,7 @@ MOST_KEYS = 200_000
 class Log:
     """A slot and a publication that are ready.
 
-    `gap` says why they do not tell everything since the watermark, `gap_of_slices` the same of the
+    `gap` says why they do not contain everything since the watermark, `gap_of_slices` the same of the
     first snapshot of a read in slices.
     """
 
@@ -43,10 +43,10 @@ class Log:
 
 
 def open_log(run: Run, connection: SourceConnection, state: SourceState) -> Log:
-    """Make sure, before the snapshot, that the slot tells all changes from now on.
+    """Make sure, before the snapshot, that the slot contains all changes from now on.
 
     A full read in slices relies on the slot from the snapshot of its first slice on: the slot is
-    made anew only where it serves neither that nor the watermark. Raises SourceError when server,
+    created again only where it serves neither that nor the watermark. Raises SourceError when server,
     table or role do not allow it.
     """
     require_log(connection, run.source, run.settings.postgres_schema)
@@ -73,7 +73,7 @@ def find_gap(
     if status.lost_because:
         return f"the server has given up the replication slot {name} ({status.lost_because})"
     if status.confirmed_lsn > lsn_number(watermark.lsn):
-        return f"somebody else has read from the replication slot {name}"
+        return f"another process has read from the replication slot {name}"
     if publication is None or publication != watermark.publication:
         return f"the publication {name} was missing or has been changed"
     return None
@@ -109,7 +109,7 @@ def choose_rows(
 
 
 def peek(run: Run, connection: SourceConnection, watermark: Watermark) -> LogRead:
-    """What the slot tells, judged by the snapshot that the connection holds."""
+    """Return what the slot contains, judged by the snapshot that the connection holds."""
     text = connection.rows("SELECT pg_current_snapshot()::text")[0][0]
     since = lsn_number(watermark.lsn) if watermark.lsn else 0
     reader = LogReader(run.source.key, VisibleTransactions.parse(text), since, MOST_KEYS)
@@ -144,6 +144,6 @@ def by_keys(
         conditions.append(f"tableoid IN ({', '.join(map(str, changed))}) AND {written}")
     reason = f"{len(keys):,} keys that the log names"
     if new or changed:
-        reason += f", and rows of {len(new) + len(changed)} relation(s) that it does not tell of"
+        reason += f", and rows of {len(new) + len(changed)} relation(s) that it does not contain"
     sql = " OR ".join(f"({condition})" for condition in conditions) or "FALSE"
     return replace(by_row_version, sql=sql, reason=reason, keys_sql=keys_sql)

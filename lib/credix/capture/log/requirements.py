@@ -1,4 +1,4 @@
-"""Whether the server's log can tell which rows of a source change; nothing is written here.
+"""Whether the server's log contains which rows of a source change; nothing is written here.
 
 To publish a table whose rows have no replica identity would make the application's own updates
 and deletes fail, so this is asked before.
@@ -53,7 +53,7 @@ def require_logged_relations(
     ):
         if is_unlogged:
             raise SourceError(
-                f"{name} is not logged, so the log does not tell its changes: ALTER TABLE {name} "
+                f"{name} is not logged, so the log does not contain its changes: ALTER TABLE {name} "
                 f"SET LOGGED, or set capture: row_version for '{source.name}' in sources.yml."
             )
         if is_parent:

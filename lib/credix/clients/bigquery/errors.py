@@ -46,7 +46,7 @@ WAYS_OUT = {
 
 
 def own_error(fault: Fault, told: str) -> CredixError:
-    """The error of that fault: what was told, and the way out."""
+    """Return the error of that fault: what the server said, and the way out."""
     return CLASSES[fault](f"{told.rstrip('.')}. {WAYS_OUT[fault]}")
 
 
@@ -82,7 +82,7 @@ def translated(target: str) -> Iterator[None]:
     except auth.GoogleAuthError as error:
         raise credentials_error(error) from None
     except (google.PreconditionFailed, google.Conflict):
-        raise StateError(f"{target} was changed by somebody else in between. Run again.") from None
+        raise StateError(f"{target} was changed by another process in between. Run again.") from None
     except google.GoogleAPICallError as error:
         fault, told = fault_of(error), in_one_line(error)
         if fault is Fault.DENIED:

@@ -62,7 +62,7 @@ def is_measured_by(settings: Settings) -> bool:
 
 
 def known(value: Any, *, is_measured: bool) -> int | None:
-    """The bytes a server told; a 0 of a server that does not measure tells nothing."""
+    """Return the bytes that a server reports; None for the 0 of a server that does not measure."""
     if value is None or (not is_measured and int(value) == 0):
         return None
     return int(value)

@@ -54,7 +54,7 @@ REASONS = {
     "notImplemented": Fault.INVALID,
     "policyViolation": Fault.DENIED,
     "proxyAuthenticationRequired": Fault.DENIED,
-    # Of requests, jobs or statements at once. A quota of a day is told apart by its words.
+    # Of requests, jobs or statements at once. A quota of a day is recognized by its words.
     "quotaExceeded": Fault.TRANSIENT,
     "rateLimitExceeded": Fault.TRANSIENT,
     "resourceInUse": Fault.INVALID,
@@ -96,7 +96,7 @@ UNANSWERED = re.compile(
     r"Timeout of [\d.]+s exceeded|Read timed out|connect timeout|Connection to \S+ timed out"
     r"|IncompleteRead|RemoteDisconnected|Connection (?:aborted|reset|refused)|Expecting value: "
 )
-# How Google's library tells the reason of a failed job, and dbt that of each error (dbt_faults).
+# How Google's library reports the reason of a failed job, and dbt that of each error.
 TOLD_REASON = re.compile(r"\breason: (\w+)")
 # `503 GET https://…: message` of a request, and `500 message; reason: …` of a job.
 TOLD_STATUS = re.compile(

@@ -83,7 +83,7 @@ class Warehouse:
         )
 
     def add_columns(self, layer: str, table: str, columns: Sequence[Column]) -> None:
-        """Add NULLABLE columns behind the table's own; those that it has stay as they are."""
+        """Add NULLABLE columns after the table's own; those that it has stay as they are."""
         target = self.table_id(layer, table)
 
         def extend() -> None:
@@ -234,7 +234,7 @@ class Warehouse:
 
     @property
     def _job_timeout_ms(self) -> int:
-        """BigQuery's own bound: what nobody waits for any more must not change a table later."""
+        """BigQuery's own bound: what no process waits for any more must not change a table later."""
         return round(1000 * self._job_timeout)
 
     def _perform(self, effect: str, target: str, action: Callable[[], T]) -> T:

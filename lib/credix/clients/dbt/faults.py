@@ -26,7 +26,7 @@ NAMED = 5
 
 
 def fault_of_node(status: str, message: str) -> Fault:
-    """Tell what a failed model or test means: a finding of a test is one of the data."""
+    """Return what a failed model or test means: a finding of a test is one of the data."""
     if status == "fail":
         return Fault.INVALID
     return (Fault.TRANSIENT if GIVEN_UP in message else fault_of_text(message)) or Fault.INVALID

@@ -66,7 +66,7 @@ class Dbt:
         try:
             self.effects.perform(effect, target, attempts.run)
         except TransientError:
-            # What the nodes say of it is told below.
+            # What the nodes report is raised below.
             if not attempts.nodes:
                 raise
         finally:
@@ -80,7 +80,7 @@ class Dbt:
     def execute(
         self, effect: str, command: str, selectors: Sequence[str], values: Mapping[str, str]
     ) -> list[DbtNode]:
-        """Run a command of dbt, such as `test`; a node that fails is told by its status."""
+        """Run a command of dbt, such as `test`; a node that fails is reported by its status."""
         arguments, target = [command, "--select", *selectors], f"dbt {' '.join(selectors)}"
         values = self._with_labels(effect, values)
         outcomes = self.effects.perform(effect, target, lambda: self._start(arguments, values))
@@ -133,7 +133,7 @@ class Dbt:
         if not page.exists():
             raise StepError(f"dbt wrote no catalog: {in_one_line(result.exception)}")
         content = page.read_bytes()
-        # Where this machine keeps its files is nobody's business.
+        # Where this machine keeps its files is private.
         for folder, name in ((self.target, b"target"), (self.project, b".")):
             content = content.replace(str(folder).encode(), name)
         return content
@@ -157,7 +157,7 @@ class Dbt:
             "--log-path": self.target / "logs",
         }
         options = [part for name, path in folders.items() for part in (name, str(path))]
-        # Results come back in process: nobody reads manifest.json and run_results.json.
+        # Results come back in process: nothing reads manifest.json and run_results.json.
         options += ["--quiet", "--write-json" if is_written else "--no-write-json"]
         command = [*arguments, "--target", self.settings.env]
         prepare_dbt(self.settings)

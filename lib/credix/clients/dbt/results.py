@@ -20,7 +20,7 @@ COLUMNS = [
     Column("invocation_id", "STRING", "REQUIRED", "One call of dbt"),
     Column("run_id", "STRING", "REQUIRED", "The run that made it"),
     Column("job", "STRING", "REQUIRED", "Its job"),
-    Column("selected", "STRING", "NULLABLE", "What dbt was told to build"),
+    Column("selected", "STRING", "NULLABLE", "What dbt was asked to build"),
     Column("unique_id", "STRING", "REQUIRED", "dbt's name of the model or test"),
     Column("name", "STRING", "REQUIRED", "Its short name"),
     Column("resource_type", "STRING", "REQUIRED", "model or test"),

@@ -25,7 +25,7 @@ def translated(location: str, settings: Settings) -> Iterator[None]:
         ) from None
     except google.PreconditionFailed:
         raise StateError(
-            f"{location} was written by somebody else in between. Run again."
+            f"{location} was written by another process in between. Run again."
         ) from None
     except auth.GoogleAuthError as error:
         raise credentials_error(error) from None

@@ -40,7 +40,7 @@ class Lake:
     def read_text(self, bucket: str, path: str) -> tuple[str, int] | None:
         """The object's text and generation; None when there is no such object.
 
-        Bytes that are no text are replaced, so that whoever parses it refuses it by name.
+        Bytes that are no text are replaced, so that its parser refuses it by name.
         """
         location = f"gs://{bucket}/{path}"
 
@@ -79,7 +79,7 @@ class Lake:
     ) -> bool:
         """Write a small object over exactly this generation (0: it must not exist yet).
 
-        False when somebody else wrote it in between. A write whose answer was lost is found by its
+        False when another process wrote it in between. A write whose answer was lost is found by its
         content.
         """
         location = f"gs://{bucket}/{path}"
@@ -152,7 +152,7 @@ class Lake:
         content_type: str,
         cache_control: str,
     ) -> None:
-        """Write an object over whatever is there: for pages, which each run may write anew."""
+        """Write an object over whatever is there: for pages, which each run may write again."""
         location = f"gs://{bucket}/{path}"
 
         def put() -> None:
@@ -248,7 +248,7 @@ class Lake:
             if moved is None:
                 raise StateError(
                     f"gs://{blob.bucket.name}/{blob.name} is gone, and gs://{bucket}/{path} does "
-                    "not have it: somebody deleted it. Restore it, or run again."
+                    "not have it: it was deleted. Restore it, or run again."
                 ) from None
             return moved
         return target

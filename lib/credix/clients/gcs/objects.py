@@ -57,7 +57,7 @@ def overwrite(
 ) -> bool:
     """Replace that generation; False where the bucket or this identity's role forbids it.
 
-    Raises StateError when somebody has replaced it meanwhile.
+    Raises StateError when another process has replaced it meanwhile.
     """
     location = f"gs://{blob.bucket.name}/{blob.name}"
     options: dict[str, Any] = {"timeout": lake.settings.google_timeout_seconds, "retry": None}
@@ -74,7 +74,7 @@ def overwrite(
             return False
         except google.PreconditionFailed:
             target.reload(**options)
-            # An answer that was lost: what lies there is what was sent.
+            # An answer that was lost: what is there is what was sent.
             if target.crc32c != metadata["crc32c"]:
                 raise StateError(f"{location} was replaced meanwhile: erase again.") from None
         return True

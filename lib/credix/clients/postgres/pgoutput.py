@@ -11,7 +11,7 @@ from credix.core.errors import DataError
 
 
 class Marker(Enum):
-    """What stands for a value that was not sent: it lies out of line and did not change."""
+    """Marks a value that was not sent: it is stored out of line and did not change."""
 
     UNCHANGED = "u"
 
@@ -30,7 +30,7 @@ class Begin:
 
 @dataclass(frozen=True)
 class Commit:
-    """A transaction ends; `end_lsn` lies just behind its commit record."""
+    """A transaction ends; `end_lsn` is just after its commit record."""
 
     commit_lsn: int
     end_lsn: int

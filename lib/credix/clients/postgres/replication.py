@@ -81,7 +81,7 @@ class Replication:
         return found[0][0] if found else None
 
     def ensure_publication(self) -> str:
-        """The version of the publication, which is made anew unless it is as it must be."""
+        """The version of the publication, which is created again unless it is as it must be."""
         found = self.find_publication()
         if found:
             return found
@@ -137,7 +137,7 @@ class Replication:
                 {
                     **self._refusals(),
                     "53400": SourceError(
-                        "All replication slots of the server are in use: drop one that nobody "
+                        "All replication slots of the server are in use: drop one that no reader "
                         "needs (pg_replication_slots), or raise max_replication_slots."
                     ),
                     "57014": TransientError(
@@ -157,7 +157,7 @@ class Replication:
     def peek(self, upto: int) -> Iterator[Message]:
         """The changes of every transaction whose commit ends before `upto`, perhaps a few more.
 
-        Nothing is consumed: the same is told again until `advance`.
+        Nothing is consumed: the same changes are returned again until `advance`.
         """
         self.connection.execute("BEGIN READ ONLY")
         self.connection.execute(

@@ -83,7 +83,7 @@ def begin(run: Run, matcher: Matcher, requested_by: str) -> Erasure:
 
 
 def finish(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
-    """What an erasure does behind its record; may die anywhere and be called again."""
+    """Do what an erasure does after its record; it may die anywhere and be called again."""
     store = ErasureStore(run.lake)
     is_new = record.status == "begun"
     if is_new:
@@ -100,15 +100,15 @@ def finish(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
 def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
     """Bronze, the sandbox's tables and this machine's parts; gold is distrusted.
 
-    The guard comes first: behind it no older run can insert what is deleted here. How many rows
-    there are is noted before they are deleted, so that an erasure that dies tells of them, too.
+    The guard comes first: after it no older run can insert what is deleted here. How many rows
+    there are is noted before they are deleted, so that an erasure that dies reports them, too.
     """
     claim_and_merge(run, "erasure.raise_guard", "", raises_guard=True)
     run.states.read_source(run.source.name).require(run.attempt)
     for folder in run.settings.run_dir.glob("*"):
         clear_parts(folder, run.source.name)
     reset_sandbox(run)
-    # Without tombstones a key that has come back since is told by the attempt that brought it.
+    # Without tombstones a key that has come back since is known by the attempt that loaded it.
     deleted = "_is_deleted" if run.source.captures_deletes else f"_seq <= {record.attempt}"
     keys = query_keys(run, deleted)
     hashes = keys.filter(pa.array(matcher.mask(keys)))["_key_hash"].to_numpy().tolist()
@@ -122,13 +122,13 @@ def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
 
 
 def reset_sandbox(run: Run) -> None:
-    """Drop the sandbox's tables and state, which nobody keeps consistent: 01 makes them anew."""
+    """Drop the sandbox's tables and state, which nothing keeps consistent: 01 creates them again."""
     sandbox = prefixes_of(run)[1]
     for layer in DATASETS[:4]:
         try:
             tables = sandbox.warehouse.tables(layer, "")
         except (SettingsError, DataError):
-            # There is no such dataset: nobody has used the sandbox.
+            # There is no such dataset: the sandbox was never used.
             continue
         for table in tables:
             if not table.endswith("_schema"):
@@ -191,7 +191,7 @@ def rebuild_gold(run: Run) -> None:
 def interrupted(run: Run) -> list[Erasure]:
     """Erasures that ended in the middle, of this source or of those whose rows name its keys.
 
-    Files and bronze may be done, and what was made of them not: no look for keys tells of these.
+    Files and bronze may be done, and what was built from them not: no search for keys finds these.
     """
     naming = {reference.source for reference in references_to(run.source.name)}
     records = unfinished(run, sorted({run.source.name, *naming}))

@@ -45,7 +45,7 @@ class HoldingFile:
 
 
 def find_files(run: Run, matcher: Matcher, record: Erasure | None = None) -> list[HoldingFile]:
-    """All files below the run's prefix with rows of these keys, and those nobody can look into.
+    """All files below the run's prefix with rows of these keys, and those that cannot be read.
 
     With a record those that were there when the erasure began; a key may have come back since.
     """
@@ -62,7 +62,7 @@ def find_files(run: Run, matcher: Matcher, record: Erasure | None = None) -> lis
 
 
 def is_meant(blob: Any, record: Erasure | None) -> bool:
-    """True for files of attempts before the erasure; others tell no attempt, but a time."""
+    """True for files of attempts before the erasure; others contain no attempt, but a time."""
     if record is None:
         return True
     seq = (blob.metadata or {}).get("seq", "")
@@ -92,7 +92,7 @@ def list_objects(run: Run, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def look_into(lake: Lake, matcher: Matcher, place: str, blob: Any) -> HoldingFile:
-    """How many rows of the keys a file has; None where rows are in it that tell no key."""
+    """How many rows of the keys a file has; None where it has rows without a key."""
     generation, until = int(blob.generation), retained_until(blob)
     rows: int | None = 0
     try:
@@ -182,7 +182,7 @@ def keys_naming(run: Run, column: str, values: Sequence[str]) -> pa.Table:
             rows = pq.ParquetFile(stream).read(columns=[*names, column])
             return rows.filter(pc.is_in(rows[column], wanted)).select(names).cast(schema)
         except (pa.ArrowException, OSError, KeyError, ValueError):
-            # Files that nobody can look into are told of by find_files.
+            # Files that cannot be read are reported by find_files.
             return schema.empty_table()
 
     with ThreadPoolExecutor(READERS) as readers:

@@ -1,7 +1,7 @@
 """Erasing a person's or company's rows: which rows are meant, and the record of it without data.
 
-A record names keys by a keyed hash only. Whoever has the secret can tell whether a row is meant,
-nobody else: a tax number is short enough to be guessed from any hash without one.
+A record names keys by a keyed hash only. Only with the secret can a row be recognized:
+a tax number is short enough to be guessed from any hash without one.
 """
 
 import hmac
@@ -34,7 +34,7 @@ class Retained(Value):
 
 
 class Request(Value):
-    """Who asked when, behind which attempt, and how many rows and files were found then.
+    """Who asked when, after which attempt, and how many rows and files were found then.
 
     One that has died goes on where the same is asked for once more, at `repeated_at`.
     """
@@ -74,7 +74,7 @@ class Erasure(Request):
 
 @dataclass(frozen=True)
 class Matcher:
-    """Tells the rows of some keys by the keyed hash of their key."""
+    """Recognizes the rows of some keys by the keyed hash of their key."""
 
     source: Source
     secret: bytes

@@ -18,7 +18,7 @@ class ErasureStore:
         self.paths = paths_of(lake.settings)
 
     def secret(self) -> bytes:
-        """Made once; who deletes it can never again tell whose rows the records are of."""
+        """Created once; without it nothing can say whose rows the records are of."""
         bucket, path = self.settings.lake_bucket, self.paths.erasure_key
         found = self.lake.read_text(bucket, path)
         if found is None:
@@ -49,7 +49,7 @@ class ErasureStore:
             generation = before[1] if before else 0
             if self.lake.write_if_unchanged(effect, bucket, path, text, generation):
                 return record
-        raise StateError(f"gs://{bucket}/{path} is written by somebody else. Try again.")
+        raise StateError(f"gs://{bucket}/{path} is written by another process. Try again.")
 
     def _path(self, source: str, erasure_id: str) -> str:
         return f"{self.paths.erasures(source)}{erasure_id}.json"

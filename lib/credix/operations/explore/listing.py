@@ -15,7 +15,7 @@ SUFFIX = ".parquet"
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file: where it lies, what its metadata say, and whether bronze was proven with it."""
+    """One file: where it is, what its metadata say, and whether bronze was proven with it."""
 
     blob: Any
     folder: str

@@ -62,7 +62,7 @@ def history(
 
 
 def busiest_key(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[Any, ...]:
-    """A key that most attempts have carried, the first by its order; nulls without any row."""
+    """A key that most attempts have loaded, the first by its order; nulls without any row."""
     keys = ", ".join(quote(name) for name in source.key)
     found = rows_of(
         connection,
@@ -92,9 +92,9 @@ def differing(before: dict[str, Any], after: dict[str, Any], columns: Sequence[s
 
 
 def attempts_of(files: Sequence[SourceFile], before: str, after: str) -> tuple[int, int]:
-    """The newest attempt of each of two runs; of a run that carried nothing, the one it found.
+    """The newest attempt of each of two runs; of a run that loaded nothing, the one it found.
 
-    An attempt 0 is older than all files; where nobody names two runs and there are none, both are.
+    An attempt 0 is older than all files; where no two runs are named and there are none, both are.
     Raises SettingsError for a name of no run, and for the wrong order.
     """
     runs = sorted({file.run_id for file in files})
@@ -125,7 +125,7 @@ def compare(
     hidden: Collection[str],
     limit: int,
 ) -> pd.DataFrame:
-    """What bronze gained, lost and changed behind one attempt and up to another.
+    """Return what bronze gained, lost and changed after one attempt and up to another.
 
     One line per key and differing column; a key that is new or deleted has one line. The values
     are texts; those of `hidden` columns are masked.
@@ -147,7 +147,7 @@ def compare(
 def pairs(
     connection: duckdb.DuckDBPyConnection, source: Source, before: int, after: int, limit: int
 ) -> list[tuple[dict[str, Any] | None, dict[str, Any]]]:
-    """The rows of both moments by key, of the keys that an attempt in between has carried."""
+    """The rows of both moments by key, of the keys that an attempt in between has loaded."""
     keys = ", ".join(quote(name) for name in source.key)
     names = ", ".join(quote(name) for name in [*source.column_names, "_row_hash", "_is_deleted"])
     by_age = f"PARTITION BY {keys} ORDER BY _seq DESC, _extracted_at DESC"

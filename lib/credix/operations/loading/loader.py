@@ -246,7 +246,7 @@ def describe(error: BaseException | None, path: Path, table: str) -> CredixError
 def show_without_message(
     kind: type[BaseException], _error: BaseException, trace: TracebackType | None
 ) -> None:
-    """An exception that nobody caught, by its place and type: its message may quote a row.
+    """An exception that was not caught, by its place and type: its message may quote a row.
 
     psycopg2 hands one over, without raising it, where the server ends the session within a COPY.
     """

@@ -1,4 +1,4 @@
-"""Parquet files that somebody brings for a source: found by name, held to the contract."""
+"""Parquet files for a source: found by name, checked against the contract."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

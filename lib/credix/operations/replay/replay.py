@@ -51,7 +51,7 @@ def find_attempts(lake: Lake, source: Source, first: str, last: str) -> list[Arc
 def under_one_contract(
     source: Source, attempts: Sequence[ArchivedAttempt]
 ) -> list[ArchivedAttempt]:
-    """The attempts behind the last change of the contract, which begin with a full read."""
+    """Return the attempts after the last change of the contract, which begin with a full read."""
     own = [attempt.fingerprint == source.fingerprint for attempt in attempts]
     if all(own):
         return list(attempts)
@@ -60,7 +60,7 @@ def under_one_contract(
     if not rest or not rest[0].is_full:
         raise DataError(
             f"{attempts[last_other].files[0]} was written under another contract of "
-            f"{source.name}: choose a period that begins behind it."
+            f"{source.name}: choose a period that begins after it."
         )
     return rest
 

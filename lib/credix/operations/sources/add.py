@@ -146,7 +146,7 @@ def contract_columns(found: Sequence[TableColumn], key: Collection[str]) -> list
     if refused:
         ways = " ".join(f"--ignore {text.partition(' ')[0]}" for text in refused)
         raise SourceError(
-            f"These columns cannot be carried: {', '.join(refused)}. Leave them out ({ways}), or "
+            f"These columns cannot be replicated: {', '.join(refused)}. Leave them out ({ways}), or "
             f"give them one of the types {', '.join(sorted(by_type))} and a name of letters, "
             "digits and _."
         )
@@ -162,7 +162,7 @@ def contract_columns(found: Sequence[TableColumn], key: Collection[str]) -> list
 
 
 def guess_personal(names: Iterable[str]) -> tuple[str, ...]:
-    """Columns whose names sound like a person's: masked until somebody says otherwise."""
+    """Columns whose names sound like a person's: masked until the contract says otherwise."""
     return tuple(name for name in names if PERSONAL.search(name.lower()))
 
 

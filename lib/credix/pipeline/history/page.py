@@ -1,4 +1,4 @@
-"""The run history as one HTML page that carries its own data: a block of runs for each day.
+"""The run history as one HTML page that contains its own data: a block of runs for each day.
 
 A block is a script element with gzipped JSON in base64: ten thousand runs are a small file, and a
 new run encodes its own day alone.

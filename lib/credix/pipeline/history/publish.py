@@ -23,7 +23,7 @@ ATTEMPTS = 10
 MOST_AT_ONCE = 1_000
 # The page of all runs, as it is opened from this machine.
 COPY = "all_runs.html"
-# A run lies under the day it began, and may end behind runs of the days after it.
+# A run is stored under the day it began, and may end after runs of the days after it.
 LOOKS_BACK = timedelta(days=2)
 
 
@@ -31,7 +31,7 @@ def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
     """Write the page with every archived run that it lacks, and nothing when it lacks none.
 
     The page is derived from the archive alone, so whatever a run that died left out, one of the
-    next two days adds. `is_rebuilt` makes it anew from the whole archive.
+    next two days adds. `is_rebuilt` rebuilds it from the whole archive.
     """
     settings = lake.settings
     bucket, path = settings.runs_bucket, paths_of(settings).history

@@ -41,7 +41,7 @@ SET_BY_RUN = {
 
 
 class Reporter(Protocol):
-    """Who is told how far a notebook is."""
+    """Receives the progress of a notebook."""
 
     def cell_started(self, notebook: str, number: int, count: int, heading: str) -> None: ...
     def progressed(self, line: str) -> None: ...
@@ -61,7 +61,7 @@ class NotebookJob:
 
 
 class ListeningClient(PapermillNotebookClient):
-    """Papermill's client, and whoever hears a line of progress that a cell shows."""
+    """Papermill's client, and the listener for a line of progress that a cell shows."""
 
     heard: Callable[[str], None]
 

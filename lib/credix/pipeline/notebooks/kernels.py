@@ -14,7 +14,7 @@ from traitlets.config import Config
 from credix.core.jobs import NOTEBOOKS
 
 KERNEL = "python3"
-# Keys for each kernel: whoever shares the host can neither read nor send.
+# Keys for each kernel: other users of the host can neither read nor send.
 CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
 
 
@@ -60,7 +60,7 @@ class Kernels:
 
     @contextmanager
     def serving(self, notebook: str, client: NotebookClient) -> Iterator[None]:
-        """Connect the client of a notebook to a kernel, and end that kernel behind it.
+        """Connect the client of a notebook to a kernel, and end that kernel after it.
 
         A kernel that dies before it answers is replaced once: a spare may die as it is taken.
         """

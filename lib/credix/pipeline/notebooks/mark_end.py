@@ -1,7 +1,7 @@
 """A notebook that did not reach its end says so: at its top, at the cell, at the cells never run.
 
 papermill marks a cell that raised, without the cause at the top. It knows nothing of a kernel that
-died, a timeout, an interrupt or `sys.exit(0)`, and calls the cells behind them completed.
+died, a timeout, an interrupt or `sys.exit(0)`, and calls the cells after them completed.
 """
 
 from html import escape

@@ -34,7 +34,7 @@ class Pages:
         self._pool.shutdown(cancel_futures=True)
 
     def begin(self, notebook: Path) -> None:
-        """Begin to render a notebook that nobody will write to any more."""
+        """Begin to render a notebook that will not be written to any more."""
         self._made[notebook] = self._pool.submit(render, notebook)
 
     def page(self, notebook: Path) -> Page | None:

@@ -1,4 +1,4 @@
-"""Behind a run: find what is wrong, put it into words, tell it once and once when it is over."""
+"""After a run: find what is wrong, put it into words, notify once and once when it is over."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,18 +19,18 @@ MONITOR_FAILED = {"error", "fail", "runtime error"}
 
 
 def alert(states: StateStore, manifest: Mapping[str, Any], summary: str) -> list[str]:
-    """Judge a run and tell of it where there is a channel; those that have not taken something."""
+    """Judge a run and notify the channels; return those that have not accepted a message."""
     if not Channels(states.settings).are_configured:
         return []
     return tell(states, manifest["run_id"], find(manifest, summary, states))
 
 
 def tell(states: StateStore, run_id: str, findings: Findings) -> list[str]:
-    """Tell what has begun and what is over; the channels that have not taken something.
+    """Notify of what has begun and what is over; return the channels that have not accepted a message.
 
-    An incident is noted before it is told, and noted as told behind that: where a run dies or
-    another ends in between it may be told twice, it is never lost. Raises TransientError where no
-    channel takes a message: the next run tells it.
+    An incident is stored before it is sent, and stored as sent afterwards: where a run dies or
+    another ends in between it may be sent twice, it is never lost. Raises TransientError where no
+    channel accepts a message: the next run sends it.
     """
     settings = states.settings
     channels = Channels(settings)
@@ -58,7 +58,7 @@ def describe(settings: Settings, key: str, incident: Incident) -> tuple[str, str
 
 
 def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findings:
-    """What is wrong behind this run; `summary` is why it failed, without any value of a row."""
+    """Return what is wrong after this run; `summary` is why it failed, without any value of a row."""
     settings = states.settings
     run = Kind.RUN.of(manifest["job"])
     wrong = {run: summary} if manifest["status"] == "failed" else {}
@@ -91,7 +91,7 @@ def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findi
 def find_monitored(manifest: Mapping[str, Any]) -> tuple[dict[str, str], set[str]]:
     """What Elementary found, by table, and the tables that it looked at.
 
-    A monitor that warns is shown, but wakes nobody. Elementary itself can be an incident.
+    A monitor that warns is shown, but sends no alert. Elementary itself can be an incident.
     """
     report = manifest["steps"].get("gold", {}).get("05_report", {})
     monitoring = report.get("monitoring", {"status": "absent"})
@@ -123,7 +123,7 @@ def find_slot_warning(name: str, settings: Settings) -> str | None:
 
 
 def find_lateness(state: SourceState, settings: Settings) -> str | None:
-    """How far bronze is behind the source, in words, where that is beyond the bound."""
+    """Return how old bronze is beside the source, in words, where that is beyond the bound."""
     read_at = state.watermark.snapshot_at if state.watermark else None
     if read_at is None:
         return None

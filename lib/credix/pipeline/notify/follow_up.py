@@ -1,4 +1,4 @@
-"""Behind a run that is archived: the page of all runs, its lineage, and the alerts."""
+"""After a run is archived: the page of all runs, its lineage, and the alerts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from credix.state.store import StateStore
 def follow_up(
     states: StateStore, manifest: Mapping[str, Any], error: BaseException | None, summary: str
 ) -> Iterator[str]:
-    """Publish, tell the lineage, alert; what does not work is said in a sentence.
+    """Publish, send the lineage, alert; what fails is reported in a sentence.
 
     Page and alerts are left to the next run then. `summary` says why the run failed without a value
     of a row. A run that the user interrupted alerts no one; one that a signal ended alerts and
@@ -34,7 +34,7 @@ def follow_up(
             events = describe_lineage(states.settings, manifest, layer_of_models(), summary)
             send_events(states.settings, events)
     except CredixError as fault:
-        yield f"The lineage was not told: {fault}"
+        yield f"The lineage was not sent: {fault}"
     try:
         for channel in alert(states, manifest, summary):
             yield f"An alert was not taken by {channel}."

@@ -49,7 +49,7 @@ def describe_lineage(
     built = {model: rows for model, rows in written.items() if layers[model] != BRONZE}
     outputs = [make_output(settings, layers[name], name, rows) for name, rows in built.items()]
     if outputs or broken == GOLD:
-        # What was built is there, whatever has failed behind it.
+        # What was built is there, whatever has failed after it.
         events += describe(GOLD, read, outputs, None if outputs else summary)
     return events
 
