@@ -173,7 +173,7 @@ def choose_port(taken: set[int]) -> int:
 
 
 def rotate(log: Path) -> None:
-    """Set a large log aside as `.1`, `.2`, `.3`; the oldest goes. Call while no process writes it."""
+    """Set a large log aside as `.1`, `.2`, `.3`; the oldest goes. Call while it is not written."""
     if not log.exists() or log.stat().st_size < LOG_BYTES:
         return
     for number in range(OLD_LOGS, 0, -1):

@@ -91,7 +91,7 @@ def test_the_next_job_can_be_run_alone_and_says_how_it_ended(
     answer(tmp_path, "raise SystemExit(3)", monkeypatch)
     told: list[str] = []
     alone = planned(full="0 5 * * *")
-    alone.tell = told.append
+    alone.say = told.append
     at = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=0.3)
     monkeypatch.setattr(alone, "next_runs", lambda: [("cnpj", at)])
     assert alone.run_next() == 3

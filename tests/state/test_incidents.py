@@ -13,7 +13,7 @@ WHOLE = Findings({}, frozenset({RUN}))
 
 def told(incidents: Incidents) -> Incidents:
     for key, incident in incidents.untold().items():
-        incidents = incidents.tell(key, incident)
+        incidents = incidents.mark_sent(key, incident)
     return incidents
 
 

@@ -48,6 +48,7 @@ def bigquery_type(source: Source, check: ColumnCheck) -> str:
             return name
     supported = ", ".join(sorted(kind for mapping in TYPES.values() for kind in mapping.accepted))
     raise SourceError(
-        f"Column {check.name} of {source.table} is {check.source}, which cannot be replicated: name "
+        f"Column {check.name} of {source.table} is {check.source}, which cannot be replicated: "
+        "name "
         f"it under 'ignored' in sources.yml, or give it one of the types {supported}."
     )

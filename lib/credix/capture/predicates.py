@@ -199,7 +199,8 @@ def in_period(source: Source, first: str, last: str) -> str:
     """True for rows whose cursor is in the period, both days included (UTC for instants)."""
     if not source.cursor:
         raise SettingsError(
-            f"Source '{source.name}' names no cursor in sources.yml: nothing identifies the rows of a "
+            f"Source '{source.name}' names no cursor in sources.yml: nothing identifies the "
+            "rows of a "
             "period."
         )
     expression, kind = cursor_sql(source), cursor_type(source)

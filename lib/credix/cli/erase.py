@@ -81,7 +81,7 @@ def erase(
     given = [*keys, *(read_lines(keys_from) if keys_from else ())]
     if pending == bool(given) or not (source or pending):
         raise click.UsageError("Give --source with --key or --keys-from, or --pending alone.")
-    settings = environment.enter(env, terminal.tell, writes=yes)
+    settings = environment.enter(env, terminal.say, writes=yes)
     if pending:
         finish_pending(settings, [source] if source else source_names(), yes, as_json=as_json)
         return
@@ -98,7 +98,7 @@ def erase(
         [list(request.facts().values()) for request in requests],
     )
     if chosen.naming and not with_references:
-        terminal.tell(
+        terminal.say(
             f"{chosen.naming} live rows of {chosen.named_by} name these keys. They stay: "
             "--with-references erases them, once the source has deleted them."
         )
@@ -107,7 +107,7 @@ def erase(
     is_nothing = all(request.traces.is_nothing for request in requests)
     begun = chosen.interrupted()
     if begun:
-        terminal.tell(
+        terminal.say(
             f"{len(begun)} earlier erasures ended in the middle; they go on with this one."
         )
     if is_nothing and not begun:
@@ -115,7 +115,7 @@ def erase(
         answer.tell_done(f"None of these keys is found as a row or in a file{stays}.")
     elif answer.may_act("These rows would be erased for good"):
         records = [] if is_nothing else [request.erase(answer) for request in requests]
-        tell(answer, [*records, *chosen.go_on()])
+        show_records(answer, [*records, *chosen.go_on()])
 
 
 def read_lines(path: str) -> list[str]:
@@ -216,7 +216,7 @@ def finish_pending(
         return
     answer.show("Erasures that are not finished", columns, lines)
     if answer.may_act(f"{len(records)} erasures would go on"):
-        tell(answer, [carry_out(settings, record) for record in records])
+        show_records(answer, [carry_out(settings, record) for record in records])
 
 
 def last_day(record: "Erasure") -> str:
@@ -224,7 +224,7 @@ def last_day(record: "Erasure") -> str:
     return f"{max(days):%Y-%m-%d}" if days else ""
 
 
-def tell(answer: Answer, records: "list[Erasure]") -> None:
+def show_records(answer: Answer, records: "list[Erasure]") -> None:
     """What was done, and what is left."""
     lines = [
         f"{record.source}: keys gone from bronze: {record.bronze_rows}, rows gone from files: "

@@ -28,13 +28,13 @@ from credix.operations import environment
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def lab(env: str | None, port: int | None, ip: str, *, no_browser: bool) -> None:
     """Start JupyterLab with the servers it needs, at 00_start_here; Ctrl-C ends it."""
-    settings = environment.enter(env, terminal.tell, writes=False)
+    settings = environment.enter(env, terminal.say, writes=False)
     from credix.operations.lab import Lab
 
     started = Lab.start(settings, port, os.environ, ip)
     try:
         terminal.console.print(f"JupyterLab: {started.address}", markup=False)
-        terminal.tell("Ctrl-C ends it with its kernels; the servers stay up until down.")
+        terminal.say("Ctrl-C ends it with its kernels; the servers stay up until down.")
         if not no_browser:
             webbrowser.open(started.address)
         # Ctrl-C is the way to end it, and no failure.

@@ -101,7 +101,7 @@ def run(
         raise click.UsageError("--from-landing asks PostgreSQL nothing: leave --watermark out.")
     found = find_job(job)
     begin_at = parse_watermarks(watermarks, found.sources)
-    settings = environment.enter(env, terminal.tell)
+    settings = environment.enter(env, terminal.say)
     skip_uri_grammar()
     from credix.pipeline.notebooks.kernels import Kernels
 
@@ -134,7 +134,7 @@ def status(env: str | None, as_json: bool) -> None:
     """Show for each source its watermark, last run, rows in bronze, lags and replication slot."""
     from credix.pipeline.history.status import source_statuses
 
-    lines = source_statuses(environment.enter(env, terminal.tell, writes=False))
+    lines = source_statuses(environment.enter(env, terminal.say, writes=False))
     if as_json:
         terminal.print_json(lines)
         return
@@ -162,7 +162,7 @@ def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebu
     """List the last runs with status, duration, rows and error; or open the page of all runs."""
     from credix.pipeline.history.status import recent_runs
 
-    settings = environment.enter(env, terminal.tell, writes=is_rebuilt)
+    settings = environment.enter(env, terminal.say, writes=is_rebuilt)
     if is_opened or is_rebuilt:
         from credix.pipeline.history.publish import show_history
 
@@ -195,8 +195,8 @@ def install_elementary(env: str | None, *, once: bool) -> None:
     """Download Elementary's dbt packages, with which `full` and `monitoring` watch the tables."""
     from credix.operations.install_elementary import install_elementary as install
 
-    settings = environment.enter(env, terminal.tell, writes=False)
-    install(settings, terminal.tell, best_effort=once)
+    settings = environment.enter(env, terminal.say, writes=False)
+    install(settings, terminal.say, best_effort=once)
 
 
 for module in (
@@ -234,7 +234,7 @@ def main() -> None:
         sys.exit(2)
     except CredixError as error:
         terminal.print_error(str(error), next_command(error))
-        terminal.tell(f"More: docs/how-to/troubleshoot.md, {type(error).__name__}")
+        terminal.say(f"More: docs/how-to/troubleshoot.md, {type(error).__name__}")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("credix"):
@@ -246,7 +246,7 @@ def main() -> None:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         cause = error.__cause__ or error
         is_terminated = isinstance(cause, TerminatedError)
-        terminal.tell(f"Ended by {cause}." if is_terminated else "Interrupted.")
+        terminal.say(f"Ended by {cause}." if is_terminated else "Interrupted.")
         sys.exit(1)
 
 

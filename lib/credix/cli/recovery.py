@@ -69,7 +69,7 @@ def replay(
     from credix.operations.replay.replay import find_attempts
     from credix.operations.replay.replay import replay as merge_again
 
-    settings = environment.enter(env, terminal.tell, writes=yes)
+    settings = environment.enter(env, terminal.say, writes=yes)
     run = open_run(settings, source, "replay")
     attempts = find_attempts(run.lake, run.source, *iso(first, last))
     if not attempts:
@@ -104,7 +104,7 @@ def backfill(
     from credix.core.run_options import RunOptions
     from credix.operations.rewind import count_rows
 
-    settings = environment.enter(env, terminal.tell, writes=yes)
+    settings = environment.enter(env, terminal.say, writes=yes)
     period = iso(first, last)
     found = load_source(source)
     rows = count_rows(settings, found, in_period(found, *period))
@@ -136,7 +136,7 @@ def rewind(source: str, value: str, env: str | None, yes: bool, *, as_json: bool
     from credix.operations import rewind as rewinding
     from credix.operations.parse_watermark import parse_watermark
 
-    settings = environment.enter(env, terminal.tell, writes=yes)
+    settings = environment.enter(env, terminal.say, writes=yes)
     run, found = open_run(settings, source, "rewind"), load_source(source)
     watermark = parse_watermark(value, found)
     state = run.states.read_source(source)
@@ -169,7 +169,7 @@ def evolve(source: str, env: str | None, yes: bool, *, as_json: bool) -> None:
     """
     from credix.operations.sources.evolve import add_to_contract, new_columns
 
-    settings = environment.enter(env, terminal.tell, writes=yes)
+    settings = environment.enter(env, terminal.say, writes=yes)
     found = load_source(source)
     columns = new_columns(settings, found)
     types = {column.name: column.type for column in columns}
@@ -207,7 +207,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
     from credix.core.run_options import RunOptions
     from credix.operations.reconcile import compare_source
 
-    settings = environment.enter(env, terminal.tell, writes=yes)
+    settings = environment.enter(env, terminal.say, writes=yes)
     found, differing = [], []
     answer = Answer(yes, as_json)
     for source in sources or source_names():

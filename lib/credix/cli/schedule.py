@@ -42,13 +42,13 @@ def schedule(
     """Run the jobs at their times, one at a time, until Ctrl-C."""
     if is_once and is_listed:
         raise click.UsageError("--once runs a job, --list runs none: give one of the two.")
-    settings = environment.enter(env, terminal.tell, writes=not is_listed)
+    settings = environment.enter(env, terminal.say, writes=not is_listed)
     from credix.operations.schedule import Schedule
 
     chosen = choose_lines(lines, lines_in_force(settings))
     own = {"CREDIX_TRIGGER": "schedule", "CREDIX_SCHEDULE": write_lines(chosen)}
     variables = {**os.environ, **settings.variables(), **own}
-    planned = Schedule(chosen, settings.timezone, terminal.tell, variables)
+    planned = Schedule(chosen, settings.timezone, terminal.say, variables)
     if is_once:
         sys.exit(planned.run_next())
     if not is_listed:

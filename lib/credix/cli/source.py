@@ -45,7 +45,7 @@ def add_source(
 
     It writes files of this project and nothing else.
     """
-    settings = environment.enter(env, terminal.tell, writes=False)
+    settings = environment.enter(env, terminal.say, writes=False)
     from credix.operations.sources.add import NewSourceOptions, draft_source, write_source
 
     wish = NewSourceOptions(table, name, key, cursor, ignored, personal_data)

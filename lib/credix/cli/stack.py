@@ -13,7 +13,7 @@ from credix.operations import environment
 @click.command(epilog=examples(("up", "run, lab and the others do it by themselves")))
 def up() -> None:
     """Start the embedded PostgreSQL, GCS and BigQuery; data is made once."""
-    environment.start_stack("local", terminal.tell, force_provision=True)
+    environment.start_stack("local", terminal.say, force_provision=True)
     terminal.console.print(f"The stack is up in {environment.local_folder('local')}", markup=False)
 
 
@@ -26,7 +26,7 @@ def up() -> None:
 @ENV_OPTION
 def provision(env: str | None) -> None:
     """Create buckets, datasets and reference tables that are missing, as Terraform does."""
-    settings = environment.enter(env, terminal.tell, is_seeded=False)
+    settings = environment.enter(env, terminal.say, is_seeded=False)
     environment.provision(settings)
     terminal.console.print(f"Buckets and datasets of {settings.prefix} are there.", markup=False)
 
@@ -44,7 +44,9 @@ def reset(yes: bool) -> None:
     """Delete the embedded stack with all its data and local runs."""
     folder = environment.local_folder("local")
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("reset asks before it deletes, and there is no terminal: give --yes.")
+        raise click.UsageError(
+            "reset asks before it deletes, and there is no terminal: give --yes."
+        )
     if not yes and not click.confirm(f"Delete the stack in {folder} with all its data?"):
         terminal.console.print("Nothing was deleted.")
         return
@@ -96,7 +98,7 @@ def env(as_json: bool) -> None:
 )
 def seed(companies: int, installments: int, seed: int, replace: bool) -> None:
     """Fill the embedded source with demo data of a chosen size."""
-    environment.seed(companies, installments, seed, terminal.tell, replace=replace)
+    environment.seed(companies, installments, seed, terminal.say, replace=replace)
 
 
 @click.command(
@@ -114,7 +116,7 @@ def seed(companies: int, installments: int, seed: int, replace: bool) -> None:
 @JSON_OPTION
 def simulate(days: int, seed: int, deletes: bool, *, as_json: bool) -> None:
     """Let days pass in the embedded source: invoices, payments, corrections, status changes."""
-    summary = environment.simulate(days, seed, terminal.tell, with_deletes=deletes)
+    summary = environment.simulate(days, seed, terminal.say, with_deletes=deletes)
     if as_json:
         terminal.print_json(summary)
         return

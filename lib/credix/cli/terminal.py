@@ -99,7 +99,7 @@ def describe_end(manifest: dict[str, Any]) -> str:
     return texts.get(manifest["status"], "Failed")
 
 
-def tell(message: str) -> None:
+def say(message: str) -> None:
     """What a person wants to know, beside the result: on stderr, so that JSON stays JSON."""
     errors.print(message, markup=False)
 

@@ -124,7 +124,7 @@ def told_by(answer: Sequence[Any]) -> str:
 def error_of(answer: Sequence[Any]) -> dict[str, Any]:
     """The `error` of an answer as Google's services give it; empty where it is something else."""
     try:
-        told = json.loads(answer[0])["error"]
+        reported = json.loads(answer[0])["error"]
     except (IndexError, KeyError, TypeError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return reported if isinstance(reported, dict) else {}

@@ -86,8 +86,8 @@ def read_document(path: Path, file: str) -> Document:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        told = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise SettingsError(f"{file} cannot be read: {told}.") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise SettingsError(f"{file} cannot be read: {reason}.") from None
     return parse_document(text, file)
 
 

@@ -49,15 +49,16 @@ def late_bound(source: Source, settings: Settings) -> LateBound:
             bound.total_seconds(), f"late_minutes of sources.yml is {source.late_minutes}"
         )
     allowed = timedelta(minutes=settings.late_minutes)
-    told = f"CREDIX_LATE_MINUTES ({settings.late_minutes})"
+    setting = f"CREDIX_LATE_MINUTES ({settings.late_minutes})"
     lines = lines_in_force(settings)
     carrying = frozenset(lines[job] for job in (source.job, WHOLE) if job in lines)
     if not carrying:
-        return LateBound(allowed.total_seconds(), f"no schedule loads it, {told} is the bound")
+        return LateBound(allowed.total_seconds(), f"no schedule loads it, {setting} is the bound")
     gap = gap_of(carrying)
     return LateBound(
         (gap + allowed).total_seconds(),
-        f"its schedule leaves {in_words(gap.total_seconds())} between two runs, {told} adds to it",
+        f"its schedule leaves {in_words(gap.total_seconds())} between two runs, {setting} adds "
+        "to it",
     )
 
 

@@ -135,8 +135,10 @@ def check_packages(lock: Path) -> str:
         raise SettingsError(f"Not installed: {', '.join(missing)}. make install")
     others = [name for name, found in installed.items() if found != pinned[name]]
     if others:
-        told = ", ".join(f"{name} {installed[name]} (locked {pinned[name]})" for name in others[:5])
-        return f"!{len(others)} of {len(pinned)} differ from the lock: {told}. make install"
+        listed = ", ".join(
+            f"{name} {installed[name]} (locked {pinned[name]})" for name in others[:5]
+        )
+        return f"!{len(others)} of {len(pinned)} differ from the lock: {listed}. make install"
     return f"{len(pinned)} as in requirements.lock"
 
 

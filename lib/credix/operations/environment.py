@@ -25,7 +25,7 @@ LOCAL_FILES = (PROVISIONED, "runs", "dbt", "demo", "lab")
 
 
 def enter(
-    env: str | None, tell: Callable[[str], None], *, is_seeded: bool = True, writes: bool = True
+    env: str | None, say: Callable[[str], None], *, is_seeded: bool = True, writes: bool = True
 ) -> Settings:
     """The settings of the environment, with the embedded stack up where they need it.
 
@@ -35,7 +35,7 @@ def enter(
     data. The settings are put into the environment of this process, for the kernels it starts.
     """
     if needs_stack(env):
-        start_stack(env, tell, is_seeded=is_seeded)
+        start_stack(env, say, is_seeded=is_seeded)
     settings = Settings.load(env)
     if writes:
         settings.require_confirmation()
@@ -68,7 +68,7 @@ def judges_statements() -> bool:
 
 def start_stack(
     env: str | None,
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
     *,
     is_seeded: bool = True,
     force_provision: bool = False,
@@ -86,18 +86,18 @@ def start_stack(
     require_current_shell(env)
     settings = Settings.load(env)
     if started.started:
-        tell(f"Started {', '.join(started.started)} in {started.folder}")
+        say(f"Started {', '.join(started.started)} in {started.folder}")
     marker = settings.local_dir / PROVISIONED
     if started.started or force_provision or not marker.exists():
         provision(settings)
         marker.touch()
     for message in started.messages:
-        tell(message)
+        say(message)
     # Looked at here, since the demo data's libraries take longer to import than all of this.
     if with_postgres and is_seeded and not (settings.local_dir / "demo" / "seeded.json").exists():
         from credix_local.demo.seed import seed_once
 
-        seed_once(settings, tell)
+        seed_once(settings, say)
 
 
 def provision(settings: Settings) -> None:
@@ -141,9 +141,10 @@ def require_current_shell(env: str | None) -> None:
         looked_at = [] if own.get("POSTGRES_HOST") else ["POSTGRES_PORT"]
     stale = [name for name in looked_at if own.get(name) and own[name] != stack.get(name)]
     if stale:
-        told = ", ".join(f"{name}={own[name]} (now {stack.get(name)})" for name in stale)
+        listed = ", ".join(f"{name}={own[name]} (now {stack.get(name)})" for name in stale)
         raise SettingsError(
-            f"Variables of this shell name the embedded servers where they no longer are: {told}. "
+            f"Variables of this shell name the embedded servers where they no longer are: "
+            f"{listed}. "
             f'eval "$(./run_pipeline.py env)", or unset {" ".join(stale)}'
         )
 
@@ -185,22 +186,22 @@ def stack_variables() -> dict[str, str]:
 
 
 def simulate(
-    days: int, seed: int, tell: Callable[[str], None], *, with_deletes: bool
+    days: int, seed: int, say: Callable[[str], None], *, with_deletes: bool
 ) -> dict[str, int]:
     """Let days pass in the local source; rows by kind of change."""
     from credix_local.demo import simulate_days
 
-    return simulate_days(enter("local", tell), days, seed, with_deletes=with_deletes)
+    return simulate_days(enter("local", say), days, seed, with_deletes=with_deletes)
 
 
 def seed(
-    companies: int, installments: int, seed: int, tell: Callable[[str], None], *, replace: bool
+    companies: int, installments: int, seed: int, say: Callable[[str], None], *, replace: bool
 ) -> None:
     """Fill the local source with demo data of a chosen size."""
     from credix_local.demo import seed as demo
 
-    settings = enter("local", tell, is_seeded=False)
-    demo.seed(settings, companies, installments, seed, tell, replace=replace)
+    settings = enter("local", say, is_seeded=False)
+    demo.seed(settings, companies, installments, seed, say, replace=replace)
 
 
 def stop_stack() -> None:

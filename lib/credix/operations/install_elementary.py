@@ -22,7 +22,7 @@ HELP = (
 
 
 def install_elementary(
-    settings: Settings, tell: Callable[[str], None], *, best_effort: bool = False
+    settings: Settings, say: Callable[[str], None], *, best_effort: bool = False
 ) -> None:
     """Download the packages unless they are there; raises TransientError where that fails.
 
@@ -34,7 +34,7 @@ def install_elementary(
     found = find_packages(settings)
     if found:
         if not best_effort:
-            tell(f"Elementary is installed in {found}")
+            say(f"Elementary is installed in {found}")
         return
     if best_effort:
         make_folder(tried.parent, "name another folder in CREDIX_LOCAL_DIR")
@@ -44,9 +44,9 @@ def install_elementary(
     except TransientError as error:
         if not best_effort:
             raise
-        tell(str(error))
+        say(str(error))
         return
-    tell(f"Installed Elementary in {INSTALLED}")
+    say(f"Installed Elementary in {INSTALLED}")
 
 
 def download() -> None:

@@ -129,7 +129,7 @@ def command(port: int, folder: Path, ip: str) -> list[str]:
 
 
 def write_defaults(folder: Path) -> Path:
-    """What JupyterLab does unless its user has said otherwise: it sends no request to the internet."""
+    """Write JupyterLab's defaults, which its user may override: no request to the internet."""
     folder.mkdir(exist_ok=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     read = {"defaultViewers": {"markdown": "Markdown Preview"}}

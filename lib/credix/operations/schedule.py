@@ -27,8 +27,8 @@ from credix.core.settings import PROJECT_DIR
 COMMAND = PROJECT_DIR / "run_pipeline.py"
 # A run ends within two seconds of SIGTERM.
 SECONDS_TO_END = 10
-# Never one long sleep: a signal can reach another thread, where it does not end the sleep, and a machine that
-# was asleep goes on at the right time.
+# Never one long sleep: a signal can reach another thread, where it does not end the sleep, and a
+# machine that was asleep goes on at the right time.
 SECONDS_OF_A_NAP = 1
 ENDED = 1
 OUTCOMES = {0: "done", 1: "failed", 2: "not started: wrong settings", 3: "not started: held"}
@@ -40,7 +40,7 @@ class Schedule:
 
     lines: Mapping[str, str]
     timezone: str
-    tell: Callable[[str], None]
+    say: Callable[[str], None]
     variables: Mapping[str, str] = field(default_factory=dict)
     running: subprocess.Popen[bytes] | None = None
     is_ending: bool = False
@@ -100,7 +100,7 @@ class Schedule:
 
     def _run_job(self, job: str) -> int:
         """A process of its own per run: whatever becomes of it, the schedule goes on."""
-        self.tell(f"{now_text(self.timezone)}  {job} starts")
+        self.say(f"{now_text(self.timezone)}  {job} starts")
         command = [sys.executable, str(COMMAND), "run", job]
         # What ends the schedule finds either this run, or that none may begin any more.
         with self._starting:
@@ -109,16 +109,16 @@ class Schedule:
             self.running = subprocess.Popen(command, env=dict(self.variables) or None)
         code = self.running.wait()
         self.running = None
-        self.tell(f"{now_text(self.timezone)}  {job} {OUTCOMES.get(code, f'ended by {code}')}")
+        self.say(f"{now_text(self.timezone)}  {job} {OUTCOMES.get(code, f'ended by {code}')}")
         self._tell_next()
         return code
 
     def _left_out(self, event: JobExecutionEvent) -> None:
-        self.tell(f"{now_text(self.timezone)}  {event.job_id} is left out: it still runs")
+        self.say(f"{now_text(self.timezone)}  {event.job_id} is left out: it still runs")
 
     def _tell_next(self) -> None:
-        told = ", ".join(f"{job} {at:%a %H:%M}" for job, at in self.next_runs())
-        self.tell(f"Next: {told}")
+        listed = ", ".join(f"{job} {at:%a %H:%M}" for job, at in self.next_runs())
+        self.say(f"Next: {listed}")
 
     def _end_running(self) -> None:
         with self._starting:

@@ -45,8 +45,8 @@ class Manifest:
 
     def last_run(self, source: str) -> LastRun:
         """What the state of a source keeps of this run."""
-        told = self._summarize(source)
-        attempts = [told["rows"], *(repair["rows"] for repair in told["repairs"])]
+        summary = self._summarize(source)
+        attempts = [summary["rows"], *(repair["rows"] for repair in summary["repairs"])]
         return LastRun(
             run_id=self.run_id,
             job=self.job,
@@ -55,7 +55,7 @@ class Manifest:
             rows=self.rows(source),
             error=self.error,
             differences=tuple(filter(None, map(describe_difference, attempts))),
-            missed=tuple(told["missed_histories"] or ()),
+            missed=tuple(summary["missed_histories"] or ()),
         )
 
     def _results(self, source: str, step: str) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ class Manifest:
 
     def _bytes(self) -> dict[str, Any]:
         """What the run has read on BigQuery in total, and by owner and step."""
-        told = {
+        summary = {
             owner: {step: result.get("bytes_processed") for step, result in steps.items()}
             for owner, steps in self.steps.items()
         }
@@ -100,11 +100,11 @@ class Manifest:
             for steps in self.steps.values()
             for result in steps.values()
         )
-        total = add_up(value for steps in told.values() for value in steps.values())
+        total = add_up(value for steps in summary.values() for value in steps.values())
         return {
             "bytes_processed": total["bytes_processed"],
             "jobs_without_bytes": unknown,
-            "bytes_processed_by_step": told,
+            "bytes_processed_by_step": summary,
         }
 
     def _summarize(self, source: str) -> dict[str, Any]:

@@ -141,8 +141,8 @@ def first_day(known: set[str], now: datetime) -> datetime:
 def result_files(run: Run, known: set[str], since: datetime) -> Iterator[tuple[str, list[str]]]:
     """Run id and lines of every run since that day that is not known, and of this one.
 
-    This one is not archived yet. The run of a file follows from its name: only what is new is downloaded,
-    several files at a time.
+    This one is not archived yet. The run of a file follows from its name: only what is new is
+    downloaded, several files at a time.
     """
     root, bucket = paths_of(run.settings).runs, run.settings.archive_bucket
     days = (datetime.now(UTC) - since).days

@@ -89,10 +89,10 @@ class Incidents(Value):
         """Return what has begun or is over and has not been sent yet."""
         return {key: one for key, one in self.open.items() if one.is_over or not one.is_told}
 
-    def tell(self, key: str, told: Incident) -> Self:
+    def mark_sent(self, key: str, sent: Incident) -> Self:
         """The incidents after this alert or all-clear went out."""
         after = dict(self.open)
-        if key in after and told.is_over:
+        if key in after and sent.is_over:
             del after[key]
         elif key in after:
             after[key] = after[key].model_copy(update={"is_told": True})

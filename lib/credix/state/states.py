@@ -338,8 +338,8 @@ class GoldState(FencedState):
     def can_follow(self, business_date: str, committed: dict[str, int], fingerprint: str) -> bool:
         """True when what bronze has gained since makes this gold that of `committed`.
 
-        Else it has to be rebuilt in full: each day moves the unpaid rows, each change of the dbt project
-        may move any, and what a new source or a state that was set back moves is not known.
+        Else it has to be rebuilt in full: each day moves the unpaid rows, each change of the dbt
+        project may move any, and what a new source or a state that was set back moves is not known.
         """
         return (
             self.business_date == business_date
@@ -365,7 +365,7 @@ class GoldState(FencedState):
         return self.model_copy(update={"business_date": None, "seen": {}, "fingerprint": None})
 
     def invalidate(self) -> Self:
-        """Return the state of an invalid gold; a run that builds it right now is superseded, too."""
+        """Return the state of an invalid gold; a run that builds it now is superseded, too."""
         return self.require_full_rebuild().model_copy(update={"attempt": self.attempt + 1})
 
 

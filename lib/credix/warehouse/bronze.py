@@ -90,9 +90,9 @@ class BronzeCounts:
 def prove_bronze(run: Run) -> tuple[Run, pd.DataFrame]:
     """Bronze holds what was loaded and exactly the keys of the snapshot, one row for each.
 
-    Where it does not, because another run merged in between or another process wrote to it, one more
-    attempt of this run reads and merges the difference; the run returned is that attempt. Raises
-    DataError when bronze still differs, FenceError when a newer run has begun.
+    Where it does not, because another run merged in between or another process wrote to it, one
+    more attempt of this run reads and merges the difference; the run returned is that attempt.
+    Raises DataError when bronze still differs, FenceError when a newer run has begun.
     """
     counts = count_bronze(run)
     fault = find_fault(run, counts)
@@ -123,7 +123,8 @@ def find_fault(run: Run, counts: BronzeCounts) -> str | None:
         )
     if counts.keys != counts.rows:
         return (
-            f"{table} has {counts.rows - counts.keys} rows too many for its keys: another process wrote "
+            f"{table} has {counts.rows - counts.keys} rows too many for its keys: another "
+            "process wrote "
             "to it beside the pipeline. ./run_pipeline.py reconcile fixes it."
         )
     held = counts.digest
@@ -145,8 +146,8 @@ def expected_digest(run: Run) -> Digest | None:
 def count_bronze(run: Run) -> BronzeCounts:
     """All that the proof needs in one query: each column of bronze is read once.
 
-    The keys themselves are counted, although they are most of what it reads: a row that another process
-    wrote beside the pipeline may have any `_key_hash` and any `_seq`.
+    The keys themselves are counted, although they are most of what it reads: a row that another
+    process wrote beside the pipeline may have any `_key_hash` and any `_seq`.
     """
     keys = ", ".join(f"`{column}`" for column in run.source.key)
     table = run.warehouse.table_id("bronze", run.source.name)

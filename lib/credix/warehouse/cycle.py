@@ -41,7 +41,7 @@ def load(run: Run) -> dict[str, Any]:
 
 
 def open_behind(run: Run, attempt: int, folder: Path) -> Run:
-    """Return the run after a slice that bronze holds since this attempt: the next slice or the delta.
+    """Return the run after a slice that bronze now holds: of the next slice or of the delta.
 
     Its parts and results have a folder of their own below the run's; the slice's parts are deleted.
     """

@@ -72,9 +72,9 @@ def upload_parts(run: Run) -> pd.DataFrame:
 def sweep_landing(run: Run) -> pd.DataFrame:
     """Clear landing of what no living run will load: strays, and leftovers of this source's dead.
 
-    The file of a failed run goes to the archive if bronze has its rows, else to `failed/`: this run has
-    read the same rows again. A file that no run put there goes to `failed/` with a warning, unless
-    it waits where outside writers put the files of a source.
+    The file of a failed run goes to the archive if bronze has its rows, else to `failed/`: this
+    run has read the same rows again. A file that no run put there goes to `failed/` with a
+    warning, unless it waits where outside writers put the files of a source.
     """
     paths, bucket = paths_of(run.settings), run.settings.lake_bucket
     committed = run.states.read_source(run.source.name).committed_seq

@@ -58,8 +58,9 @@ def drop_temp_tables(run: Run) -> list[str]:
 class GoldClaim:
     """Gold's fencing token, and the committed `_seq` of each source that this gold will have seen.
 
-    `changes` has the range of `_seq` that is new, as dbt receives it; empty when everything is rebuilt in full.
-    `gold_at` is when gold had passed its tests, `lags` how long what is new in it has waited.
+    `changes` has the range of `_seq` that is new, as dbt receives it; empty when everything is
+    rebuilt in full. `gold_at` is when gold had passed its tests, `lags` how long what is new in it
+    has waited.
     """
 
     attempt: int

@@ -154,10 +154,10 @@ def window(data: pd.DataFrame | pa.Table, title: str = "", height: int = 24) -> 
         ],
         overwrite=False,
     )
-    told = f"{rows:,} row{'s' * (rows != 1)}"
+    count = f"{rows:,} row{'s' * (rows != 1)}"
     if rows > MOST_LINES:
-        told = f"the first {MOST_LINES:,} of {told}"
-    caption = escape(f"{title}: {told}" if title else told)
+        count = f"the first {MOST_LINES:,} of {count}"
+    caption = escape(f"{title}: {count}" if title else count)
     return HTML(
         f'<div style="margin: 0.3em 0">{caption}</div>'
         f'<div style="{WINDOW.format(height=height)}">{styled.to_html()}</div>'

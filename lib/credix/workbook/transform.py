@@ -185,5 +185,5 @@ def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
     """Return one line per model and test, with its message where it warns or failed at first."""
     columns = ["status", "kind", "name", "attempts", "rows", "failures", "seconds", "message"]
     frame = pd.DataFrame([asdict(node) for node in nodes], columns=[*columns, "earlier"])
-    told = frame["message"].where(frame["status"] == "warn", frame["earlier"])
-    return frame.assign(message=told)[columns]
+    message = frame["message"].where(frame["status"] == "warn", frame["earlier"])
+    return frame.assign(message=message)[columns]

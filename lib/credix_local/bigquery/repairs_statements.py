@@ -55,8 +55,8 @@ def apply() -> None:
 def parse_once() -> None:
     """The emulator parses a statement some fifteen times; most only look at the tree.
 
-    A caller that may change it gets a copy, a fifth of the work. What it wrote itself, in DuckDB's SQL,
-    it parses but once.
+    A caller that may change it gets a copy, a fifth of the work. What it wrote itself, in DuckDB's
+    SQL, it parses but once.
     """
 
     def parse_one(sql: str, read: Any = None, **options: Any) -> exp.Expr:
@@ -80,8 +80,8 @@ def parse_once() -> None:
 def find_templates() -> dict[str, exp.Expr]:
     """What the generator of DuckDB's SQL parses for itself, by its text.
 
-    Constants of its class, so nothing changes them; the compiled library creates them again for each
-    statement, a quarter of the server's work.
+    Constants of its class, so nothing changes them; the compiled library creates them again for
+    each statement, a quarter of the server's work.
     """
     found: dict[str, exp.Expr] = {}
 

@@ -20,13 +20,13 @@ from credix_local.demo.write import COMPANIES, INSTALLMENTS, SEED, write_demo_da
 MARKER = "seeded.json"
 
 
-def seed_once(settings: Settings, tell: Callable[[str], None]) -> None:
+def seed_once(settings: Settings, say: Callable[[str], None]) -> None:
     """Fill a fresh source; nothing happens when it was filled before.
 
     A table that was dropped later is not created again: its absence is an error of the source.
     """
     if not (settings.local_dir / "demo" / MARKER).exists():
-        seed(settings, COMPANIES, INSTALLMENTS, SEED, tell, replace=False, once=True)
+        seed(settings, COMPANIES, INSTALLMENTS, SEED, say, replace=False, once=True)
 
 
 def seed(
@@ -34,7 +34,7 @@ def seed(
     companies: int,
     installments: int,
     seed: int,
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
     *,
     replace: bool,
     once: bool = False,
@@ -47,7 +47,7 @@ def seed(
     make_folder(folder, "chown it to this user, or name another folder in CREDIX_LOCAL_DIR")
     with FileLock(folder / "seed.lock"):
         if not (once and (folder / MARKER).exists()):
-            fill(settings, folder, companies, installments, seed, tell, replace=replace)
+            fill(settings, folder, companies, installments, seed, say, replace=replace)
 
 
 def fill(
@@ -56,7 +56,7 @@ def fill(
     companies: int,
     installments: int,
     seed: int,
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
     *,
     replace: bool,
 ) -> None:
@@ -75,7 +75,7 @@ def fill(
     for name in (path.stem for path in files):
         table = f"{settings.postgres_schema}.{load_source(name).table}"
         loaded = f"{rows[name]:,} demo rows loaded" if name in rows else "exists, left as it is"
-        tell(f"{table}: {loaded}")
+        say(f"{table}: {loaded}")
 
 
 def has_table(engine: Engine, settings: Settings, path: Path) -> bool:

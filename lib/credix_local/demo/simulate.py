@@ -179,7 +179,7 @@ class Day:
         return self.cursor.rowcount
 
     def add_installments(self) -> int:
-        """Add invoices of some of the active companies, issued on this day: a new number each day."""
+        """Add invoices of some active companies, issued on this day: a new number each day."""
         count = max(1, int(self.random.poisson(self.share("installments", NEW_INSTALLMENTS_SHARE))))
         self.cursor.execute(
             sql.SQL(

@@ -11,7 +11,7 @@ from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import CredixError, TransientError
 from credix.core.settings import Settings
-from credix.pipeline.notify.alerts import alert, find, find_monitored, tell
+from credix.pipeline.notify.alerts import alert, find, find_monitored, notify
 from credix.state.incidents import Findings
 from credix.state.states import Watermark
 from credix.state.store import StateStore
@@ -41,7 +41,7 @@ def test_an_incident_of_three_runs_is_one_alert_and_one_all_clear(
     alerting: Settings, receiver: Receiver
 ) -> None:
     for number, findings in enumerate((BROKEN, BROKEN, BROKEN, WHOLE, WHOLE)):
-        assert tell(states_of(alerting), f"r{number}", findings) == []
+        assert notify(states_of(alerting), f"r{number}", findings) == []
     name = f"{alerting.prefix} (local): run full"
     assert receiver.titles == [f"Alert: {name}", f"Over: {name}"]
     assert "index.html#r0" in receiver.messages[0][1]["message"]
@@ -52,9 +52,9 @@ def test_what_no_channel_took_is_told_by_the_next_run(
 ) -> None:
     receiver.status = 500
     with pytest.raises(TransientError):
-        tell(states_of(alerting), "r1", BROKEN)
+        notify(states_of(alerting), "r1", BROKEN)
     receiver.status, receiver.messages = 200, []
-    tell(states_of(alerting), "r2", BROKEN)
+    notify(states_of(alerting), "r2", BROKEN)
     assert [title[:6] for title in receiver.titles] == ["Alert:"]
 
 

@@ -134,11 +134,11 @@ def refuse_empty_source(run: Run, comparison: KeyComparison) -> None:
 
 
 def refuse_many_deletes(
-    run: Run, deleted: int, told: str, count_held: Callable[[], int], instead: str = ""
+    run: Run, deleted: int, clause: str, count_held: Callable[[], int], instead: str = ""
 ) -> None:
     """Raise DataError when a run deletes a larger share of bronze than the settings allow.
 
-    `told` is the clause of the message that says where the deletes come from, `instead` what else
+    `clause` is the clause of the message that says where the deletes come from, `instead` what else
     can be done about them. Bronze's rows are counted only where that can decide it.
     """
     share = run.settings.max_deleted_share
@@ -147,7 +147,7 @@ def refuse_many_deletes(
     held = count_held()
     if deleted > share * held:
         raise DataError(
-            f"{told}, bronze holds {held} rows of {run.source.name}: more than the {share:.0%} "
+            f"{clause}, bronze holds {held} rows of {run.source.name}: more than the {share:.0%} "
             "that CREDIX_MAX_DELETED_SHARE allows. If that is meant, run once with --allow-deletes"
             f"{instead}."
         )

@@ -30,7 +30,8 @@ SUFFIX = ".parquet"
 class ExternalFile:
     """One file that waits below `landing/external/<source>/`; `name` is its path below that.
 
-    `identity` and `crc32c` are those of the listing: fetching it distinguishes the blob from a newer one.
+    `identity` and `crc32c` are those of the listing: fetching it distinguishes the blob from a
+    newer one.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Arrivals:
     def taken(self) -> list[Arrival]:
         return [line for line in self.lines if line.fate == "taken"]
 
-    def tell(self, fate: str) -> list[str]:
+    def messages_of(self, fate: str) -> list[str]:
         """A sentence for each file of this fate."""
         lines = [line for line in self.lines if line.fate == fate]
         return [f"{line.file} was {fate}: {line.reason.rstrip('.')}." for line in lines]

@@ -30,17 +30,17 @@ def write_changes(run: Run, blob: Any, fetched: Path, target: Path) -> tuple[int
 
     Where the writer says in the metadata how many rows and which crc32c it wrote, both must hold.
     """
-    told = dict(blob.metadata or {})
-    if told.get("crc32c", blob.crc32c) != blob.crc32c:
-        raise DataError(f"its crc32c is {blob.crc32c}, its metadata says {told['crc32c']}")
-    if told.get("source", run.source.name) != run.source.name:
-        raise DataError(f"its metadata says that it is of source {told['source']}")
+    metadata = dict(blob.metadata or {})
+    if metadata.get("crc32c", blob.crc32c) != blob.crc32c:
+        raise DataError(f"its crc32c is {blob.crc32c}, its metadata says {metadata['crc32c']}")
+    if metadata.get("source", run.source.name) != run.source.name:
+        raise DataError(f"its metadata says that it is of source {metadata['source']}")
     try:
         parquet = pq.ParquetFile(fetched)
         layout = read_layout(run.source, parquet.schema_arrow)
         rows = parquet.metadata.num_rows
-        if told.get("rows", str(rows)) != str(rows):
-            raise DataError(f"it has {rows} rows, its metadata says {told['rows']}")
+        if metadata.get("rows", str(rows)) != str(rows):
+            raise DataError(f"it has {rows} rows, its metadata says {metadata['rows']}")
         superseded = copy_changes(run, blob, parquet, layout, target)
     except MemoryError:
         # Arrow's is one of its own errors, too, and says nothing of the file.
@@ -97,7 +97,7 @@ def refuse_ambiguous(run: Run, changes: Path) -> None:
 
 
 def connect(run: Run) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of bounded memory; what it spills is stored, and deleted, with the parts of the run."""
+    """Open a DuckDB of bounded memory; what it spills is deleted with the parts of the run."""
     return duckdb.connect(
         config={
             "temp_directory": str(run.source_folder / "parts" / "spilled"),

@@ -196,8 +196,11 @@ def finish(run: Run, arrivals: Arrivals, delta: Delta, result_path: str) -> dict
         dropped_rows=delta.dropped_rows,
         superseded_rows=arrivals.superseded_rows,
         orders=run.orders.as_parameters(),
-        messages=[f"WARNING: {told}" for told in arrivals.tell("refused") + arrivals.tell("left")],
-        refused=arrivals.tell("refused"),
+        messages=[
+            f"WARNING: {message}"
+            for message in arrivals.messages_of("refused") + arrivals.messages_of("left")
+        ],
+        refused=arrivals.messages_of("refused"),
         size_bytes=delta.size_bytes,
         predicate=f"{len(arrivals.taken)} files from landing/external",
         is_full=False,

@@ -90,7 +90,8 @@ class LogReader:
         return LogRead(keys, self.full_reason, next_lsn)
 
     def _begin(self, commit_lsn: int, xid: int) -> None:
-        # Changes before the watermark are returned again when a run died before it advanced the slot.
+        # Changes before the watermark are returned again when a run died before it advanced the
+        # slot.
         self.is_known = commit_lsn < self.since
         if not self.is_known and self.first_unseen is None and not self.visible.sees(xid):
             self.first_unseen = commit_lsn

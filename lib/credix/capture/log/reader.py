@@ -33,8 +33,8 @@ MOST_KEYS = 200_000
 class Log:
     """A slot and a publication that are ready.
 
-    `gap` says why they do not contain everything since the watermark, `gap_of_slices` the same of the
-    first snapshot of a read in slices.
+    `gap` says why they do not contain everything since the watermark, `gap_of_slices` the same of
+    the first snapshot of a read in slices.
     """
 
     publication: str
@@ -46,8 +46,8 @@ def open_log(run: Run, connection: SourceConnection, state: SourceState) -> Log:
     """Make sure, before the snapshot, that the slot contains all changes from now on.
 
     A full read in slices relies on the slot from the snapshot of its first slice on: the slot is
-    created again only where it serves neither that nor the watermark. Raises SourceError when server,
-    table or role do not allow it.
+    created again only where it serves neither that nor the watermark. Raises SourceError when
+    server, table or role do not allow it.
     """
     require_log(connection, run.source, run.settings.postgres_schema)
     with Replication(run.settings, run.source) as replication:

@@ -53,7 +53,8 @@ def require_logged_relations(
     ):
         if is_unlogged:
             raise SourceError(
-                f"{name} is not logged, so the log does not contain its changes: ALTER TABLE {name} "
+                f"{name} is not logged, so the log does not contain its changes: ALTER TABLE "
+                f"{name} "
                 f"SET LOGGED, or set capture: row_version for '{source.name}' in sources.yml."
             )
         if is_parent:

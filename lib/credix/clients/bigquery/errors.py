@@ -45,9 +45,9 @@ WAYS_OUT = {
 }
 
 
-def own_error(fault: Fault, told: str) -> CredixError:
+def own_error(fault: Fault, reported: str) -> CredixError:
     """Return the error of that fault: what the server said, and the way out."""
-    return CLASSES[fault](f"{told.rstrip('.')}. {WAYS_OUT[fault]}")
+    return CLASSES[fault](f"{reported.rstrip('.')}. {WAYS_OUT[fault]}")
 
 
 def job_error(target: str, error_result: Mapping[str, Any]) -> CredixError:
@@ -82,25 +82,30 @@ def translated(target: str) -> Iterator[None]:
     except auth.GoogleAuthError as error:
         raise credentials_error(error) from None
     except (google.PreconditionFailed, google.Conflict):
-        raise StateError(f"{target} was changed by another process in between. Run again.") from None
+        raise StateError(
+            f"{target} was changed by another process in between. Run again."
+        ) from None
     except google.GoogleAPICallError as error:
-        fault, told = fault_of(error), in_one_line(error)
+        fault, reported = fault_of(error), in_one_line(error)
         if fault is Fault.DENIED:
             raise SettingsError(
-                f"Access to {target} is denied ({told}): grant this identity the role, or correct "
+                f"Access to {target} is denied ({reported}): grant this identity the role, or "
+                "correct "
                 "the credentials."
             ) from None
         if fault is Fault.MISSING:
-            raise own_error(fault, f"BigQuery does not find what {target} needs: {told}") from None
+            raise own_error(
+                fault, f"BigQuery does not find what {target} needs: {reported}"
+            ) from None
         if fault is Fault.INVALID:
             raise SettingsError(
-                f"BigQuery refuses a request for {target} as invalid ({told}): correct the "
+                f"BigQuery refuses a request for {target} as invalid ({reported}): correct the "
                 "setting, condition or contract that it names."
             ) from None
         if fault is not None:
-            raise own_error(fault, f"BigQuery could not serve {target}: {told}") from None
+            raise own_error(fault, f"BigQuery could not serve {target}: {reported}") from None
         raise StepError(
-            f"BigQuery refuses a request for {target} ({error.code}: {told}). Run again; if it "
+            f"BigQuery refuses a request for {target} ({error.code}: {reported}). Run again; if it "
             "comes back, look up what it names."
         ) from None
 

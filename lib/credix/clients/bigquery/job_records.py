@@ -70,12 +70,12 @@ def known(value: Any, *, is_measured: bool) -> int | None:
 
 def summarize(jobs: Iterable[JobRecord]) -> dict[str, int | None]:
     """`bytes_processed` of the queries that are known, None when none is; and how many are not."""
-    told = [job.bytes_processed for job in jobs if job.kind != "load"]
-    return add_up(told)
+    reported = [job.bytes_processed for job in jobs if job.kind != "load"]
+    return add_up(reported)
 
 
-def add_up(told: Iterable[int | None]) -> dict[str, int | None]:
-    values = list(told)
+def add_up(reported: Iterable[int | None]) -> dict[str, int | None]:
+    values = list(reported)
     found = [value for value in values if value is not None]
     return {
         "bytes_processed": sum(found) if found else None,

@@ -146,8 +146,8 @@ def fault_of_words(message: str) -> Fault | None:
 
 def reasons_of(error: google.GoogleAPICallError) -> list[str]:
     """Google's own words for what is wrong, of which one status has many; the first one counts."""
-    told = list(error.errors)
+    reported = list(error.errors)
     with suppress(AttributeError, LookupError, TypeError, ValueError):
         # What up- and downloads raise has them in the answer alone.
-        told = told or json.loads(error.response.text)["error"]["errors"]
-    return [str(one.get("reason")) for one in told if isinstance(one, dict)]
+        reported = reported or json.loads(error.response.text)["error"]["errors"]
+    return [str(one.get("reason")) for one in reported if isinstance(one, dict)]

@@ -101,10 +101,10 @@ class TableReader:
             try:
                 answer = next(call, None)
             except grpc.RpcError as error:
-                told = google.from_grpc_error(error)
-                if isinstance(told, google.Cancelled):
+                reported = google.from_grpc_error(error)
+                if isinstance(reported, google.Cancelled):
                     raise google.DeadlineExceeded(f"{stream} does not go on") from None
-                raise told from None
+                raise reported from None
             finally:
                 watch.cancel()
             if answer is None:

@@ -42,9 +42,9 @@ class BuildAttempts:
             raise StepError(f"dbt did not build again what had failed: {sorted(forgotten)}")
         failed = [node for node in self.nodes if node.has_failed]
         if failed and all(can_be_repeated(node) for node in failed):
-            told = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed)
+            reported = "; ".join(f"{node.kind} {node.name}: {node.message}" for node in failed)
             is_new = all(node.attempts == 1 for node in failed)
-            raise FailedAnew(told) if is_new else google.ServiceUnavailable(told)
+            raise FailedAnew(reported) if is_new else google.ServiceUnavailable(reported)
 
     @property
     def nodes(self) -> list[DbtNode]:

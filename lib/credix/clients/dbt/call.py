@@ -128,7 +128,7 @@ def raise_with_reason(_: object, error: google.GoogleAPICallError, __: str) -> N
     from dbt_common.exceptions import DbtDatabaseError
 
     messages = [str(one["message"]) for one in error.errors if "message" in one]
-    told = "\n".join(messages) or str(error.message)
+    reported = "\n".join(messages) or str(error.message)
     reasons = reasons_of(error)
     reason = f"; reason: {reasons[0]}" if reasons else ""
-    raise DbtDatabaseError(f"{error.code} {told}{reason}")
+    raise DbtDatabaseError(f"{error.code} {reported}{reason}")

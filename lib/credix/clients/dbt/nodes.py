@@ -148,8 +148,8 @@ def in_one_line(message: object) -> str:
     """Dbt's messages in one line, without its paths below `target` and values of a row."""
     text = without_values(str(message or ""))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = " ".join(line for line in lines if not line.startswith("compiled code at"))
-    if len(told) <= LONGEST_MESSAGE:
-        return told
+    reported = " ".join(line for line in lines if not line.startswith("compiled code at"))
+    if len(reported) <= LONGEST_MESSAGE:
+        return reported
     # Google names the place of a fault at the end.
-    return f"{told[: LONGEST_MESSAGE - LONGEST_END]} … {told[-LONGEST_END:]}"
+    return f"{reported[: LONGEST_MESSAGE - LONGEST_END]} … {reported[-LONGEST_END:]}"

@@ -101,14 +101,14 @@ class Dbt:
         result = self._invoke(arguments, values)
         outcomes = list(read_outcomes(result, is_measured=is_measured_by(self.settings)))
         self.effects.jobs.extend(job_of(outcome.node) for outcome in outcomes)
-        told = in_one_line(result.exception)
-        if not outcomes and is_given_up(told):
-            raise own_error(Fault.TRANSIENT, f"dbt: {told}")
+        reported = in_one_line(result.exception)
+        if not outcomes and is_given_up(reported):
+            raise own_error(Fault.TRANSIENT, f"dbt: {reported}")
         if not outcomes and fault_of_text(str(result.exception or "")) is Fault.TRANSIENT:
-            raise ServiceUnavailable(told)
+            raise ServiceUnavailable(reported)
         has_failed = any(outcome.node.has_failed for outcome in outcomes)
         if not has_failed and (result.exception or not result.success):
-            raise SettingsError(f"dbt could not start: {told}")
+            raise SettingsError(f"dbt could not start: {reported}")
         if not outcomes:
             raise SettingsError(f"dbt selected nothing with {' '.join(arguments)}.")
         return outcomes

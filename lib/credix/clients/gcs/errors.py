@@ -30,9 +30,10 @@ def translated(location: str, settings: Settings) -> Iterator[None]:
     except auth.GoogleAuthError as error:
         raise credentials_error(error) from None
     except google.GoogleAPICallError as error:
-        told = str(error.message).partition("\n")[0]
+        reported = str(error.message).partition("\n")[0]
         raise SettingsError(
-            f"Cloud Storage refuses a request for {location} ({error.code}: {told}): correct what "
+            f"Cloud Storage refuses a request for {location} ({error.code}: {reported}): "
+            "correct what "
             "it names, or the credentials."
         ) from None
 

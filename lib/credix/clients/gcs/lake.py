@@ -79,8 +79,8 @@ class Lake:
     ) -> bool:
         """Write a small object over exactly this generation (0: it must not exist yet).
 
-        False when another process wrote it in between. A write whose answer was lost is found by its
-        content.
+        False when another process wrote it in between. A write whose answer was lost is found by
+        its content.
         """
         location = f"gs://{bucket}/{path}"
         blob = self._client.bucket(bucket).blob(path)

@@ -122,7 +122,7 @@ def erase_rows(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
 
 
 def reset_sandbox(run: Run) -> None:
-    """Drop the sandbox's tables and state, which nothing keeps consistent: 01 creates them again."""
+    """Drop the sandbox's tables and state, which are not kept consistent: 01 creates them."""
     sandbox = prefixes_of(run)[1]
     for layer in DATASETS[:4]:
         try:
@@ -168,13 +168,13 @@ def erase_files(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
         for each, some in found
         for file in rewrite_files(each, matcher, [file for file in some if file.rows])
     ]
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "files": counts["files"] - len(retained),
         "file_rows": counts["file_rows"] - sum(file.rows for file in retained),
         "pending": tuple(retained),
         "unreadable": tuple(file.address for file in files if file.rows is None),
     }
-    return record.model_copy(update=told)
+    return record.model_copy(update=facts)
 
 
 def rebuild_gold(run: Run) -> None:

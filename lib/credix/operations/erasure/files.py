@@ -78,8 +78,8 @@ def list_objects(run: Run, name: str) -> Iterator[tuple[str, Any]]:
     for folder in (paths.landing, paths.failed(paths.landing)):
         for blob in run.lake.blobs(settings.lake_bucket, folder):
             landed = f"{paths.landing}{blob.name.removeprefix(folder)}"
-            told = (blob.metadata or {}).get("source", name)
-            is_own = told == name
+            metadata = (blob.metadata or {}).get("source", name)
+            is_own = metadata == name
             if landed.startswith(external):
                 is_own = landed.startswith(paths.external(name))
             if is_own:
@@ -138,10 +138,10 @@ def rewrite(run: Run, matcher: Matcher, file: HoldingFile, folder: Path) -> bool
         raise StateError(f"{file.address} was replaced meanwhile: erase again.")
     rows = write_without(matcher, fetched, kept)
     part = describe_part(kept, "", rows)
-    told = {**(file.blob.metadata or {}), "rows": str(rows), "crc32c": part.crc32c}
+    metadata = {**(file.blob.metadata or {}), "rows": str(rows), "crc32c": part.crc32c}
     # A new object must not make the rows of an outside writer newer than they are.
-    told.setdefault(WRITTEN_AT, file.blob.time_created.isoformat())
-    return overwrite(run.lake, file.blob, file.generation, kept, told)
+    metadata.setdefault(WRITTEN_AT, file.blob.time_created.isoformat())
+    return overwrite(run.lake, file.blob, file.generation, kept, metadata)
 
 
 def delete_keys(

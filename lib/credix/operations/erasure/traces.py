@@ -79,7 +79,8 @@ def require_carried(run: Run, traces: Traces) -> None:
     """Raises SettingsError while bronze does not know that keys are deleted: no tombstones then."""
     if traces.live_rows and run.source.captures_deletes:
         raise SettingsError(
-            f"Bronze holds {traces.live_rows} of these keys as live: replicate their deletes first, by "
+            f"Bronze holds {traces.live_rows} of these keys as live: replicate their deletes "
+            "first, by "
             f"./run_pipeline.py run {run.source_name}, or by a file and that with --from-landing."
         )
 

@@ -146,7 +146,8 @@ def contract_columns(found: Sequence[TableColumn], key: Collection[str]) -> list
     if refused:
         ways = " ".join(f"--ignore {text.partition(' ')[0]}" for text in refused)
         raise SourceError(
-            f"These columns cannot be replicated: {', '.join(refused)}. Leave them out ({ways}), or "
+            f"These columns cannot be replicated: {', '.join(refused)}. Leave them out "
+            f"({ways}), or "
             f"give them one of the types {', '.join(sorted(by_type))} and a name of letters, "
             "digits and _."
         )

@@ -22,11 +22,11 @@ def alert(states: StateStore, manifest: Mapping[str, Any], summary: str) -> list
     """Judge a run and notify the channels; return those that have not accepted a message."""
     if not Channels(states.settings).are_configured:
         return []
-    return tell(states, manifest["run_id"], find(manifest, summary, states))
+    return notify(states, manifest["run_id"], find(manifest, summary, states))
 
 
-def tell(states: StateStore, run_id: str, findings: Findings) -> list[str]:
-    """Notify of what has begun and what is over; return the channels that have not accepted a message.
+def notify(states: StateStore, run_id: str, findings: Findings) -> list[str]:
+    """Notify of what has begun and what is over; return the channels that accepted no message.
 
     An incident is stored before it is sent, and stored as sent afterwards: where a run dies or
     another ends in between it may be sent twice, it is never lost. Raises TransientError where no
@@ -44,7 +44,7 @@ def tell(states: StateStore, run_id: str, findings: Findings) -> list[str]:
         event = "all_clear" if incident.is_over else "alert"
         attributes = {"event": event, "incident": key, "env": settings.env}
         refused.update(channels.send(title, text, attributes))
-        states.change_incidents("alert.note", partial(Incidents.tell, key=key, told=incident))
+        states.change_incidents("alert.note", partial(Incidents.mark_sent, key=key, sent=incident))
     return sorted(refused)
 
 
@@ -58,7 +58,7 @@ def describe(settings: Settings, key: str, incident: Incident) -> tuple[str, str
 
 
 def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findings:
-    """Return what is wrong after this run; `summary` is why it failed, without any value of a row."""
+    """Return what is wrong after this run; `summary` is why it failed, without a value of a row."""
     settings = states.settings
     run = Kind.RUN.of(manifest["job"])
     wrong = {run: summary} if manifest["status"] == "failed" else {}
