@@ -529,7 +529,7 @@ class TestBadInput:
         run.source = replace(run.source, drift="evolve")
         extracted = extract(run)
         assert "note" not in rows_of(extracted)[0]
-        assert "a new column note (text), which is not carried" in extracted["messages"][0]
+        assert "a new column note (text), which is not replicated" in extracted["messages"][0]
 
     def test_a_column_that_the_contract_lacks_stops_a_run_that_may_not_evolve(
         self, settings: Settings, installments: Table

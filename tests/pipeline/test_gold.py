@@ -94,7 +94,7 @@ def test_changes_that_fail_their_tests_are_followed_by_a_build_of_everything(
     with pytest.raises(DataError, match="every_live_row_of_bronze_is_in_silver"):
         transform.build_layer(run, "silver", claim)
     assert run.states.read_gold().lease is None
-    with pytest.raises(StepError, match="claims gold anew"):
+    with pytest.raises(StepError, match="claims gold once more"):
         transform.build_layer(run, "silver", claim)
 
     assert build_gold(run).seen == {"cnpj_ws": 1, "installments": 1}

@@ -163,7 +163,7 @@ class TestContract:
     ) -> None:
         path = Path(extracted.read_result("01_extract")["parts"][0]["path"])
         pq.write_table(change(pq.read_table(path)), path)
-        with pytest.raises(DataError, match=f"{path.name} breaks the contract.*{words}"):
+        with pytest.raises(DataError, match=f"{path.name} violates the contract.*{words}"):
             land(extracted)
         assert places(extracted)["landing"] == []
 

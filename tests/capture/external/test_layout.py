@@ -90,7 +90,7 @@ def test_types_that_mean_the_same_are_taken() -> None:
         ({"_op": [None]}, "_op has values that are none of"),
         ({"_committed_at": ["2026-03-31T09:15:00"]}, "text with a zone"),
         ({"_committed_at": [date(2026, 3, 31)]}, "text with a zone"),
-        ({"_committed_at": [WRITTEN + timedelta(hours=1)]}, "lies in the future"),
+        ({"_committed_at": [WRITTEN + timedelta(hours=1)]}, "is after the time"),
         ({"_order": [1.5]}, "_order has a number that is not whole"),
         ({"created_at": pa.array([1], pa.timestamp("ns", tz="UTC"))}, "a value does not fit"),
     ],

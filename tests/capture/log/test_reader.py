@@ -318,7 +318,7 @@ class TestGaps:
         followed.insert(asset_id="stolen")
         slot.advance(slot.mark())
         extracted = read(settings)
-        assert "somebody else has read" in extracted["predicate"]
+        assert "another process has read" in extracted["predicate"]
         assert "stolen" in keys_of(extracted, "asset_id")
 
     @pytest.mark.parametrize(

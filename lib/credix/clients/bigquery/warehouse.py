@@ -234,7 +234,7 @@ class Warehouse:
 
     @property
     def _job_timeout_ms(self) -> int:
-        """Return BigQuery's own bound: a job without a waiting process must not change a table later."""
+        """Return BigQuery's bound: a job without a waiting process must not change a table."""
         return round(1000 * self._job_timeout)
 
     def _perform(self, effect: str, target: str, action: Callable[[], T]) -> T:
