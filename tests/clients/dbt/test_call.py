@@ -7,9 +7,15 @@ import sys
 import pytest
 from dbt.adapters.bigquery import clients, connections, retry
 from dbt.cli import flags
+from dbt_common import behavior_flags
 from google.cloud.bigquery import Client
 
-from credix.clients.dbt.call import environment, named_as, prepare_dbt
+from credix.clients.dbt.call import (
+    environment,
+    name_flags_without_search,
+    named_as,
+    prepare_dbt,
+)
 from credix.core.settings import Settings
 
 
@@ -65,6 +71,11 @@ class TestWhatIsReplacedInDbt:
         prepare_dbt(settings)
         assert connections.create_bigquery_client is retry.create_bigquery_client
         assert connections.create_bigquery_client is not clients.create_bigquery_client
+
+    def test_a_flag_without_a_source_looks_it_up_by_this_method(self) -> None:
+        assert "self._default_source()" in inspect.getsource(behavior_flags.BehaviorFlagRendered)
+        name_flags_without_search()
+        assert behavior_flags.BehaviorFlagRendered._default_source() == "dbt"
 
     def test_a_client_has_the_session_that_gets_the_adapter(self) -> None:
         assert isinstance(Client._http, property)

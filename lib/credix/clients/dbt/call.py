@@ -38,8 +38,19 @@ def call_dbt(
     skip_uri_grammar()
     from dbt.cli.main import dbtRunner
 
+    name_flags_without_search()
     with environment(variables), named_as(["dbt", *command]):
         return dbtRunner().invoke([*command, *options])
+
+
+def name_flags_without_search() -> None:
+    """Name dbt as the source of its behavior flags.
+
+    For each flag of each adapter dbt looks up the module of every frame on the stack, which takes
+    seconds in a process with many modules and a deep stack.
+    """
+    flags: Any = import_module("dbt_common.behavior_flags")
+    flags.BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")
 
 
 @contextmanager
