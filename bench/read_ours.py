@@ -48,7 +48,7 @@ def ours(settings: Settings) -> dict[str, int]:
     state = SourceState(source="installments", attempt=1)
     write_text(run.source_folder / "state.json", state.to_json())
     extracted = cycle.extract(run)
-    return {"rows": extracted["rows"], "bytes": extracted["size_bytes"]}
+    return {"rows": extracted.rows, "bytes": extracted.size_bytes}
 
 
 def main() -> None:

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credix.core.contracts import CaptureMode, source_names
+from credix.core.results import ExtractResult
 from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.state import running_jobs
 from credix.state.leases import new_lease
-from credix.state.run import Run, build_run, describe, new_run_id, write_json, write_text
+from credix.state.run import Run, build_run, describe, new_run_id, write_text, write_value
 from credix.state.states import GoldState, Lease, SourceState
 from credix.warehouse import bronze
 from credix.warehouse import transform as transform_step
@@ -43,10 +44,14 @@ def begin(
 
     state = run.states.change_source("state.raise_fence", source, change)
     running_jobs.cancel_earlier_jobs(settings, run.effects, before[0], state, source, print)
-    run.attempt, run.watermark = state.attempt, state.watermark
-    run.source = replace(run.source, capture=capture)
+    run = replace(
+        run,
+        attempt=state.attempt,
+        watermark=state.watermark,
+        contract=replace(run.source, capture=capture),
+    )
     write_text(run.source_folder / "state.json", state.to_json())
-    write_json(run.source_folder / "run.json", describe(run))
+    write_value(run.source_folder / "run.json", describe(run))
     return run
 
 
@@ -59,7 +64,7 @@ def carry(
 ) -> Run:
     """A whole run of one source from PostgreSQL to bronze and its watermark."""
     run = begin(settings, source, capture)
-    run.orders = RunOptions(allow_deletes=allow_deletes)
+    run = replace(run, orders=RunOptions(allow_deletes=allow_deletes))
     return carry_run(run)
 
 
@@ -67,17 +72,17 @@ def carry_run(run: Run, before_merge: Callable[[Run], None] = lambda _: None) ->
     """The same for a run that has begun, a read in slices to its end; the last attempt."""
     folder = run.folder
     run, extracted = carry_once(run, before_merge)
-    while extracted["slice"]:
+    while extracted.slice:
         run, extracted = carry_once(open_behind(run, run.attempt, folder), before_merge)
     return run
 
 
 def carry_once(
     run: Run, before_merge: Callable[[Run], None] = lambda _: None
-) -> tuple[Run, dict[str, Any]]:
+) -> tuple[Run, ExtractResult]:
     """One cycle from extract to the commit; the attempt that ended it, and what it extracted."""
     extracted = extract(run)
-    if extracted["status"] == "no_changes":
+    if extracted.status == "no_changes":
         commit(run, extracted)
         return run, extracted
     land(run)
@@ -101,31 +106,30 @@ def build_gold(run: Run) -> GoldState:
 def carry_all(settings: Settings, business_date: str = BUSINESS_DATE) -> GoldState:
     """Every source to bronze, and gold of that day over them."""
     runs = [carry(settings, source) for source in source_names()]
-    runs[-1].business_date = business_date
-    return build_gold(runs[-1])
+    return build_gold(replace(runs[-1], business_date=business_date))
 
 
-def commit(run: Run, extracted: dict[str, Any]) -> SourceState:
+def commit(run: Run, extracted: ExtractResult) -> SourceState:
     """What 04_transform does once bronze holds the rows."""
-    return commit_watermark(run, extracted, is_merged=extracted["status"] == "done")
+    return commit_watermark(run, extracted, is_merged=extracted.status == "done")
 
 
 def read_changes(
     settings: Settings, source: str, capture: CaptureMode = "row_version"
-) -> dict[str, Any]:
+) -> ExtractResult:
     """One run that reads changed rows and commits how far it got, without bronze; its result."""
     run = begin(settings, source, capture)
-    run.source = replace(run.source, captures_deletes=False)
+    run = replace(run, contract=replace(run.source, captures_deletes=False))
     extracted = extract(run)
     commit(run, extracted)
     return extracted
 
 
-def rows_of(extracted: dict[str, Any]) -> list[dict[str, Any]]:
+def rows_of(extracted: ExtractResult) -> list[dict[str, Any]]:
     """The rows of all parts, in the order they were written."""
-    parts = [pq.read_table(Path(part["path"])) for part in extracted["parts"]]
+    parts = [pq.read_table(Path(part.path)) for part in extracted.parts]
     return pa.concat_tables(parts).to_pylist() if parts else []
 
 
-def keys_of(extracted: dict[str, Any], key: str) -> list[str]:
+def keys_of(extracted: ExtractResult, key: str) -> list[str]:
     return sorted(row[key] for row in rows_of(extracted))

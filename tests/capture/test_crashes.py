@@ -152,4 +152,4 @@ def test_a_standby_shows_only_what_survives_a_crash_of_its_primary(
 
         assert ask(on_standby, "SELECT pg_promote()")
         promoted = read_changes(on_standby, SOURCE.name)
-        assert promoted["predicate"] == "full read: the server or its timeline is another one"
+        assert promoted.predicate == "full read: the server or its timeline is another one"

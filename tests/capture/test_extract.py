@@ -26,9 +26,11 @@ from credix.core.errors import (
 from credix.core.settings import Settings
 from credix.state.states import SourceState
 from credix.warehouse import landing as land_step
+from credix.warehouse.cycle import extract
 from tests.conftest import connected
+from tests.known import known
 from tests.roles import ordinary_role
-from tests.runs_by_hand import begin, extract, keys_of, read_changes, rows_of
+from tests.runs_by_hand import begin, keys_of, read_changes, rows_of
 from tests.tables import COMPANY, Table
 
 SECRET_ROW = "Nome Que Ninguem Deve Ler"
@@ -86,8 +88,8 @@ class TestRowVersion:
         installments.insert(asset_id="a2")
         extracted = read_changes(settings, "installments")
         assert keys_of(extracted, "asset_id") == ["a1", "a2"]
-        assert extracted["status"] == "done"
-        assert extracted["predicate"] == "full read: there is no watermark yet"
+        assert extracted.status == "done"
+        assert extracted.predicate == "full read: there is no watermark yet"
 
     def test_the_second_run_reads_only_what_changed(
         self, settings: Settings, installments: Table
@@ -107,7 +109,7 @@ class TestRowVersion:
         extract(first)
         read_changes(settings, "installments")
         extracted = read_changes(settings, "installments")
-        assert (extracted["status"], extracted["rows"], extracted["parts"]) == ("no_changes", 0, [])
+        assert (extracted.status, extracted.rows, extracted.parts) == ("no_changes", 0, ())
         state = first.states.read_source("installments")
         assert (state.attempt, state.committed_seq) == (3, 2)
 
@@ -115,7 +117,7 @@ class TestRowVersion:
         self, settings: Settings, installments: Table
     ) -> None:
         extracted = read_changes(settings, "installments")
-        assert (extracted["status"], extracted["rows"]) == ("no_changes", 0)
+        assert (extracted.status, extracted.rows) == ("no_changes", 0)
         installments.insert()
         assert changed(settings) == ["a1"]
 
@@ -149,7 +151,7 @@ class TestRowVersion:
         installments.insert(asset_id="a1")
         assert changed(settings) == ["a1"]
         again = read_changes(settings, "installments")
-        assert (again["status"], again["rows"], again["dropped_rows"]) == ("no_changes", 0, 1)
+        assert (again.status, again.rows, again.dropped_rows) == ("no_changes", 0, 1)
         other.connection.rollback()
 
     def test_a_reread_row_that_changed_is_read_again(
@@ -207,7 +209,7 @@ class TestRowVersion:
         )
         extracted = read_changes(settings, "installments")
         assert keys_of(extracted, "asset_id") == ["a1", "a2"]
-        assert "1 new relation" in extracted["predicate"]
+        assert "1 new relation" in extracted.predicate
         assert changed(settings) == []
 
     def test_a_table_that_took_the_name_is_read_in_full(
@@ -259,8 +261,8 @@ class TestRowVersion:
         )
         extracted = read_changes(settings, "installments")
         assert keys_of(extracted, "asset_id") == ["a1"]
-        assert extracted["predicate"].startswith("full read: ")
-        assert reason in extracted["predicate"]
+        assert extracted.predicate.startswith("full read: ")
+        assert reason in extracted.predicate
 
     def test_rows_are_read_as_of_one_snapshot(
         self, settings: Settings, installments: Table
@@ -285,7 +287,7 @@ class TestRowVersion:
         extract(run)
         extracted = extract(run)
         on_disk = sorted(str(path) for path in (run.source_folder / "parts").iterdir())
-        assert on_disk == [part["path"] for part in extracted["parts"]]
+        assert on_disk == [part.path for part in extracted.parts]
 
 
 class TestCursor:
@@ -296,7 +298,7 @@ class TestCursor:
         installments.insert(asset_id="a0", invoice_issue_date=date(2024, 1, 9))
         assert changed(settings, "cursor") == ["a0", "a1"]
         again = read_changes(settings, "installments", "cursor")
-        assert (again["status"], again["rows"], again["dropped_rows"]) == ("no_changes", 0, 1)
+        assert (again.status, again.rows, again.dropped_rows) == ("no_changes", 0, 1)
 
     def test_a_row_written_later_on_the_last_day_is_read(
         self, settings: Settings, installments: Table
@@ -330,7 +332,7 @@ class TestCursor:
         installments.insert(asset_id="a1")
         installments.execute(f"UPDATE {{table}} SET {column} = '2999-12-31'")
         extracted = read_changes(settings, "installments", "cursor")
-        assert extracted["watermark_to"]["cursor"] <= today.isoformat()
+        assert known(known(extracted.watermark_to).cursor) <= today.isoformat()
         installments.insert(asset_id="a2", paid_date=today)
         assert changed(settings, "cursor") == ["a2"]
 
@@ -350,7 +352,7 @@ class TestCursor:
         installments.execute("DELETE FROM {table}")
         installments.insert(asset_id="a0", invoice_issue_date=date(2023, 1, 10))
         second = read_changes(settings, "installments", "cursor")
-        assert second["watermark_to"]["cursor"] == first["watermark_to"]["cursor"] == "2024-01-10"
+        assert known(second.watermark_to).cursor == known(first.watermark_to).cursor == "2024-01-10"
 
     def test_the_watermark_is_held_back_to_the_oldest_open_transaction(
         self, settings: Settings, companies: Table
@@ -375,8 +377,8 @@ class TestCursor:
         changed(settings, "cursor")
         installments.execute("UPDATE {table} SET payment_method = 'PIX' WHERE asset_id = 'a1'")
         assert changed(settings, "cursor") == []
-        assert not first["lossless"]
-        assert "an update that touches no cursor column is not seen" in first["missed_histories"]
+        assert not first.lossless
+        assert "an update that touches no cursor column is not seen" in first.missed_histories
 
     def test_a_role_that_sees_no_transactions_holds_back_by_the_lag(
         self, settings: Settings, installments: Table, role: Settings
@@ -386,8 +388,10 @@ class TestCursor:
         installments.insert(asset_id="a1", paid_date=today)
         two_days = role.model_copy(update={"cursor_lag_seconds": 2 * 86_400})
         extracted = read_changes(two_days, "installments", "cursor")
-        assert extracted["watermark_to"]["cursor"] <= (today - timedelta(days=1)).isoformat()
-        assert any("longer than the lag" in missed for missed in extracted["missed_histories"])
+        assert (
+            known(known(extracted.watermark_to).cursor) <= (today - timedelta(days=1)).isoformat()
+        )
+        assert any("longer than the lag" in missed for missed in extracted.missed_histories)
 
 
 class TestValues:
@@ -449,13 +453,13 @@ class TestValues:
         extracted = extract(run)
         rows = rows_of(extracted)
         assert {row["_seq"] for row in rows} == {run.attempt}
-        assert {row["_extracted_at"].isoformat() for row in rows} == {extracted["snapshot_at"]}
+        assert {row["_extracted_at"].isoformat() for row in rows} == {extracted.snapshot_at}
         assert not any(row["_is_deleted"] or row["_deleted_at"] for row in rows)
         assert (
             len({row["_key_hash"] for row in rows}) == len({row["_row_hash"] for row in rows}) == 2
         )
-        (part,) = extracted["parts"]
-        assert {part["object_name"].startswith(row["_source_file"]) for row in rows} == {True}
+        (part,) = extracted.parts
+        assert {part.object_name.startswith(row["_source_file"]) for row in rows} == {True}
 
 
 BAD_VALUES = [
@@ -526,10 +530,10 @@ class TestBadInput:
         with step.connect(run) as connection:
             checked, _ = step.check_source(run, connection)
         assert checked.iloc[-1].tolist() == ["note", "(not in the contract)", "text"]
-        run.source = replace(run.source, drift="evolve")
+        run = replace(run, contract=replace(run.source, drift="evolve"))
         extracted = extract(run)
         assert "note" not in rows_of(extracted)[0]
-        assert "a new column note (text), which is not replicated" in extracted["messages"][0]
+        assert "a new column note (text), which is not replicated" in extracted.messages[0]
 
     def test_a_column_that_the_contract_lacks_stops_a_run_that_may_not_evolve(
         self, settings: Settings, installments: Table
@@ -543,9 +547,9 @@ class TestBadInput:
         installments.execute("ALTER TABLE {table} ADD note text")
         installments.insert()
         run = begin(settings, "installments")
-        run.source = replace(run.source, ignored=frozenset({"note"}))
+        run = replace(run, contract=replace(run.source, ignored=frozenset({"note"})))
         extracted = extract(run)
-        assert (extracted["rows"], extracted["messages"]) == (1, [])
+        assert (extracted.rows, extracted.messages) == (1, ())
 
     def test_a_column_dropped_and_added_again_leads_to_a_full_read(
         self, settings: Settings, installments: Table
@@ -556,7 +560,7 @@ class TestBadInput:
         installments.execute("ALTER TABLE {table} ADD invoice_id text DEFAULT 'silent'")
         extracted = read_changes(settings, "installments")
         assert [row["invoice_id"] for row in rows_of(extracted)] == ["silent"]
-        assert "dropped and added again" in extracted["predicate"]
+        assert "dropped and added again" in extracted.predicate
 
     def test_a_table_that_somebody_keeps_locked_is_not_waited_for_for_ever(
         self, settings: Settings, installments: Table

@@ -21,7 +21,8 @@ from credix.core.column_types import Column
 from credix.core.contracts import Source, load_source
 from credix.core.errors import SettingsError, TransientError
 from credix.core.source_sql import key_hash_sql, quote, quote_literal
-from credix.state.states import Server, SourceState, Watermark
+from credix.core.watermarks import Server, Watermark
+from credix.state.states import SourceState
 
 TAKEN_AT = datetime(2026, 3, 31, 12, tzinfo=UTC)
 SERVER = Server(system_identifier="7", timeline=1, major_version=18)

@@ -2,13 +2,17 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from credix.cli.json_log import JsonReporter, reporter_for
 from credix.cli.terminal import TerminalReporter
+from credix.core.results import BrokenStep, EffectRecord
 from credix.core.settings import Settings
+from credix.pipeline.pipeline import Places
+from tests.pipeline.manifests import extracted, manifest
 
 GIVEN = {
     "POSTGRES_HOST": "h",
@@ -17,17 +21,15 @@ GIVEN = {
     "POSTGRES_PASSWORD": "p4ssword",
     "GCP_PROJECT": "proj",
 }
-EFFECT = {"name": "warehouse.load_hashed", "target": "temp.x", "tries": 2, "seconds": 1.2345}
-STEP = {
-    "status": "done",
-    "seconds": 2.5,
-    "rows": 1_000,
-    "size_bytes": 4_096,
-    "bytes_processed": None,
-    "effects": [EFFECT],
-    "messages": ["Column fee is new."],
-}
-MANIFEST = {"status": "done", "error": None, "seconds": 3.0, "archive": "gs://archive/run/"}
+EFFECT = EffectRecord(name="warehouse.load_hashed", target="temp.x", tries=2, seconds=1.2345)
+STEP = extracted(
+    seconds=2.5,
+    rows=1_000,
+    size_bytes=4_096,
+    effects=(EFFECT,),
+    messages=("Column fee is new.",),
+)
+PLACES = Places("gs://archive/run/", Path("run"))
 
 
 @pytest.fixture
@@ -68,10 +70,11 @@ def test_each_effect_is_a_line_with_its_run_step_source_and_milliseconds(
 def test_the_end_tells_what_a_failed_step_and_the_run_itself_have_done(
     reporter: JsonReporter, stream: StringIO
 ) -> None:
-    own = {**EFFECT, "name": "archive.upload", "target": "gs://archive/run/manifest.json"}
-    broken = {"source": "cnpj_ws", "step": "03_load", "effects": [EFFECT]}
-    failed = {**MANIFEST, "status": "failed", "error": "03_load failed."}
-    reporter.run_finished({**failed, "effects": [own], "broken_step": broken})
+    made = {"name": "archive.upload", "target": "gs://archive/run/manifest.json"}
+    own = EFFECT.model_copy(update=made)
+    broken = BrokenStep(source="cnpj_ws", step="03_load", effects=(EFFECT,))
+    failed = manifest(status="failed", error="03_load failed.", effects=(own,), broken_step=broken)
+    reporter.run_finished(failed, PLACES)
 
     _, first, second, end = lines(stream)
     assert (first["step"], first["source"]) == ("03_load", "cnpj_ws")
@@ -85,7 +88,7 @@ def test_all_lines_of_a_run_share_a_trace_of_the_project(
 ) -> None:
     reporter.step_finished("03_load", "installments", STEP)
     reporter.warned("late")
-    reporter.run_finished(MANIFEST)
+    reporter.run_finished(manifest(), PLACES)
 
     [trace] = {line["logging.googleapis.com/trace"] for line in lines(stream)}
     project, number = trace.split("/traces/")
@@ -102,7 +105,7 @@ def test_all_lines_of_a_run_share_a_trace_of_the_project(
 def test_a_run_that_failed_ends_with_an_error(
     reporter: JsonReporter, stream: StringIO, status: str, error: str | None, severity: str
 ) -> None:
-    reporter.run_finished({**MANIFEST, "status": status, "error": error})
+    reporter.run_finished(manifest(status=status, error=error), PLACES)
     last = lines(stream)[-1]
     assert (last["severity"], last["status"]) == (severity, status)
     assert error is None or last["message"] == error

@@ -46,9 +46,9 @@ def failing(times: int, error: Exception) -> Callable[[], str]:
 def test_an_effect_is_performed_once_and_recorded() -> None:
     effects = Effects()
     assert effects.perform("lake.upload", "gs://b/x", lambda: 7) == 7
-    (record,) = effects.as_dicts()
-    assert (record["name"], record["target"], record["tries"]) == ("lake.upload", "gs://b/x", 1)
-    assert record["seconds"] >= 0
+    (record,) = effects.records
+    assert (record.name, record.target, record.tries) == ("lake.upload", "gs://b/x", 1)
+    assert record.seconds >= 0
 
 
 def test_a_journal_keeps_what_was_performed_and_nothing_of_what_failed(tmp_path: Path) -> None:
@@ -56,8 +56,8 @@ def test_a_journal_keeps_what_was_performed_and_nothing_of_what_failed(tmp_path:
     effects.perform("lake.upload", "gs://b/x", lambda: 7)
     with pytest.raises(ValueError, match="no"):
         effects.perform("lake.upload", "gs://b/y", failing(1, ValueError("no")))
-    assert read_journal(effects.journal or tmp_path) == effects.as_dicts()
-    assert len(effects.as_dicts()) == 1
+    assert read_journal(effects.journal or tmp_path) == effects.records
+    assert len(effects.records) == 1
 
 
 def test_a_journal_that_cannot_be_written_costs_no_effect(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
-from credix.clients.dbt.nodes import DbtNode
 from credix.clients.dbt.project import Dbt
 from credix.clients.dbt.results import FILE
 from credix.clients.effects import Effects
 from credix.core.contracts import load_source
 from credix.core.errors import CostError, CredixError, DataError, SettingsError, TransientError
+from credix.core.results import DbtNode
 from credix.core.settings import Settings
 from tests.clients.bigquery.test_reasons import CANCELLED, DENIED, RETRYING, SERIALIZE, TIMED_OUT
 from tests.faults import FAULTS, SLOW, FaultyServer, faulty_server

@@ -97,6 +97,6 @@ def test_a_duration_is_told_in_its_largest_sensible_unit(seconds: float, words: 
 
 
 def test_bounds_are_told_as_far_as_they_are_known() -> None:
-    assert bounds_in_words({"at_least": 40.5, "at_most": 340.5}) == "40 s to 6 min"
-    assert bounds_in_words({"at_least": 40.5, "at_most": None}) == "40 s or more"
+    assert bounds_in_words(Lag(40.5, 340.5)) == "40 s to 6 min"
+    assert bounds_in_words(Lag(40.5, None)) == "40 s or more"
     assert bounds_in_words(None) == ""

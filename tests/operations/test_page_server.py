@@ -115,7 +115,7 @@ def test_the_page_of_all_runs_leads_to_the_notebooks_of_another_bucket(
 ) -> None:
     settings = served.settings
     run = manifest(pages=["01_extract.installments.html"])
-    where = paths_of(settings).run(run["run_id"])
+    where = paths_of(settings).run(run.run_id)
     put(served, settings.archive_bucket, f"{where}01_extract.installments.html")
     put(served, settings.archive_bucket, f"{where}manifest.json", json.dumps(run).encode())
     publish_history(served)

@@ -6,8 +6,8 @@ import pytest
 
 from credix.core.contracts import load_source
 from credix.core.errors import SettingsError
+from credix.core.watermarks import Watermark
 from credix.operations.parse_watermark import parse_watermark, parse_watermarks
-from credix.state.states import Watermark
 
 BOTH = ("cnpj_ws", "installments")
 BY_DAY = replace(load_source("installments"), capture="cursor")

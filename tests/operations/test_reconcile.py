@@ -22,7 +22,8 @@ from credix.core.settings import Settings
 from credix.operations import reconcile as reconciling
 from credix.operations.reconcile import compare_source
 from credix.warehouse import bronze, transform
-from tests.runs_by_hand import begin, carry, extract, land, load
+from credix.warehouse.cycle import extract, land, load
+from tests.runs_by_hand import begin, carry
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze
 
 
@@ -54,7 +55,7 @@ def edited(tables: dict[str, Table], warehouse: Warehouse, capture: CaptureMode)
 
 def compare_as(settings: Settings, capture: CaptureMode) -> Comparison:
     run = open_run(settings, "cnpj_ws", "reconcile")
-    run.source = replace(run.source, capture=capture)
+    run = replace(run, contract=replace(run.source, capture=capture))
     return compare_source(run)
 
 
@@ -78,7 +79,7 @@ def test_a_run_repairs_it(
     settings: Settings, warehouse: Warehouse, edited: Table, capture: CaptureMode
 ) -> None:
     run = begin(settings, "cnpj_ws", capture)
-    run.orders = RunOptions(reconcile=True)
+    run = replace(run, orders=RunOptions(reconcile=True))
     extract(run), land(run), load(run)
     bronze.merge_bronze(run)
     proven, _ = bronze.prove_bronze(run)
@@ -87,7 +88,7 @@ def test_a_run_repairs_it(
     assert bronze_rows(warehouse, edited) == edited.rows()
     assert len(query_bronze(warehouse, edited, "SELECT 1 AS x FROM {table}")) == 31
     assert compare_as(settings, capture).is_equal
-    assert extract(begin(settings, "cnpj_ws", capture))["status"] == "no_changes"
+    assert extract(begin(settings, "cnpj_ws", capture)).status == "no_changes"
 
 
 def everything(settings: Settings, warehouse: Warehouse, table: Table) -> dict[str, Any]:

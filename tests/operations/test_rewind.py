@@ -1,14 +1,17 @@
 """Reading again on purpose: a watermark moved back, a period read again."""
 
+from dataclasses import replace
+
 import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import BusyError, SettingsError
+from credix.core.results import ExtractResult
 from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
+from credix.core.watermarks import Watermark
 from credix.operations.rewind import count_reread, rewind
-from credix.state.states import Watermark
 from credix.state.store import StateStore
 from credix.warehouse.cycle import extract
 from tests.runs_by_hand import begin, carry
@@ -37,7 +40,7 @@ class TestRewind:
         assert count_reread(settings, installments.source, first) == 1
         rewind(states, installments.source, first)
         run = begin(settings, "installments")
-        assert extract(run)["rows"] == 1
+        assert extract(run).rows == 1
 
     def test_a_watermark_is_never_moved_ahead(
         self, settings: Settings, lake: Lake, installments: Table
@@ -60,7 +63,7 @@ class TestRewind:
         states = StateStore(settings, lake)
         release(states)
         rewind(states, installments.source, None)
-        assert carry(settings, "installments").read_result("01_extract")["rows"] == 3
+        assert carry(settings, "installments").read_result(ExtractResult).rows == 3
         assert bronze_rows(warehouse, installments) == installments.rows()
 
 
@@ -70,10 +73,10 @@ class TestBackfill:
     ) -> None:
         write_bronze(warehouse, installments, "UPDATE {table} SET invoice_id = 'x' WHERE true")
         run = begin(settings, "installments")
-        run.orders = RunOptions(backfill=("2024-01-10", "2024-02-10"))
+        run = replace(run, orders=RunOptions(backfill=("2024-01-10", "2024-02-10")))
         extracted = extract(run)
-        assert extracted["rows"] == 2
-        assert "all rows of 2024-01-10 to 2024-02-10" in extracted["predicate"]
+        assert extracted.rows == 2
+        assert "all rows of 2024-01-10 to 2024-02-10" in extracted.predicate
 
     def test_instants_of_the_whole_last_day_belong_to_it(
         self, settings: Settings, tables: dict[str, Table], warehouse: Warehouse
@@ -84,8 +87,8 @@ class TestBackfill:
             companies.insert(cnpj=f"c{number}", created_at=moment, updated_at=None)
         carry(settings, "cnpj_ws")
         run = begin(settings, "cnpj_ws")
-        run.orders = RunOptions(backfill=("2024-05-02", "2024-05-02"))
-        assert extract(run)["rows"] == 1
+        run = replace(run, orders=RunOptions(backfill=("2024-05-02", "2024-05-02")))
+        assert extract(run).rows == 1
 
 
 def release(states: StateStore) -> None:

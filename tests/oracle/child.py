@@ -19,6 +19,7 @@ from credix.clients.postgres import replication
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.contracts import CaptureMode
 from credix.core.errors import CredixError
+from credix.core.results import ExtractResult
 from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.core.source_sql import quote, table_sql
@@ -173,8 +174,12 @@ def carry(settings: Settings, task: Task) -> Outcome:
         leases.boot_id = leases.machine_id = lambda: task.machine
     is_dead = leases.is_abandoned if task.respects_leases else lambda _: True
     run = begin(settings, task.source, task.capture, is_dead)
-    run.source = replace(run.source, captures_deletes=task.captures_deletes)
-    run.business_date, run.orders = task.business_date, task.orders
+    run = replace(
+        run,
+        contract=replace(run.source, captures_deletes=task.captures_deletes),
+        business_date=task.business_date,
+        orders=task.orders,
+    )
     ProbedEffects.log = task.folder / f"effects-{run.attempt}.txt"
     ProbedEffects.log.write_text("state.raise_fence\n", "utf-8")
     first = run.folder
@@ -188,9 +193,9 @@ def carry(settings: Settings, task: Task) -> Outcome:
 
 def note_and_spoil(run: context.Run) -> None:
     """Before a merge: write down whether it is of a slice; a planted defect does its harm."""
-    found = run.read_result("01_extract")["slice"]
+    found = run.read_result(ExtractResult).slice
     if found and ProbedEffects.task:
-        (ProbedEffects.task.folder / f"slice-{run.attempt}.txt").write_text(f"{found['number']}")
+        (ProbedEffects.task.folder / f"slice-{run.attempt}.txt").write_text(f"{found.number}")
     defects.before_merge(run)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from credix.capture import predicates
 from credix.clients.dbt import project
 from credix.clients.postgres import connection
+from credix.core import watermarks
 from credix.core.paths import control_table
+from credix.core.results import ExtractResult
 from credix.state import leases, running_jobs, states
 from credix.state import run as context
 from credix.warehouse import bronze, checkpoint, temp_layer
@@ -49,7 +51,7 @@ def take_the_number_from_the_committed_state() -> None:
 
 def commit_before_the_merge() -> None:
     def commit(run: context.Run) -> None:
-        checkpoint.commit_watermark(run, run.read_result("01_extract"), is_merged=True)
+        checkpoint.commit_watermark(run, run.read_result(ExtractResult), is_merged=True)
 
     steps_before_merge.append(commit)
 
@@ -59,7 +61,7 @@ def count_due_dates_into_the_cursor() -> None:
 
     def greatest(_: Any, previous: Any, snapshot: Any, reached: Any, *__: Any) -> Any:
         cursor = reached.isoformat() if reached else previous.cursor if previous else None
-        return states.Watermark(cursor=cursor, snapshot_at=snapshot.taken_at.isoformat())
+        return watermarks.Watermark(cursor=cursor, snapshot_at=snapshot.taken_at.isoformat())
 
     with_due_date = predicates.cursor_sql
     predicates.cursor_sql = lambda source: with_due_date(

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
@@ -10,10 +9,12 @@ import pytest
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import StateError
 from credix.core.paths import paths_of
+from credix.core.results import parse_manifest
 from credix.core.settings import Settings
 from credix.pipeline.archive import archive_run, read_manifests
 from credix.pipeline.notebooks.pages import Pages
 from credix.pipeline.notebooks.render_page import clean_html, render_page
+from tests.pipeline.manifests import manifest
 
 RUN_ID = "20260331T101500Z-full-1f2e3d"
 
@@ -42,35 +43,37 @@ def names(lake: Lake, run_id: str = RUN_ID) -> list[str]:
     return sorted(blob.name.removeprefix(path) for blob in blobs)
 
 
-def archived(lake: Lake, tmp_path: Path, run_id: str, **manifest: Any) -> None:
-    archive_run(lake, run_id, folder_of(tmp_path, run_id), {"run_id": run_id, **manifest}, Pages())
+def archived(lake: Lake, tmp_path: Path, run_id: str) -> None:
+    archive_run(lake, folder_of(tmp_path, run_id), manifest(run_id=run_id), Pages())
 
 
 class TestArchive:
     def test_notebook_page_and_manifest_lie_under_the_runs_day(
         self, lake: Lake, tmp_path: Path
     ) -> None:
-        address = archive_run(lake, RUN_ID, folder_of(tmp_path), {"run_id": RUN_ID}, Pages())
+        own = manifest(run_id=RUN_ID)
+        archived, address = archive_run(lake, folder_of(tmp_path), own, Pages())
+        assert archived.pages == ("01_extract.html",)
         assert address.endswith(f"/runs/dt=2026-03-31/{RUN_ID}/")
         assert names(lake) == ["01_extract.html", "01_extract.ipynb", "manifest.json"]
 
     def test_the_manifest_is_written_last(self, lake: Lake, tmp_path: Path) -> None:
-        archive_run(lake, RUN_ID, folder_of(tmp_path), {"run_id": RUN_ID}, Pages())
+        archive_run(lake, folder_of(tmp_path), manifest(run_id=RUN_ID), Pages())
         uploads = [r.target for r in lake.effects.records if r.name == "archive.upload"]
         assert uploads[-1].endswith("/manifest.json")
 
     def test_archiving_again_keeps_what_was_written_first(self, lake: Lake, tmp_path: Path) -> None:
         folder = folder_of(tmp_path)
         for _ in range(2):
-            archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "done"}, Pages())
+            archive_run(lake, folder, manifest(run_id=RUN_ID), Pages())
         with pytest.raises(StateError, match=r"manifest\.json exists already with another"):
-            archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "status": "failed"}, Pages())
-        assert [manifest["status"] for manifest in read_manifests(lake, 10)] == ["done"]
+            archive_run(lake, folder, manifest(run_id=RUN_ID, status="failed"), Pages())
+        assert [found.status for found in read_manifests(lake, 10)] == ["done"]
 
     def test_half_a_notebook_does_not_stop_the_manifest(self, lake: Lake, tmp_path: Path) -> None:
         folder = folder_of(tmp_path)
         (folder / "02_land.ipynb").write_text('{"cells": [')
-        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID}, Pages())
+        archive_run(lake, folder, manifest(run_id=RUN_ID), Pages())
         assert names(lake) == [
             "01_extract.html",
             "01_extract.ipynb",
@@ -126,8 +129,8 @@ class TestManifests:
         ]
         for run_id in ids:
             archived(lake, tmp_path, run_id)
-        assert [m["run_id"] for m in read_manifests(lake, 10)] == ids[::-1]
-        assert [m["run_id"] for m in read_manifests(lake, 2)] == ids[:0:-1]
+        assert [m.run_id for m in read_manifests(lake, 10)] == ids[::-1]
+        assert [m.run_id for m in read_manifests(lake, 2)] == ids[:0:-1]
         assert read_manifests(lake, 0) == []
 
     def test_a_run_without_a_manifest_has_not_ended_and_is_left_out(
@@ -145,12 +148,25 @@ class TestManifests:
 
     def test_it_is_json_that_people_can_read(self, lake: Lake, tmp_path: Path) -> None:
         folder = folder_of(tmp_path)
-        archive_run(lake, RUN_ID, folder, {"run_id": RUN_ID, "folder": folder}, Pages())
+        written, _ = archive_run(lake, folder, manifest(run_id=RUN_ID), Pages())
         text = (folder / "manifest.json").read_text()
-        assert json.loads(text) == {
-            "run_id": RUN_ID,
-            "folder": str(folder),
-            "pages": ["01_extract.html"],
-            "failed_at": None,
-        }
-        assert text.startswith('{\n  "run_id"')
+        assert parse_manifest(text) == written
+        assert json.loads(text)["started_at"] == "2026-03-31T10:15:00+00:00"
+        assert text.startswith('{\n  "version": 1,\n  "run_id"')
+
+    @pytest.mark.parametrize(
+        ("text", "fault"),
+        [
+            (b"[]", "Input should be"),
+            (b"{}", "no step results"),
+            (b'{"version": 2}', "version: Input should be 1"),
+            (b'{"steps": {"gold": {"01_extract": []}}}', "no step results"),
+        ],
+    )
+    def test_what_is_no_manifest_of_this_release_is_named(
+        self, lake: Lake, settings: Settings, text: bytes, fault: str
+    ) -> None:
+        path = paths_of(settings).run(RUN_ID) + "manifest.json"
+        lake.upload("archive.upload", settings.archive_bucket, path, text)
+        with pytest.raises(StateError, match=f"cannot be read: .*{fault}"):
+            read_manifests(lake, 10)

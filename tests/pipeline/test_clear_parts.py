@@ -7,7 +7,7 @@ import pytest
 
 from credix.core.settings import Settings
 from credix.pipeline.clear_parts import clear_parts, clear_superseded
-from credix.state.run import build_run, describe, write_json
+from credix.state.run import build_run, describe, write_value
 
 
 def test_all_parts_of_the_source_go_and_everything_else_stays(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def leave_parts(settings: Settings, run_id: str, attempt: int, **known: Any) -> 
     part = run.source_folder / "parts" / "0.parquet"
     part.parent.mkdir(parents=True)
     part.write_text("x")
-    write_json(run.source_folder / "run.json", describe(run) | known)
+    write_value(run.source_folder / "run.json", describe(run).model_copy(update=known))
     return part
 
 

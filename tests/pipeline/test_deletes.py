@@ -9,10 +9,13 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import DataError, FenceError
 from credix.core.paths import paths_of
+from credix.core.results import ExtractResult, TransformResult
 from credix.core.settings import Settings
 from credix.state.store import StateStore
 from credix.warehouse import bronze, transform
-from tests.runs_by_hand import begin, carry, extract, land, load
+from credix.warehouse.cycle import extract, land, load
+from tests.known import known
+from tests.runs_by_hand import begin, carry
 from tests.tables import Table, bronze_rows, query_bronze, write_bronze
 
 
@@ -37,13 +40,13 @@ class TestTombstones:
     ) -> None:
         companies.execute("DELETE FROM {table} WHERE cnpj = 'c07'")
         run = carry(settings, "cnpj_ws")
-        extracted = run.read_result("01_extract")
-        assert (extracted["rows"], extracted["deleted_rows"]) == (1, 1)
-        assert (extracted["lossless"], extracted["missed_histories"]) == (True, [])
+        extracted = run.read_result(ExtractResult)
+        assert (extracted.rows, extracted.deleted_rows) == (1, 1)
+        assert (extracted.lossless, extracted.missed_histories) == (True, ())
         assert bronze_rows(warehouse, companies) == companies.rows()
         (dead,) = tombstones(warehouse, companies).values()
         assert dead["cnpj"] == "c07"
-        assert dead["_deleted_at"].isoformat() == extracted["snapshot_at"]
+        assert dead["_deleted_at"].isoformat() == extracted.snapshot_at
         assert dead["city"] is None
         assert dead["_row_hash"] is None
 
@@ -93,8 +96,8 @@ class TestTombstones:
         assert len(companies.rows()) == 20
         run = begin(settings, "cnpj_ws")
         extracted = extract(run)
-        assert extracted["status"] == "no_changes"
-        assert extracted["compared_keys"] == 0
+        assert extracted.status == "no_changes"
+        assert extracted.compared_keys == 0
         assert "warehouse" not in run.__dict__, "the state knows bronze's digest"
 
     def test_a_source_that_does_not_capture_deletes_says_so(
@@ -102,11 +105,11 @@ class TestTombstones:
     ) -> None:
         companies.execute("DELETE FROM {table} WHERE cnpj = 'c07'")
         run = begin(settings, "cnpj_ws")
-        run.source = replace(run.source, captures_deletes=False)
+        run = replace(run, contract=replace(run.source, captures_deletes=False))
         extracted = extract(run)
-        assert extracted["rows"] == 0
-        assert extracted["lossless"] is False
-        assert "deleted in the source stay" in extracted["missed_histories"][0]
+        assert extracted.rows == 0
+        assert extracted.lossless is False
+        assert "deleted in the source stay" in extracted.missed_histories[0]
 
 
 class TestGuards:
@@ -150,7 +153,7 @@ class TestProof:
         companies.insert(cnpj="new")
         companies.execute("UPDATE {table} SET city = 'Santos' WHERE cnpj = 'c03'")
         run = carry(settings, "cnpj_ws")
-        assert run.read_result("01_extract")["recovered_rows"] == 2
+        assert run.read_result(ExtractResult).recovered_rows == 2
         assert bronze_rows(warehouse, companies) == companies.rows()
 
     def test_what_a_late_run_merged_in_between_is_taken_out_again(
@@ -172,10 +175,10 @@ class TestProof:
         transform.commit_watermark(proven)
         assert bronze_rows(warehouse, companies) == companies.rows()
         result = transform.finish(proven, ["bronze"], [], None, "")
-        assert run.read_result("04_transform") == result
-        assert (result["attempt"], result["rows"]) == (proven.attempt, 1)
-        assert set(result["repair"]["rows"].values()) == {2}  # the new row again, and no ghost
-        assert "live keys" in result["repair"]["fault"]
+        assert run.read_result(TransformResult) == result
+        assert (result.attempt, result.rows) == (proven.attempt, 1)
+        assert set(known(result.repair).rows.values()) == {2}  # the new row again, and no ghost
+        assert "live keys" in known(result.repair).fault
         with pytest.raises(FenceError):
             bronze.prove_bronze(late)
 

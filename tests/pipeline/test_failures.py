@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import psutil
@@ -16,6 +15,8 @@ from credix.clients.gcs.lake import Lake
 from credix.core.paths import paths_of
 from credix.core.settings import Settings
 from credix.pipeline.history.page import decode_day, read_days
+from credix.pipeline.history.run_line import RunLine
+from tests.known import known
 from tests.project_copy import copy_project, variables_for
 from tests.receiver import Receiver
 from tests.tables import Table
@@ -118,7 +119,7 @@ def wait_for_cell(settings: Settings, notebook: str) -> None:
     raise AssertionError("The planted cell was never reached.")
 
 
-def line_of(lake: Lake) -> dict[str, Any]:
+def line_of(lake: Lake) -> RunLine:
     """The newest run on the page of all runs."""
     found = lake.read_text(lake.settings.runs_bucket, paths_of(lake.settings).history)
     assert found is not None
@@ -159,9 +160,9 @@ def test_a_failure_is_named_everywhere(
     done = [effect["name"] for effect in broken["effects"]]
     assert ("warehouse.drop" in done) is (code == WRONG_SQL)
     line = line_of(lake)
-    assert (line["id"], line["status"]) == (manifest["run_id"], "failed")
-    assert cause in line["error"]
-    assert line["failed_at"].startswith(f"{notebook}.{SOURCE}.html#cell-id=")
+    assert (line.id, line.status) == (manifest["run_id"], "failed")
+    assert cause in line.error
+    assert known(line.failed_at).startswith(f"{notebook}.{SOURCE}.html#cell-id=")
     if fault == "Ctrl-C":
         # Who ended it knows.
         assert receiver.messages == []

@@ -1,6 +1,7 @@
 """Files of outside writers instead of an extract: what they change, and what they cannot harm."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -16,13 +17,15 @@ from credix.clients.gcs.lake import Lake
 from credix.core.errors import DataError, FenceError
 from credix.core.jobs import Job
 from credix.core.paths import paths_of
+from credix.core.results import ExtractResult
 from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
 from credix.operations.replay.replay import find_attempts, replay
 from credix.pipeline.pipeline import Pipeline, Request
 from credix.state.run import Run
+from credix.warehouse.cycle import extract
 from tests.pipeline.test_pipeline import Silent
-from tests.runs_by_hand import begin, carry, carry_run, extract
+from tests.runs_by_hand import begin, carry, carry_run
 from tests.tables import INSTALLMENT, Table, bronze_rows, query_bronze
 
 SOURCE = "installments"
@@ -73,7 +76,7 @@ def put(lake: Lake, name: str, content: pa.Table | bytes, **metadata: str) -> No
 
 def take(settings: Settings) -> Run:
     run = begin(settings, SOURCE)
-    run.orders = RunOptions(from_landing=True)
+    run = replace(run, orders=RunOptions(from_landing=True))
     return carry_run(run)
 
 
@@ -131,8 +134,8 @@ def test_what_outside_writers_bring_reaches_bronze_and_the_source_has_the_last_w
     }
     state = run.states.read_source(SOURCE)
     assert (state.watermark, state.committed_seq) == (before, run.attempt)
-    result = run.read_result("01_extract")
-    assert (result["rows"], result["deleted_rows"], result["lossless"]) == (3, 1, False)
+    result = run.read_result(ExtractResult)
+    assert (result.rows, result.deleted_rows, result.lossless) == (3, 1, False)
 
     filled.execute("UPDATE {table} SET payment_method = 'TED' WHERE asset_id = 'a0'")
     carry(settings, SOURCE)
@@ -156,12 +159,14 @@ def test_a_whole_run_shows_what_was_found_and_tells_of_it(
     manifest = Pipeline(settings, request, Silent()).run()
 
     assert methods(warehouse, filled)["new"] == "PIX"
-    told = manifest["sources"][SOURCE]
-    assert set(told["rows"].values()) == {1}
-    assert (told["lossless"], told["watermark_from"]) == (False, told["watermark_to"])
-    [warning] = manifest["steps"][SOURCE]["01_extract"]["messages"]
+    told = manifest.sources[SOURCE]
+    assert set(told.rows.values()) == {1}
+    assert (told.lossless, told.watermark_from) == (False, told.watermark_to)
+    extracted = manifest.steps[SOURCE]["01_extract"]
+    assert isinstance(extracted, ExtractResult)
+    [warning] = extracted.messages
     assert warning.startswith("WARNING: note.txt was refused")
-    notebook = settings.run_dir / manifest["run_id"] / f"01_extract.{SOURCE}.ipynb"
+    notebook = settings.run_dir / manifest.run_id / f"01_extract.{SOURCE}.ipynb"
     assert "1.parquet" in notebook.read_text("utf-8")
 
 
@@ -173,7 +178,7 @@ def test_a_change_that_comes_late_sets_nothing_back(
     put(lake, "1.parquet", rows(early, {**early, "asset_id": "a1", "_committed_at": first}))
     run = take(settings)
     assert methods(warehouse, filled) == {"a0": "BOLETO", "a1": "TED", "a2": "BOLETO"}
-    assert run.read_result("01_extract")["superseded_rows"] == 1
+    assert run.read_result(ExtractResult).superseded_rows == 1
 
     late = {
         "asset_id": "a1",
@@ -183,7 +188,7 @@ def test_a_change_that_comes_late_sets_nothing_back(
     put(lake, "2.parquet", rows(late))
     run = take(settings)
     assert methods(warehouse, filled)["a1"] == "TED"
-    assert (run.read_result("01_extract")["rows"], places(lake)["landing"]) == (0, [])
+    assert (run.read_result(ExtractResult).rows, places(lake)["landing"]) == (0, [])
 
 
 def bad_files() -> Iterator[tuple[str, pa.Table | bytes, dict[str, str], str]]:
@@ -238,12 +243,12 @@ def test_a_file_that_cannot_be_used_goes_to_failed_and_stops_no_other(
     }
     assert reasons.keys() == wanted.keys()
     assert not {name: reasons[name] for name in wanted if wanted[name] not in reasons[name]}
-    assert len(run.read_result("01_extract")["messages"]) == len(wanted)
+    assert len(run.read_result(ExtractResult).messages) == len(wanted)
     assert places(lake)["landing"] == []
     assert set(methods(warehouse, filled)) == {"a0", "a1", "a2", "good"}
 
     put(lake, "again.parquet", good)
-    assert take(settings).read_result("01_extract")["status"] == "no_changes"
+    assert take(settings).read_result(ExtractResult).status == "no_changes"
     assert any(name.startswith("again.parquet") for name in places(lake)["failed"])
 
 
@@ -252,7 +257,7 @@ def test_a_file_that_is_replaced_while_it_is_read_waits_for_the_next_run(
 ) -> None:
     put(lake, "1.parquet", rows({"asset_id": "a1", "payment_method": "TED"}))
     run = begin(settings, SOURCE)
-    run.orders = RunOptions(from_landing=True)
+    run = replace(run, orders=RunOptions(from_landing=True))
     found = arrivals.find_files(run)
     put(lake, "1.parquet", rows({"asset_id": "a1", "payment_method": "PIX"}))
     [line] = arrivals.check_files(run, found).lines
@@ -273,7 +278,7 @@ def test_no_more_is_fetched_than_the_disk_may_hold_and_what_never_fits_is_refuse
     run = begin(settings, SOURCE)
     found = arrivals.find_files(run)
     size = max(file.blob.size for file in found if file.name in names)
-    run.settings = settings.model_copy(update={"slice_bytes": size * 3 // 2})
+    run = replace(run, settings=settings.model_copy(update={"slice_bytes": size * 3 // 2}))
 
     lines = {line.file: line for line in arrivals.check_files(run, found).lines}
 
@@ -315,7 +320,7 @@ def test_a_late_run_takes_nothing_and_an_extract_leaves_the_files_alone(
 ) -> None:
     put(lake, "1.parquet", rows({"asset_id": "new", "payment_method": "PIX"}))
     late = begin(settings, SOURCE)
-    late.orders = RunOptions(from_landing=True)
+    late = replace(late, orders=RunOptions(from_landing=True))
     filled.execute("UPDATE {table} SET payment_method = 'TED' WHERE asset_id = 'a0'")
     carry(settings, SOURCE)
     assert places(lake)["landing"] == ["1.parquet"]
@@ -332,7 +337,7 @@ def test_files_that_delete_too_much_are_refused_and_stay(
     gone = [{"asset_id": f"a{number}", "_op": "D"} for number in range(3)]
     put(lake, "1.parquet", rows(*gone))
     run = begin(settings, SOURCE)
-    run.orders = RunOptions(from_landing=True)
+    run = replace(run, orders=RunOptions(from_landing=True))
     with pytest.raises(DataError, match="The files in landing delete 3 keys"):
         extract(run)
     assert places(lake)["landing"] == ["1.parquet"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,10 +33,11 @@ class Decided(Pipeline):
         assert state.source == source
         return source in self.changed
 
-    def _execute(self, step: str, run: Run | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _execute(self, step: str, run: Run | None, parameters: Mapping[str, object]) -> None:
         assert run is None
-        self.executed.append(f"{step} {' '.join(parameters['layers'])}")
-        return {}
+        layers = parameters["layers"]
+        assert isinstance(layers, list)
+        self.executed.append(f"{step} {' '.join(layers)}")
 
 
 @pytest.fixture

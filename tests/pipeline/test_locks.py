@@ -10,9 +10,10 @@ from credix.clients.gcs.lake import Lake
 from credix.core.errors import BusyError, StateError
 from credix.core.settings import Settings
 from credix.pipeline.locks import hold_sources
-from credix.pipeline.manifest import Manifest
+from credix.pipeline.manifest import RunRecord
 from credix.state.states import Lease, SourceState
 from credix.state.store import StateStore
+from tests.known import known
 
 BOTH = ("cnpj_ws", "installments")
 SECONDS = 30
@@ -31,8 +32,8 @@ def states(settings: Settings, lake: Lake) -> StateStore:
     return StateStore(settings, lake)
 
 
-def manifest(run_id: str) -> Manifest:
-    return Manifest(run_id, "full", "command", "local", "2024-03-01", {}, status="done")
+def record(run_id: str) -> RunRecord:
+    return RunRecord(run_id, "full", "command", "local", "2024-03-01", {}, status="done")
 
 
 def waiting(states: StateStore, seconds: int) -> StateStore:
@@ -42,7 +43,7 @@ def waiting(states: StateStore, seconds: int) -> StateStore:
 
 @contextmanager
 def held_by_another(states: StateStore, source: str) -> Iterator[SourceState]:
-    with hold_sources(states, (source,), manifest("theirs")) as held:
+    with hold_sources(states, (source,), record("theirs")) as held:
         yield held[source]
 
 
@@ -57,8 +58,8 @@ def test_a_run_waits_for_the_one_that_holds_its_source_and_both_end_well(
         is_waiting.set()
 
     def run() -> None:
-        with hold_sources(waiting(states, SECONDS), BOTH, manifest("ours"), tell) as held:
-            assert held["installments"].lease.run_id == "ours"
+        with hold_sources(waiting(states, SECONDS), BOTH, record("ours"), tell) as held:
+            assert known(held["installments"].lease).run_id == "ours"
             taken.set()
 
     other = threading.Thread(target=run)
@@ -70,22 +71,22 @@ def test_a_run_waits_for_the_one_that_holds_its_source_and_both_end_well(
     assert taken.is_set()
     assert ["theirs" in message for message in told] == [True]
     state = states.read_source("installments")
-    assert (state.attempt, state.lease, state.last_run.run_id) == (2, None, "ours")
+    assert (state.attempt, state.lease, known(state.last_run).run_id) == (2, None, "ours")
 
 
 def test_one_that_has_waited_long_enough_gives_back_what_it_had(states: StateStore) -> None:
-    with hold_sources(states, ("cnpj_ws",), manifest("before")):
+    with hold_sources(states, ("cnpj_ws",), record("before")):
         pass
     with (
         held_by_another(states, "installments") as theirs,
         pytest.raises(BusyError, match=r"run theirs .*localhost.*UTC") as refused,
-        hold_sources(waiting(states, 0), BOTH, manifest("ours")),
+        hold_sources(waiting(states, 0), BOTH, record("ours")),
     ):
         raise AssertionError("it holds what another holds")
     assert refused.value.exit_code == 3
-    assert theirs.lease.run_id == "theirs"
+    assert known(theirs.lease).run_id == "theirs"
     state = states.read_source("cnpj_ws")
-    assert (state.lease, state.last_run.run_id) == (None, "before")
+    assert (state.lease, known(state.last_run).run_id) == (None, "before")
 
 
 def test_runs_that_want_the_same_sources_in_another_order_do_not_wait_for_each_other(
@@ -95,9 +96,7 @@ def test_runs_that_want_the_same_sources_in_another_order_do_not_wait_for_each_o
 
     def run(name: str, sources: tuple[str, ...]) -> None:
         for number in range(5):
-            with hold_sources(
-                waiting(states, SECONDS), sources, manifest(f"{name}{number}")
-            ) as held:
+            with hold_sources(waiting(states, SECONDS), sources, record(f"{name}{number}")) as held:
                 assert tuple(held) == sources
         ended.append(name)
 
@@ -118,8 +117,8 @@ def test_a_lease_is_made_when_it_is_taken_and_not_before_the_wait(states: StateS
     ends: list[Lease] = []
 
     def run() -> None:
-        with hold_sources(short, BOTH, manifest("ours"), lambda _: is_waiting.set()) as held:
-            ends.extend(state.lease for state in held.values())
+        with hold_sources(short, BOTH, record("ours"), lambda _: is_waiting.set()) as held:
+            ends.extend(known(state.lease) for state in held.values())
 
     other = threading.Thread(target=run)
     with held_by_another(states, "installments"):
@@ -136,7 +135,7 @@ def test_every_source_is_released_though_one_cannot_be(
     release = "credix.pipeline.locks.release"
     warnings: list[str] = []
 
-    def refuse_the_first(states: StateStore, source: str, manifest: Manifest) -> None:
+    def refuse_the_first(states: StateStore, source: str, manifest: RunRecord) -> None:
         if source == "cnpj_ws":
             raise StateError("It changes too often.")
         original(states, source, manifest)
@@ -144,7 +143,7 @@ def test_every_source_is_released_though_one_cannot_be(
     from credix.pipeline.locks import release as original
 
     monkeypatch.setattr(release, refuse_the_first)
-    with hold_sources(states, BOTH, manifest("ours"), warnings.append):
+    with hold_sources(states, BOTH, record("ours"), warnings.append):
         pass
     assert [states.read_source(name).lease is None for name in BOTH] == [False, True]
     assert len(warnings) == 1

@@ -29,11 +29,13 @@ from credix.core.errors import (
 )
 from credix.core.jobs import LAYERS, find_job
 from credix.core.paths import paths_of
+from credix.core.results import AnyResult, Manifest, parse_manifest
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.pipeline.archive import archive_run
-from credix.pipeline.pipeline import Pipeline, Request
+from credix.pipeline.pipeline import Pipeline, Places, Request
 from credix.state.store import StateStore
 from tests.death import dying_at
+from tests.known import known
 from tests.runs_by_hand import carry, carry_all
 from tests.tables import Table, bronze_rows
 
@@ -48,14 +50,14 @@ class Silent:
     def cell_started(self, notebook: str, number: int, count: int, heading: str) -> None: ...
 
     def progressed(self, line: str) -> None: ...
-    def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None: ...
-    def run_finished(self, manifest: dict[str, Any]) -> None: ...
+    def step_finished(self, notebook: str, source: str, result: AnyResult) -> None: ...
+    def run_finished(self, manifest: Manifest, places: Places) -> None: ...
     def warned(self, message: str) -> None: ...
 
 
 def run(
     settings: Settings, job: str = "full", business_date: str | None = None, **parameters: Any
-) -> dict[str, Any]:
+) -> Manifest:
     return run_with(Silent(), settings, job, business_date, **parameters)
 
 
@@ -65,7 +67,7 @@ def run_with(
     job: str,
     business_date: str | None = None,
     **parameters: Any,
-) -> dict[str, Any]:
+) -> Manifest:
     request = Request(find_job(job), business_date, {}, parameters)
     return Pipeline(settings, request, reporter).run()
 
@@ -116,7 +118,7 @@ def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
     reporter = Watching(settings)
     manifest = run_with(reporter, settings, "full")
 
-    assert manifest["status"] == "done"
+    assert manifest.status == "done"
     assert reporter.held["04_transform"] == ["cnpj_ws", "installments"]
     assert reporter.held["05_report"] == []
     assert_bronze_equals_source(warehouse, filled)
@@ -129,26 +131,26 @@ def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
     reasons = {row["reason"] for row in warehouse.query(f"SELECT reason FROM `{quarantine}`")}
     assert reasons == {"INVALID_ZIPCODE", "NEGATIVE_AMOUNT"}
     for source in filled:
-        rows_by_step = manifest["sources"][source]["rows"]
+        rows_by_step = manifest.sources[source].rows
         assert len(set(rows_by_step.values())) == 1, rows_by_step
     # No gold was there before: how long a change has waited for one has no upper bound.
-    assert manifest["lags"]["installments"]["at_most"] is None
+    assert manifest.lags["installments"].at_most is None
     assert_the_picture_has_what_it_did(manifest)
 
 
-def assert_the_picture_has_what_it_did(manifest: dict[str, Any]) -> None:
+def assert_the_picture_has_what_it_did(manifest: Manifest) -> None:
     """docs/explanation/how-a-run-works.md draws side effects as it reads them in the code."""
-    own = {effect["name"] for effect in manifest["effects"]}
+    own = {effect.name for effect in manifest.effects}
     assert own <= set(effects_in(*BEFORE, *BEHIND))
-    for owner, steps in manifest["steps"].items():
+    for owner, steps in manifest.steps.items():
         for step, result in steps.items():
-            done = {effect["name"] for effect in result["effects"]}
+            done = {effect.name for effect in result.effects}
             drawn = set(effects_of(calls_of(step)))
             if "layer.build" in drawn:
                 drawn |= {f"{layer}.build" for layer in LAYERS}
             assert done <= drawn, f"{owner} {step}"
-    carried = manifest["steps"]["installments"]["04_transform"]["effects"]
-    assert {"bronze.merge", "state.commit"} <= {effect["name"] for effect in carried}
+    carried = manifest.steps["installments"]["04_transform"].effects
+    assert {"bronze.merge", "state.commit"} <= {effect.name for effect in carried}
 
 
 def test_the_archive_tells_the_run_and_no_secret(
@@ -161,7 +163,7 @@ def test_the_archive_tells_the_run_and_no_secret(
 
     manifest = run(settings, "cnpj", layers=["bronze"])
 
-    folder = paths_of(settings).run(manifest["run_id"])
+    folder = paths_of(settings).run(manifest.run_id)
     blobs = {b.name.removeprefix(folder): b for b in lake.blobs(settings.archive_bucket, folder)}
     notebooks = [f"{step}.cnpj_ws" for step in ("01_extract", "02_land", "03_load", "04_transform")]
     assert set(blobs) == {f"{n}{s}" for n in notebooks for s in (".ipynb", ".html")} | {
@@ -175,7 +177,7 @@ def test_the_archive_tells_the_run_and_no_secret(
         if name.endswith(".html"):
             assert '<script src="http' not in content
             assert '<link rel="stylesheet" href="http' not in content
-    assert injected(contents["01_extract.cnpj_ws.ipynb"])["watermark"] == before.model_dump()
+    assert injected(contents["01_extract.cnpj_ws.ipynb"])["watermark"] == known(before).model_dump()
     archived = json.loads(contents["manifest.json"])
     assert archived["status"] == "done"
     assert "state.raise_fence" in [effect["name"] for effect in archived["effects"]]
@@ -204,7 +206,7 @@ def test_a_new_day_turns_what_fell_due_into_overdue_and_a_run_without_changes_en
     assert status() == "PENDING"
     manifest = run(settings, "installments", "2030-01-11")
 
-    assert manifest["steps"]["installments"]["01_extract"]["rows"] == 0
+    assert manifest.sources["installments"].rows["01_extract"] == 0
     assert status() == "OVERDUE"
 
     states = StateStore(settings, lake)
@@ -212,12 +214,13 @@ def test_a_new_day_turns_what_fell_due_into_overdue_and_a_run_without_changes_en
 
     manifest = run(settings, "installments", "2030-01-11")
 
-    assert manifest["status"] == "no_changes"
-    assert list(manifest["steps"]["installments"]) == ["01_extract"]
+    assert manifest.status == "no_changes"
+    assert list(manifest.steps["installments"]) == ["01_extract"]
     after = states.read_source("installments")
-    assert after.watermark.snapshot_at > before.watermark.snapshot_at
+    read_before, read_after = known(before.watermark), known(after.watermark)
+    assert known(read_after.snapshot_at) > known(read_before.snapshot_at)
     assert after.committed_seq == before.committed_seq
-    assert after.last_run.status == "no_changes"
+    assert known(after.last_run).status == "no_changes"
     assert after.lease is None
 
 
@@ -234,12 +237,12 @@ def test_a_failed_extract_moves_no_watermark_and_leaves_a_manifest(
 
     after = states.read_source("cnpj_ws")
     assert after.watermark == before.watermark
-    assert after.last_run.status == "failed"
-    assert "zip_code" in after.last_run.error
+    assert known(after.last_run).status == "failed"
+    assert "zip_code" in known(known(after.last_run).error)
     assert after.lease is None
-    manifest = read_manifest(lake, after.last_run.run_id)
-    assert manifest["status"] == "failed"
-    assert "zip_code" in manifest["error"]
+    manifest = read_manifest(lake, known(after.last_run).run_id)
+    assert manifest.status == "failed"
+    assert "zip_code" in known(manifest.error)
 
 
 @pytest.mark.usefixtures("filled")
@@ -255,11 +258,11 @@ def test_gold_that_failed_is_mended_by_the_next_run_though_nothing_changed(
 
     manifest = run(settings, "cnpj")
 
-    assert manifest["steps"]["cnpj_ws"]["01_extract"]["rows"] == 0
-    assert manifest["status"] == "done"
+    assert manifest.sources["cnpj_ws"].rows["01_extract"] == 0
+    assert manifest.status == "done"
     assert states.read_gold().seen["cnpj_ws"] == states.read_source("cnpj_ws").committed_seq
     # What the run that died had left in bronze has waited for this one.
-    assert manifest["lags"]["cnpj_ws"]["at_least"] > 0
+    assert manifest.lags["cnpj_ws"].at_least > 0
 
 
 def start(settings: Settings, job: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
@@ -313,7 +316,7 @@ def waits_for_lock(table: Table) -> bool:
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass",
             [table.name],
         )
-        return cursor.fetchone()[0] > 0
+        return bool(known(cursor.fetchone())[0])
 
 
 def wait_until(is_true: Any, seconds: float = 60) -> None:
@@ -331,7 +334,7 @@ def test_of_sixteen_that_start_at_once_one_runs_and_the_others_name_it(
     wait_until(lambda: sum(process.poll() is not None for process in started) == 15, 120)
     (winner,) = [process for process in started if process.poll() is None]
     wait_until(lambda: waits_for_lock(locked))
-    holder = StateStore(settings, lake).read_source("cnpj_ws").lease
+    holder = known(StateStore(settings, lake).read_source("cnpj_ws").lease)
     assert holder.pid == winner.pid
     for process in started:
         if process is not winner:
@@ -361,7 +364,7 @@ def test_a_killed_run_gives_its_source_free_at_once_and_the_next_one_carries_the
 
     manifest = run(settings, "cnpj", layers=["bronze"])
 
-    assert manifest["status"] == "done"
+    assert manifest.status == "done"
     assert bronze_rows(warehouse, locked) == locked.rows()
 
 
@@ -375,8 +378,8 @@ def test_sigterm_ends_a_run_with_a_manifest_and_without_children(
     assert not psutil.wait_procs(kernels, timeout=10)[1]
     state = StateStore(settings, lake).read_source("cnpj_ws")
     assert state.lease is None
-    assert state.last_run.status == "failed"
-    assert state.last_run.error == "Ended by SIGTERM."
+    assert known(state.last_run).status == "failed"
+    assert known(state.last_run).error == "Ended by SIGTERM."
 
 
 class Failing(Silent):
@@ -389,8 +392,9 @@ class Failing(Silent):
     def step_finished(self, *_: Any) -> None:
         raise self.error
 
-    def run_finished(self, manifest: dict[str, Any]) -> None:
-        self.finished.append(manifest["status"])
+    def run_finished(self, manifest: Manifest, places: Places) -> None:
+        assert places.folder.name == manifest.run_id
+        self.finished.append(manifest.status)
 
 
 @pytest.mark.usefixtures("filled")
@@ -405,7 +409,7 @@ def test_a_failed_run_keeps_its_parts_until_the_next_one_has_carried_them(
 
     manifest = run(settings, "cnpj", layers=["bronze"])
 
-    assert manifest["status"] == "done"
+    assert manifest.status == "done"
     assert not part.exists()
     assert not list(settings.run_dir.rglob("*.parquet"))
 
@@ -434,11 +438,11 @@ def test_an_error_nobody_expected_leaves_a_manifest_and_the_source_free(
     assert reporter.finished == ["failed"]
     state = StateStore(settings, lake).read_source("cnpj_ws")
     assert state.lease is None
-    assert state.last_run.status == "failed"
-    manifest = read_manifest(lake, state.last_run.run_id)
-    assert manifest["status"] == "failed"
-    assert manifest["error"] == state.last_run.error
-    assert manifest["error"] == (
+    assert known(state.last_run).status == "failed"
+    manifest = read_manifest(lake, known(state.last_run).run_id)
+    assert manifest.status == "failed"
+    assert manifest.error == known(state.last_run).error
+    assert manifest.error == (
         "Interrupted by the user."
         if kind is KeyboardInterrupt
         else f"{kind.__name__}: no such key: [REDACTED]"
@@ -459,8 +463,8 @@ def test_a_run_that_cannot_be_archived_has_failed_with_that_error(
 
     state = StateStore(settings, lake).read_source("cnpj_ws")
     assert state.lease is None
-    assert state.last_run.status == "failed"
-    assert "archive is denied" in state.last_run.error
+    assert known(state.last_run).status == "failed"
+    assert "archive is denied" in known(known(state.last_run).error)
 
 
 @pytest.mark.parametrize("error", [TransientError("no answer"), KeyboardInterrupt()])
@@ -476,13 +480,13 @@ def test_a_run_whose_manifest_says_done_does_not_report_that_it_failed(
     monkeypatch.setattr("credix.pipeline.pipeline.archive_run", lose_the_answer)
     reporter = Told()
     if isinstance(error, CredixError):
-        assert run_with(reporter, settings, "cnpj")["status"] == "done"
+        assert run_with(reporter, settings, "cnpj").status == "done"
         assert reporter.ends == ["done"]
     else:
         with pytest.raises(type(error)):
             run_with(reporter, settings, "cnpj")
-    last = StateStore(settings, lake).read_source("cnpj_ws").last_run
-    assert last.status == read_manifest(lake, last.run_id)["status"] == "done"
+    last = known(StateStore(settings, lake).read_source("cnpj_ws").last_run)
+    assert last.status == read_manifest(lake, last.run_id).status == "done"
 
 
 class Told(Silent):
@@ -495,8 +499,9 @@ class Told(Silent):
     def warned(self, message: str) -> None:
         self.warnings.append(message)
 
-    def run_finished(self, manifest: dict[str, Any]) -> None:
-        self.ends.append(manifest["status"])
+    def run_finished(self, manifest: Manifest, places: Places) -> None:
+        assert places.folder.name == manifest.run_id
+        self.ends.append(manifest.status)
 
 
 @pytest.fixture
@@ -522,10 +527,10 @@ def test_a_report_that_fails_after_the_release_is_what_manifest_and_state_say(
         run_with(reporter, settings, "cnpj")
 
     [at_report] = before
-    assert (at_report.lease, at_report.last_run.status) == (None, "done")
-    last = states.read_source("cnpj_ws").last_run
+    assert (at_report.lease, known(at_report.last_run).status) == (None, "done")
+    last = known(states.read_source("cnpj_ws").last_run)
     assert (last.status, last.error) == ("failed", "05_report failed.")
-    assert read_manifest(lake, last.run_id)["status"] == "failed"
+    assert read_manifest(lake, last.run_id).status == "failed"
     assert reporter.ends == ["failed"]
 
 
@@ -564,8 +569,8 @@ def test_a_source_that_cannot_be_released_does_not_turn_a_good_run_into_a_failed
 
     manifest = run_with(reporter, settings, "cnpj")
 
-    assert reporter.ends == [manifest["status"]] == ["done"]
-    assert read_manifest(lake, manifest["run_id"])["status"] == "done"
+    assert reporter.ends == [manifest.status] == ["done"]
+    assert read_manifest(lake, manifest.run_id).status == "done"
     [warning] = reporter.warnings
     assert "cnpj_ws could not be released" in warning
 
@@ -584,6 +589,6 @@ def test_a_source_that_cannot_be_given_free_does_not_hide_why_the_run_failed(
         run(settings, "cnpj")
 
 
-def read_manifest(lake: Lake, run_id: str) -> dict[str, Any]:
+def read_manifest(lake: Lake, run_id: str) -> Manifest:
     path = f"{paths_of(lake.settings).run(run_id)}manifest.json"
-    return json.loads(lake.read_text(lake.settings.archive_bucket, path)[0])
+    return parse_manifest(known(lake.read_text(lake.settings.archive_bucket, path))[0])

@@ -4,7 +4,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +16,7 @@ from credix.clients.gcs.lake import Lake
 from credix.core.addresses import page_address
 from credix.core.errors import SettingsError
 from credix.core.paths import paths_of
+from credix.core.results import Manifest, Monitoring, ReportResult
 from credix.core.settings import Settings
 from credix.pipeline.notify.alerts import find_monitored
 from credix.report.monitoring import first_day, result_files
@@ -62,8 +63,8 @@ def test_results_that_elementary_has_are_not_downloaded_again(
     for number, name in enumerate(names):
         path = f"{runs}dt={now.date()}/{name}/{dbt_results.FILE}"
         lake.upload("test", lake.settings.archive_bucket, path, f"line {number}".encode())
-    run = cast("Run", SimpleNamespace(settings=lake.settings, lake=lake, run_id="own"))
-    run.folder = tmp_path
+    made = SimpleNamespace(settings=lake.settings, lake=lake, run_id="own", folder=tmp_path)
+    run = cast("Run", made)
     dbt_results.add_lines(tmp_path, [{"own": 1}])
     downloaded: list[str] = []
     read = lake.read_bytes
@@ -115,12 +116,14 @@ def portfolio(tables: dict[str, Table], warehouse: Warehouse) -> dict[str, Table
     return tables
 
 
-def monitoring(manifest: dict[str, Any]) -> dict[str, Any]:
-    return manifest["steps"]["gold"]["05_report"]["monitoring"]
+def monitoring(manifest: Manifest) -> Monitoring:
+    report = manifest.steps["gold"]["05_report"]
+    assert isinstance(report, ReportResult)
+    return report.monitoring
 
 
-def verdicts(manifest: dict[str, Any]) -> dict[str, str]:
-    return {one["monitor"]: one["status"] for one in monitoring(manifest)["monitors"]}
+def verdicts(manifest: Manifest) -> dict[str, str]:
+    return {one.monitor: one.status for one in monitoring(manifest).monitors}
 
 
 def count(warehouse: Warehouse, table: str, what: str = "*", where: str = "TRUE") -> int:
@@ -139,10 +142,10 @@ def test_elementary_watches_publishes_and_finds_what_is_planted(
 ) -> None:
     first = run(watched, "full")
 
-    assert monitoring(first)["reason"] == ""
+    assert monitoring(first).reason == ""
     assert set(verdicts(first).values()) == {"pass"}
     assert len(verdicts(first)) == 23
-    run_id = first["run_id"]
+    run_id = first.run_id
     builds = count(warehouse, "dbt_invocations", where=f"job_run_id = '{run_id}'")
     assert builds == 4
     results = count(warehouse, "dbt_run_results")
@@ -252,8 +255,8 @@ def test_a_report_over_nothing_whose_monitors_cannot_work_ends_well(
     carry_all(settings)
     monkeypatch.setenv("CREDIX_ELEMENTARY_PACKAGES", str(broken))
     manifest = run(settings, "monitoring")
-    assert manifest["status"] == "done"
-    assert monitoring(manifest)["status"] == "failed"
+    assert manifest.status == "done"
+    assert monitoring(manifest).status == "failed"
     assert "since 20" not in shown_by(settings, manifest)
     assert set(find_monitored(manifest)[0]) == {"monitoring"}
     shutil.rmtree(broken)

@@ -2,13 +2,13 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.contracts import load_source, source_names
+from credix.core.results import Manifest, ReportResult
 from credix.core.settings import Settings
 from credix.report import portfolio
 from credix.state.run import Run, build_run
@@ -36,7 +36,7 @@ INSTALLMENTS: dict[str, list[tuple[date, date | None, int, int | None]]] = {
 @pytest.fixture
 def built(
     settings: Settings, tables: dict[str, Table], warehouse: Warehouse
-) -> tuple[Run, dict[str, Any]]:
+) -> tuple[Run, Manifest]:
     """A report over gold of that day, and its manifest."""
     assert warehouse
     for cnpj, uf in COMPANIES.items():
@@ -54,12 +54,12 @@ def built(
     tables["installments"].insert(asset_id="no amount", expected_amount_in_cents=None)
     carry_all(settings, DAY)
     manifest = run(settings, "monitoring")
-    folder = settings.run_dir / manifest["run_id"]
-    return build_run(settings, manifest["run_id"], folder, None, 0, None, DAY), manifest
+    folder = settings.run_dir / manifest.run_id
+    return build_run(settings, manifest.run_id, folder, None, 0, None, DAY), manifest
 
 
 def test_figures_are_those_of_the_rows_and_show_nobody(
-    built: tuple[Run, dict[str, Any]], settings: Settings
+    built: tuple[Run, Manifest], settings: Settings
 ) -> None:
     report, manifest = built
 
@@ -101,9 +101,10 @@ def test_figures_are_those_of_the_rows_and_show_nobody(
         assert word not in text
     assert f"Gold is of {DAY}" in text
     if not FOLDER.exists():
-        monitoring = manifest["steps"]["gold"]["05_report"]["monitoring"]
-        assert monitoring["status"] == "absent"
-        assert "install-elementary" in monitoring["reason"]
+        reported = manifest.steps["gold"]["05_report"]
+        assert isinstance(reported, ReportResult)
+        assert reported.monitoring.status == "absent"
+        assert "install-elementary" in reported.monitoring.reason
 
 
 def amounts(found: pd.DataFrame) -> dict[str, float]:

@@ -3,7 +3,6 @@
 import json
 import re
 from datetime import UTC, date, datetime
-from typing import Any
 
 import nbformat
 import pandas as pd
@@ -14,10 +13,16 @@ from credix.core.addresses import page_address
 from credix.core.errors import SettingsError
 from credix.core.masking import mask_tax_number
 from credix.core.paths import paths_of
+from credix.core.results import Manifest, ReportResult
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.pipeline.history.status import source_statuses
-from credix.report.earlier_figures import choose_earlier, compare_figures, compare_tiers
-from credix.report.facts import verdicts_by_layer
+from credix.report.earlier_figures import (
+    GoldFigures,
+    choose_earlier,
+    compare_figures,
+    compare_tiers,
+)
+from credix.report.facts import LayerTest, verdicts_by_layer
 from credix.report.portfolio import derive
 from credix.state.run import today
 from credix.state.states import LastRun, SourceState
@@ -25,6 +30,7 @@ from credix.state.store import StateStore
 from tests.browser import CHROMIUM, assert_fits, browsing
 from tests.browser import shown as shown_at
 from tests.elementary import FOLDER
+from tests.pipeline.manifests import node
 from tests.pipeline.test_pipeline import run
 from tests.runs_by_hand import carry_all
 from tests.tables import Table
@@ -43,18 +49,18 @@ CNPJ = "11222333000181"
 SINCE = "since 2026-03-31 10:05 UTC"
 
 
-def figures(built_by: str, **portfolio: float) -> dict[str, Any]:
-    return {
-        "built_by": built_by,
-        "built_at": "2026-03-31T10:05:40.5+00:00",
-        "portfolio": {**derive(SUMS), **portfolio},
-        "tiers": {"GOOD": 3},
-    }
+def figures(built_by: str, **portfolio: float) -> GoldFigures:
+    return GoldFigures(
+        built_by=built_by,
+        built_at="2026-03-31T10:05:40.5+00:00",
+        portfolio={**derive(SUMS), **portfolio},
+        tiers={"GOOD": 3},
+    )
 
 
 def kept(newest: str, before: str | None) -> str:
-    earlier = figures(before) if before else None
-    return json.dumps({"newest": figures(newest), "before": earlier})
+    earlier = figures(before).model_dump() if before else None
+    return json.dumps({"newest": figures(newest).model_dump(), "before": earlier})
 
 
 def test_rates_are_percent_of_the_expected_amount() -> None:
@@ -76,11 +82,11 @@ def test_of_a_tax_number_the_check_digits_alone_are_shown() -> None:
 
 
 def test_a_report_is_compared_with_the_newest_of_another_gold() -> None:
-    assert (choose_earlier(kept("r1", None), "r2") or {})["built_by"] == "r1"
+    assert choose_earlier(kept("r1", None), "r2") == figures("r1")
 
 
 def test_the_same_gold_is_compared_with_the_same_figures_however_often_it_is_reported() -> None:
-    assert (choose_earlier(kept("r2", "r1"), "r2") or {})["built_by"] == "r1"
+    assert choose_earlier(kept("r2", "r1"), "r2") == figures("r1")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"newest": 1}', kept("r1", None)])
@@ -102,14 +108,16 @@ def test_a_tier_that_lost_all_its_companies_is_still_told() -> None:
 
 def test_tests_are_counted_by_layer_and_verdict() -> None:
     tests = [("gold", "pass"), ("gold", "error"), ("silver", "warn")]
-    table = verdicts_by_layer([{"layer": layer, "status": status} for layer, status in tests])
+    table = verdicts_by_layer(
+        [LayerTest(layer, node("x", kind="test", status=status)) for layer, status in tests]
+    )
     assert table.loc["gold"].to_dict() == {"pass": 1, "warn": 0, "fail": 1}
     assert table.loc["silver", "warn"] == 1
 
 
-def shown(settings: Settings, manifest: dict[str, Any]) -> str:
+def shown(settings: Settings, manifest: Manifest) -> str:
     """Everything that the executed notebook shows."""
-    path = settings.run_dir / manifest["run_id"] / "05_report.ipynb"
+    path = settings.run_dir / manifest.run_id / "05_report.ipynb"
     cells = nbformat.read(path, as_version=4).cells
     return str([cell.get("outputs") for cell in cells])
 
@@ -142,21 +150,24 @@ def test_reports_tell_what_has_moved_and_never_who_and_a_day_has_one_catalog(
     published = generations(settings, lake)
     again = run(settings, "monitoring")
 
-    lag = second["lags"]["installments"]
-    assert 0 < lag["at_least"] < lag["at_most"]
-    assert second["lags"].keys() == {"installments"}
+    lag = second.lags["installments"]
+    assert lag.at_most is not None
+    assert 0 < lag.at_least < lag.at_most
+    assert second.lags.keys() == {"installments"}
     for asked in (second, again):
-        assert asked["steps"]["gold"]["05_report"]["verdict"] == "Yes"
+        report = asked.steps["gold"]["05_report"]
+        assert isinstance(report, ReportResult)
+        assert report.verdict == "Yes"
     text = shown(settings, second)
     assert "since 20" in text
     since = re.findall(r"since 20[^<]+UTC", text)
     assert since == re.findall(r"since 20[^<]+UTC", shown(settings, again))
     assert CNPJ not in text
     assert "Canário" not in text
-    statuses = {status["source"]: status for status in source_statuses(settings)}
-    assert statuses["installments"]["commit_to_gold"] == lag
+    statuses = {status.source: status for status in source_statuses(settings)}
+    assert statuses["installments"].commit_to_gold == lag
     for status in statuses.values():
-        assert status["gold_lag_seconds"] == pytest.approx(status["lag_seconds"], abs=0.2)
+        assert status.gold_lag_seconds == pytest.approx(status.lag_seconds, abs=0.2)
     [remembered] = lake.blobs(settings.lake_bucket, paths_of(settings).figures)
     assert CNPJ not in remembered.download_as_bytes().decode()
     assert published == generations(settings, lake)
@@ -189,9 +200,9 @@ def assert_shows_nobody(settings: Settings, lake: Lake) -> None:
         assert word not in page
 
 
-def look_at_report_and_catalog(settings: Settings, manifest: dict[str, Any]) -> None:
+def look_at_report_and_catalog(settings: Settings, manifest: Manifest) -> None:
     """The report fits a desk and a phone; dbt's page has two columns, which a phone zooms."""
-    report = paths_of(settings).run(manifest["run_id"]) + "05_report.html"
+    report = paths_of(settings).run(manifest.run_id) + "05_report.html"
     catalog = paths_of(settings).catalog_index
     with browsing() as browser:
         address = page_address(settings, settings.archive_bucket, report)

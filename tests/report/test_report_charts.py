@@ -4,8 +4,10 @@ import pandas as pd
 import pytest
 from IPython.display import Image
 
+from credix.core.freshness import Lag
 from credix.core.schedules import LateBound
 from credix.report import charts, report_charts
+from credix.report.earlier_figures import GoldFigures
 from credix.report.facts import SourceFacts
 
 FIGURES = {"expected": 4e6, "paid": 1e6, "overdue": 2e6, "pending": 1e6, "outstanding": 3e6}
@@ -18,14 +20,18 @@ EXPOSURES = {
     "overdue_brl": [2e6],
     "percent": [12.5],
 }
-BEFORE = {"built_at": "2026-03-31T10:05:40.5+00:00", "tiers": {"GOOD": 3, "NO_HISTORY": 1}}
+BEFORE = GoldFigures(
+    built_by="r1",
+    built_at="2026-03-31T10:05:40.5+00:00",
+    portfolio={},
+    tiers={"GOOD": 3, "NO_HISTORY": 1},
+)
 TIERS = pd.DataFrame({"companies": [2]}, index=pd.Index(["GOOD"], name="tier"))
 ROWS = ["extracted", "landed", "loaded", "merged"]
 
 
 def fact(at_most: float | None, at_least: float = 0.0) -> SourceFacts:
-    lag = {"at_least": at_least, "at_most": at_most}
-    return SourceFacts("installments", LateBound(3600.0, ""), lag=lag)
+    return SourceFacts("installments", LateBound(3600.0, ""), lag=Lag(at_least, at_most))
 
 
 @pytest.fixture

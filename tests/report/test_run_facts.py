@@ -1,6 +1,5 @@
 """The facts of a report: rows that add up attempt by attempt, and the same for each job."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,15 @@ from typing import Any
 import pytest
 
 from credix.core.freshness import CompleteThrough
+from credix.core.results import Monitoring
 from credix.core.settings import Settings
-from credix.pipeline.manifest import Manifest
+from credix.pipeline.manifest import RunRecord
+from credix.pipeline.results import read_result
 from credix.report.facts import SourceFacts, describe_source, run_figures
 from credix.report.verdict import CARE, NO, YES, Verdict, judge
-from credix.state.run import Run, build_run, write_json
+from credix.state.run import Run, build_run, write_value
 from credix.state.states import GoldState, SourceState
+from tests.pipeline.manifests import extracted, landed, loaded, transformed
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 STEPS = ("01_extract", "02_land", "03_load", "04_transform")
@@ -27,33 +29,30 @@ def run_in(settings: Settings, folder: Path) -> Run:
 
 def carry(run: Run, source: str, rows: int = 5, merged: int | None = None, **facts: Any) -> None:
     """The results of the steps of a run, as far as the facts of a report need them."""
-    for step in STEPS:
-        count = merged if merged is not None and step == STEPS[-1] else rows
-        result: dict[str, Any] = {"rows": count, "seconds": 1.0}
-        if step == STEPS[0]:
-            result |= {"missed_histories": [], "lossless": True, "slice": None, **facts}
-        if step == STEPS[-1]:
-            result |= {"attempt": 1, "repair": facts.get("repair"), "dbt": {}}
-        write_json(run.folder / source / f"{step}.json", result)
+    repair = facts.pop("repair", None)
+    results = (
+        extracted(rows=rows, **facts),
+        landed(rows=rows),
+        loaded(rows=rows),
+        transformed(rows=rows if merged is None else merged, attempt=1, repair=repair),
+    )
+    for result in results:
+        write_value(run.folder / source / f"{result.step}.json", result)
 
 
 def kept_by(run: Run, source: str) -> SourceState:
     """The state of the source as that run has left it at its end."""
-    manifest = Manifest(run.run_id, "full", "command", "local", run.business_date, {})
-    manifest.status, manifest.attempts = "done", {source: 1}
+    record = RunRecord(run.run_id, "full", "command", "local", run.business_date, {})
+    record.status, record.attempts = "done", {source: 1}
     for step in STEPS:
         path = run.folder / source / f"{step}.json"
         if path.exists():
-            manifest.add(source, step, read(path))
+            record.add(source, step, read_result(path, step))
     reach_at = (NOW - timedelta(hours=7)).isoformat()
     state = SourceState.model_validate(
         {"source": source, "committed_seq": 1, "watermark": {"snapshot_at": reach_at}}
     )
-    return state.model_copy(update={"last_run": manifest.last_run(source)})
-
-
-def read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text("utf-8"))
+    return state.model_copy(update={"last_run": record.last_run(source)})
 
 
 def facts_of(run: Run, source: str, state: SourceState) -> SourceFacts:
@@ -67,7 +66,7 @@ def verdict_on(facts: SourceFacts) -> Verdict:
         today="2026-03-31",
         sources=[facts],
         tests=[],
-        monitoring={"status": "done", "reason": "", "monitors": []},
+        monitoring=Monitoring(status="done"),
         quarantined=0,
     )
 

@@ -5,11 +5,18 @@ from typing import Any
 
 import pytest
 
+from credix.core.results import Monitoring, MonitorVerdict, Repair
 from credix.core.schedules import LateBound
-from credix.report.facts import Repair, SourceFacts
+from credix.report.facts import LayerTest, SourceFacts
 from credix.report.verdict import CARE, NO, YES, Verdict, judge, show_verdict
+from tests.pipeline.manifests import node
 
-ABSENT = {"status": "absent", "reason": "Elementary is not installed.", "monitors": []}
+ABSENT = Monitoring(reason="Elementary is not installed.")
+REPAIR = Repair(attempt=2, fault="It holds 4 keys.", rows={"01_extract": 1})
+
+
+def checked(layer: str, name: str, status: str) -> LayerTest:
+    return LayerTest(layer, node(name, kind="test", status=status))
 
 
 def source(**facts: Any) -> SourceFacts:
@@ -22,16 +29,22 @@ def verdict(**facts: Any) -> Verdict:
         "business_date": "2026-03-31",
         "today": "2026-03-31",
         "sources": [source()],
-        "tests": [{"layer": "gold", "name": "amounts_add_up", "status": "pass"}],
-        "monitoring": {"status": "done", "reason": "", "monitors": []},
+        "tests": [checked("gold", "amounts_add_up", "pass")],
+        "monitoring": Monitoring(status="done"),
         "quarantined": 0,
     }
     return judge(**{**good, **facts})
 
 
-def monitor(status: str) -> dict[str, Any]:
-    one = {"monitor": "gold_keeps_its_columns", "table": "gold.details", "status": status}
-    return {"status": "done", "reason": "", "monitors": [one]}
+def monitor(status: str) -> Monitoring:
+    one = MonitorVerdict(
+        monitor="gold_keeps_its_columns",
+        table="gold.details",
+        status=status,
+        seconds=0.1,
+        finding="",
+    )
+    return Monitoring(status="done", monitors=(one,))
 
 
 def test_numbers_of_today_that_pass_every_test_may_be_used() -> None:
@@ -46,7 +59,7 @@ def test_numbers_of_today_that_pass_every_test_may_be_used() -> None:
         ({"business_date": None}, "is not tested"),
         ({"sources": [source(age=None)]}, "never built from installments"),
         ({"sources": [source(differences=("extracted 5, loaded 4",))]}, "extracted 5, loaded 4"),
-        ({"tests": [{"layer": "gold", "name": "sums", "status": "fail"}]}, "sums"),
+        ({"tests": [checked("gold", "sums", "fail")]}, "sums"),
     ],
 )
 def test_numbers_that_are_wrong_or_old_may_not(facts: dict[str, Any], reason: str) -> None:
@@ -62,7 +75,7 @@ def test_numbers_that_are_wrong_or_old_may_not(facts: dict[str, Any], reason: st
         ({"sources": [source(status="failed")]}, "last run of installments failed"),
         ({"sources": [source(missed=("deletes",))]}, "without loss: deletes"),
         ({"monitoring": monitor("fail")}, "gold_keeps_its_columns"),
-        ({"monitoring": {"status": "failed", "reason": "edr", "monitors": []}}, "not watched"),
+        ({"monitoring": Monitoring(status="failed", reason="edr")}, "not watched"),
     ],
 )
 def test_numbers_that_somebody_should_look_at_are_used_with_care(
@@ -76,11 +89,11 @@ def test_numbers_that_somebody_should_look_at_are_used_with_care(
 @pytest.mark.parametrize(
     "facts",
     [
-        {"tests": [{"layer": "silver", "name": "known", "status": "warn"}]},
+        {"tests": [checked("silver", "known", "warn")]},
         {"monitoring": monitor("warn")},
         {"monitoring": ABSENT},
         {"quarantined": 7},
-        {"sources": [source(repairs=(Repair("It holds 4 keys.", {"01_extract": 1}),))]},
+        {"sources": [source(repairs=(REPAIR,))]},
     ],
 )
 def test_what_is_good_to_know_speaks_not_against_the_numbers(facts: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from credix.core.paths import hashed_table, stable_table
 from credix.core.settings import Settings
 from credix.pipeline.clear_parts import clear_parts, clear_superseded
 from credix.state.fencing import fenced
-from credix.state.run import Run, describe, write_json
+from credix.state.run import Run, describe, write_value
 from credix.warehouse import temp_layer as loading
 from credix.warehouse import transform
 from credix.warehouse.cycle import extract, land, load
@@ -25,7 +25,7 @@ def superseded(settings: Settings, tables: dict[str, Table], warehouse: Warehous
     assert warehouse
     tables["installments"].insert(asset_id="a1")
     run = begin(settings, "installments")
-    write_json(run.source_folder / "run.json", describe(run))
+    write_value(run.source_folder / "run.json", describe(run))
     extract(run)
     land(run)
     return run
@@ -67,12 +67,11 @@ def test_a_run_drops_its_own_temp_tables_and_those_of_dead_runs_once_they_have_e
 ) -> None:
     load(superseded)
     newer = succeed(superseded)
-    repair = replace(newer, attempt=newer.attempt + 1)
-    repair.source, repair.repairs = newer.source, newer
+    repair = replace(newer, attempt=newer.attempt + 1, repairs=newer)
     assert transform.drop_temp_tables(repair) == [temp_table(newer)]
     assert temp_table(superseded) in tables_of(newer)
     later = newer.settings.model_copy(update={"temp_table_hours": 0})
-    repair.settings = later
+    repair = replace(repair, settings=later)
     assert transform.drop_temp_tables(repair) == [temp_table(superseded)]
     assert tables_of(newer) == {stable_table(newer.source)}
 

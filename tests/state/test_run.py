@@ -9,7 +9,9 @@ import pytest
 
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import BusyError, SettingsError, StepError
+from credix.core.results import ExtractResult
 from credix.core.settings import Settings
+from credix.core.watermarks import Watermark
 from credix.state.leases import new_lease
 from credix.state.run import (
     JOURNAL,
@@ -19,9 +21,10 @@ from credix.state.run import (
     open_run,
     resume_run,
     today,
-    write_json,
+    write_text,
 )
 from credix.state.store import StateStore
+from tests.pipeline.manifests import extracted
 
 
 def open_sandbox(*, commit: bool = False) -> Run:
@@ -37,7 +40,7 @@ class TestOpen:
     def test_the_parameters_of_the_pipeline_name_the_run(
         self, settings: Settings, tmp_path: Path
     ) -> None:
-        watermark = {"row_version": 7, "cursor": None, "snapshot_at": None}
+        watermark = Watermark(row_version=7)
         run = open_run(
             "installments", "r1", str(tmp_path), 3, watermark, "2024-03-01", commit=False
         )
@@ -130,18 +133,18 @@ class TestResults:
 
     def test_a_step_result_is_written_whole_and_read_back(self, run: Run) -> None:
         run.effects.perform("lake.upload", "gs://b/x", lambda: None)
-        written = run.finish("01_extract", "", status="done", rows=7)
-        assert run.read_result("01_extract") == json.loads(json.dumps(written))
-        assert (written["run_id"], written["attempt"], written["rows"]) == ("r1", 3, 7)
-        assert written["effects"][0]["name"] == "lake.upload"
+        written = run.finish(extracted(rows=7), "")
+        assert run.read_result(ExtractResult) == written
+        assert (written.run_id, written.attempt, written.rows) == ("r1", 3, 7)
+        assert written.effects[0].name == "lake.upload"
         left = sorted(path.name for path in run.source_folder.iterdir())
         assert left == ["01_extract.json", JOURNAL]
 
     def test_it_goes_where_the_pipeline_wants_it(self, run: Run, tmp_path: Path) -> None:
-        run.finish("01_extract", str(tmp_path / "elsewhere" / "result.json"), status="done")
+        run.finish(extracted(), str(tmp_path / "elsewhere" / "result.json"))
         assert json.loads((tmp_path / "elsewhere" / "result.json").read_text())["run_id"] == "r1"
 
-    @pytest.mark.parametrize("text", [None, "", "{"])
+    @pytest.mark.parametrize("text", [None, "", "{", "{}", '{"version": 2}'])
     def test_a_missing_or_half_result_names_the_notebook_to_run(
         self, run: Run, text: str | None
     ) -> None:
@@ -149,20 +152,14 @@ class TestResults:
             run.source_folder.mkdir(parents=True)
             (run.source_folder / "01_extract.json").write_text(text)
         with pytest.raises(StepError, match=r"no result of 01_extract .*run that notebook first"):
-            run.read_result("01_extract")
+            run.read_result(ExtractResult)
 
     def test_what_fails_to_be_written_leaves_what_was_there(self, tmp_path: Path) -> None:
         path = tmp_path / "x.json"
-        write_json(path, {"good": True})
-        with pytest.raises(ValueError, match="Circular"):
-            write_json(path, loop())
-        assert json.loads(path.read_text()) == {"good": True}
-
-
-def loop() -> list[object]:
-    values: list[object] = []
-    values.append(values)
-    return values
+        write_text(path, "good")
+        with pytest.raises(UnicodeEncodeError):
+            write_text(path, "half \ud800")
+        assert path.read_text() == "good"
 
 
 def test_run_ids_sort_by_time_and_name_the_job() -> None:

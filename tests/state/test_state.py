@@ -6,16 +6,8 @@ import pytest
 
 from credix.core.errors import BusyError, FenceError, StateError
 from credix.core.freshness import CompleteThrough, Lag
-from credix.state.states import (
-    Digest,
-    GoldState,
-    LastRun,
-    Lease,
-    Progress,
-    Server,
-    SourceState,
-    Watermark,
-)
+from credix.core.watermarks import Digest, Progress, Server, Watermark
+from credix.state.states import GoldState, LastRun, Lease, SourceState
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 TERM = timedelta(minutes=5)

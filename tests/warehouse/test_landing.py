@@ -14,10 +14,12 @@ from credix.capture.upload import BackgroundUploader
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import DataError, StepError, TransientError
 from credix.core.paths import paths_of
+from credix.core.results import ExtractResult
 from credix.core.settings import Settings
 from credix.state.run import Run
 from credix.warehouse import landing as step
-from tests.runs_by_hand import begin, commit, extract, land
+from credix.warehouse.cycle import extract, land
+from tests.runs_by_hand import begin, commit
 from tests.tables import Table
 
 
@@ -34,8 +36,8 @@ def extracted(settings: Settings, tables: dict[str, Table]) -> Run:
 def test_a_fault_of_the_product_in_a_part_shipped_ahead_ends_the_read(
     extracted: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [described] = extracted.read_result("01_extract")["parts"]
-    part = Part(Path(described["path"]), "stem", 2, 1, "0" * 64, described["crc32c"])
+    [described] = extracted.read_result(ExtractResult).parts
+    part = Part(Path(described.path), "stem", 2, 1, "0" * 64, described.crc32c)
     now = datetime.now(UTC)
 
     def fail(*_: Any) -> str:
@@ -85,7 +87,7 @@ def next_run(settings: Settings, table: Table) -> Run:
 
 
 def name_of(run: Run) -> str:
-    return run.read_result("01_extract")["parts"][0]["object_name"]
+    return run.read_result(ExtractResult).parts[0].object_name
 
 
 class TestUpload:
@@ -93,27 +95,27 @@ class TestUpload:
         self, extracted: Run
     ) -> None:
         result = land(extracted)
-        assert (result["status"], result["rows"], result["messages"]) == ("done", 2, [])
-        (path,) = result["files"]
-        part = extracted.read_result("01_extract")["parts"][0]
-        day = extracted.read_result("01_extract")["snapshot_at"][:10]
-        assert path == paths_of(extracted.settings).landed(day, part["object_name"])
+        assert (result.status, result.rows, result.messages) == ("done", 2, ())
+        (path,) = result.files
+        part = extracted.read_result(ExtractResult).parts[0]
+        day = extracted.read_result(ExtractResult).snapshot_at.date().isoformat()
+        assert path == paths_of(extracted.settings).landed(day, part.object_name)
         (blob,) = extracted.lake.blobs(extracted.settings.lake_bucket, path)
-        assert blob.crc32c == part["crc32c"]
+        assert blob.crc32c == part.crc32c
         assert blob.metadata == {
             "source": "installments",
             "run_id": extracted.run_id,
             "seq": str(extracted.attempt),
             "rows": "2",
-            "crc32c": part["crc32c"],
+            "crc32c": part.crc32c,
             "fingerprint": extracted.source.fingerprint,
-            "snapshot_at": extracted.read_result("01_extract")["snapshot_at"],
+            "snapshot_at": extracted.read_result(ExtractResult).snapshot_at,
         }
 
     def test_landing_again_changes_nothing(self, extracted: Run) -> None:
         first = land(extracted)
         before = places(extracted)
-        assert land(extracted)["files"] == first["files"]
+        assert land(extracted).files == first.files
         assert (
             places(extracted)
             == before
@@ -130,7 +132,7 @@ class TestUpload:
         assert tables
         run = begin(settings, "installments")
         extract(run)
-        assert (land(run)["rows"], land(run)["files"]) == (0, [])
+        assert (land(run).rows, land(run).files) == (0, ())
 
 
 class TestContract:
@@ -161,20 +163,20 @@ class TestContract:
     def test_a_part_that_breaks_it_goes_nowhere(
         self, extracted: Run, change: Any, words: str
     ) -> None:
-        path = Path(extracted.read_result("01_extract")["parts"][0]["path"])
+        path = Path(extracted.read_result(ExtractResult).parts[0].path)
         pq.write_table(change(pq.read_table(path)), path)
         with pytest.raises(DataError, match=f"{path.name} violates the contract.*{words}"):
             land(extracted)
         assert places(extracted)["landing"] == []
 
     def test_a_part_that_is_cut_short_is_refused(self, extracted: Run) -> None:
-        path = Path(extracted.read_result("01_extract")["parts"][0]["path"])
+        path = Path(extracted.read_result(ExtractResult).parts[0].path)
         path.write_bytes(path.read_bytes()[:-20])
         with pytest.raises(DataError, match=r"not a whole Parquet file.*run 01_extract again"):
             land(extracted)
 
     def test_a_part_that_is_gone_is_refused(self, extracted: Run) -> None:
-        Path(extracted.read_result("01_extract")["parts"][0]["path"]).unlink()
+        Path(extracted.read_result(ExtractResult).parts[0].path).unlink()
         with pytest.raises(DataError, match="run 01_extract again"):
             land(extracted)
 
@@ -189,8 +191,8 @@ class TestSweep:
     ) -> None:
         path = stray(lake)
         result = land(extracted)
-        assert result["status"] == "done"
-        (message,) = result["messages"]
+        assert result.status == "done"
+        (message,) = result.messages
         assert message.startswith(f"WARNING: {path}: no run of this pipeline")
         (name,) = places(extracted)["failed"]
         assert re.fullmatch(r"stray\.parquet\.\d+", name)
@@ -205,14 +207,14 @@ class TestSweep:
         self, extracted: Run, lake: Lake, metadata: dict[str, str]
     ) -> None:
         stray(lake, **metadata)
-        assert len(land(extracted)["messages"]) == 1
+        assert len(land(extracted).messages) == 1
 
     def test_a_dead_attempts_file_goes_to_failed(
         self, settings: Settings, tables: dict[str, Table], extracted: Run
     ) -> None:
         land(extracted)
         run = next_run(settings, tables["installments"])
-        (message,) = land(run)["messages"]
+        (message,) = land(run).messages
         assert "attempt 1 died before loading it; attempt 2 read its rows again" in message
         assert places(run) == {
             "landing": [name_of(run)],
@@ -224,7 +226,7 @@ class TestSweep:
         self, settings: Settings, tables: dict[str, Table], extracted: Run
     ) -> None:
         land(extracted)
-        commit(extracted, extracted.read_result("01_extract"))
+        commit(extracted, extracted.read_result(ExtractResult))
         run = next_run(settings, tables["installments"])
         land(run)
         assert places(run) == {
@@ -238,7 +240,7 @@ class TestSweep:
     ) -> None:
         stray(lake, "theirs.parquet", source="cnpj_ws", seq="0")
         stray(lake, "newer.parquet", source="installments", seq=str(extracted.attempt + 1))
-        assert land(extracted)["messages"] == []
+        assert land(extracted).messages == ()
         assert places(extracted)["landing"] == sorted(
             [name_of(extracted), "theirs.parquet", "newer.parquet"]
         )
@@ -246,7 +248,7 @@ class TestSweep:
     def test_sweeping_is_finished_when_it_died_between_copy_and_delete(
         self, settings: Settings, tables: dict[str, Table], extracted: Run
     ) -> None:
-        (path,) = land(extracted)["files"]
+        (path,) = land(extracted).files
         content = extracted.lake.read_bytes(settings.lake_bucket, path)
         failed = paths_of(settings).failed(path)
         extracted.lake.upload("lake.test", settings.lake_bucket, failed, content)
@@ -262,6 +264,6 @@ class TestSweep:
         land(extracted)
         lake.upload("lake.test", lake.settings.lake_bucket, path, b"another corrupt file")
         result = land(extracted)
-        assert result["status"] == "done"
+        assert result.status == "done"
         assert places(extracted)["landing"] == [name_of(extracted)]
         assert len(places(extracted)["failed"]) == 2

@@ -1,6 +1,5 @@
 """03: landed files into the temp layer and the archive, or into failed with the reason."""
 
-import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,11 +19,13 @@ from credix.core.errors import (
     TransientError,
 )
 from credix.core.paths import hashed_table, paths_of
+from credix.core.results import ExtractResult, LandResult
 from credix.core.settings import Settings
-from credix.state.run import Run, write_json
+from credix.state.run import Run, write_value
 from credix.warehouse import temp_layer as step
+from credix.warehouse.cycle import extract, land, load
 from tests.faults_jobs import failing_jobs
-from tests.runs_by_hand import begin, extract, land, load
+from tests.runs_by_hand import begin
 from tests.tables import Table
 from tests.warehouse.test_landing import places
 
@@ -60,28 +61,27 @@ def rows(run: Run, table: str, columns: str = "*") -> list[dict[str, Any]]:
 
 
 def file_of(run: Run) -> str:
-    return run.read_result("01_extract")["parts"][0]["object_name"]
+    return run.read_result(ExtractResult).parts[0].object_name
 
 
 class TestLoad:
     def test_both_tables_hold_the_delta_and_the_file_is_archived(self, landed: Run) -> None:
         result = load(landed)
-        assert (result["rows"], result["status"]) == (2, "done")
-        hashed = rows(landed, result["temp_table"])
+        assert (result.rows, result.status) == (2, "done")
+        hashed = rows(landed, result.temp_table)
         assert [row["asset_id"] for row in hashed] == ["a1", "a2"]
         assert {row["_seq"] for row in hashed} == {landed.attempt}
-        assert rows(landed, result["stable_table"]) == hashed
+        assert rows(landed, result.stable_table) == hashed
         assert places(landed) == {"landing": [], "archive": [file_of(landed)], "failed": []}
-        assert result["files"] == [
-            paths_of(landed.settings).archived(f) for f in landed_paths(landed)
-        ]
+        archived = paths_of(landed.settings).archived
+        assert result.files == tuple(archived(file) for file in landed_paths(landed))
 
     def test_loading_again_after_it_ended_changes_nothing(self, landed: Run) -> None:
         first = load(landed)
-        before = rows(landed, first["temp_table"])
+        before = rows(landed, first.temp_table)
         again = load(landed)
-        assert (again["rows"], again["files"]) == (first["rows"], first["files"])
-        assert rows(landed, first["temp_table"]) == before
+        assert (again.rows, again.files) == (first.rows, first.files)
+        assert rows(landed, first.temp_table) == before
         assert places(landed) == {"landing": [], "archive": [file_of(landed)], "failed": []}
 
     def test_what_is_not_the_files_fault_leaves_them_where_they_are(self, landed: Run) -> None:
@@ -103,7 +103,7 @@ class TestLoad:
         columns = step.read_reference(landed)
         step.load_hashed(landed, columns)
         result = load(landed)
-        assert result["rows"] == 2
+        assert result.rows == 2
         assert places(landed) == {"landing": [], "archive": [file_of(landed)], "failed": []}
 
     def test_archiving_is_finished_when_it_died_between_copy_and_delete(
@@ -122,7 +122,7 @@ class TestLoad:
         assert tables
         run = carried(settings, "installments")
         result = load(run)
-        assert (result["rows"], result["files"]) == (0, [])
+        assert (result.rows, result.files) == (0, ())
         assert warehouse.columns("temp", hashed_table(run.source, run.run_id, run.attempt)) is None
 
     def test_two_runs_do_not_share_a_table(
@@ -131,9 +131,9 @@ class TestLoad:
         tables["installments"].execute("DELETE FROM {table} WHERE asset_id = 'a1'")
         first = load(landed)
         second = load(carried(settings, "installments"))
-        assert first["temp_table"] != second["temp_table"]
-        assert len(rows(landed, first["temp_table"])) == 2
-        assert len(rows(landed, first["stable_table"])) == len(rows(landed, second["temp_table"]))
+        assert first.temp_table != second.temp_table
+        assert len(rows(landed, first.temp_table)) == 2
+        assert len(rows(landed, first.stable_table)) == len(rows(landed, second.temp_table))
 
     def test_every_value_arrives_exactly(
         self, settings: Settings, tables: dict[str, Table], warehouse: Warehouse
@@ -157,7 +157,7 @@ class TestLoad:
             table.insert(cnpj=f"{number:014d}", **changes)
         table.execute("SET TIME ZONE 'UTC'")
         run = carried(settings, "cnpj_ws")
-        loaded = rows(run, load(run)["temp_table"], ", ".join(run.source.column_names))
+        loaded = rows(run, load(run).temp_table, ", ".join(run.source.column_names))
         assert {row["cnpj"]: row for row in loaded} == table.rows()
 
 
@@ -186,7 +186,7 @@ class TestRefusal:
         with pytest.raises(DataError):
             load(landed)
         assert landed.states.read_source("installments").watermark is None
-        assert load(carried(settings, "installments"))["rows"] == 2
+        assert load(carried(settings, "installments")).rows == 2
 
 
 class TestCounts:
@@ -194,7 +194,7 @@ class TestCounts:
         columns = step.read_reference(landed)
         loaded = step.load_hashed(landed, columns)
         path = landed.source_folder / "02_land.json"
-        write_json(path, {**json.loads(path.read_text()), "rows": 3})
+        write_value(path, landed.read_result(LandResult).model_copy(update={"rows": 3}))
         with pytest.raises(DataError, match=r"3 rows landed, 2 were loaded.*The watermark stays"):
             step.check_loaded(landed, loaded)
 
@@ -254,8 +254,8 @@ def extract_unchecked(run: Run) -> None:
         extract_step.finish(run, snapshot, plan, delta, "")
 
 
-def landed_paths(run: Run) -> list[str]:
-    return run.read_result("02_land")["files"]
+def landed_paths(run: Run) -> tuple[str, ...]:
+    return run.read_result(LandResult).files
 
 
 def replace_landed(run: Run, content: bytes) -> None:

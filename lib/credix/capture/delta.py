@@ -23,9 +23,10 @@ from credix.clients.postgres.connection import SourceConnection
 from credix.core.errors import DataError
 from credix.core.progress import meter
 from credix.core.source_sql import any_sql, key_hash_sql, select_sql, versions_sql
+from credix.core.watermarks import Digest, Slices, Watermark
 from credix.state.fencing import fenced
 from credix.state.run import REREADS, Run
-from credix.state.states import Digest, Slices, SourceState, Watermark
+from credix.state.states import SourceState
 
 # So many rows that bronze misses are asked for in one statement.
 MISSING_AT_A_TIME = 200_000

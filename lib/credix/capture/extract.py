@@ -18,10 +18,12 @@ from credix.capture.slices import add_slice, find_slices
 from credix.capture.upload import describe_part
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.paths import paths_of
+from credix.core.results import ExtractResult, SliceNumber
 from credix.core.source_sql import any_sql, key_hash_sql, select_sql, table_sql
+from credix.core.watermarks import Progress, Watermark
 from credix.state.fencing import fenced
 from credix.state.run import Run
-from credix.state.states import Progress, SourceState, Watermark
+from credix.state.states import SourceState
 
 
 @dataclass
@@ -57,7 +59,7 @@ class SnapshotExtraction:
         """Return what was read, in a few lines."""
         return describe_delta(self.delta, self.chosen)
 
-    def write_result(self, result_path: str) -> dict[str, Any]:
+    def write_result(self, result_path: str) -> ExtractResult:
         """Write the step result: what 02 lands and what 04 will commit."""
         return finish(self.run, self.snapshot, self.chosen, self.delta, result_path)
 
@@ -222,7 +224,7 @@ def finish(
     plan: DeltaPlan,
     delta: Delta,
     result_path: str,
-) -> dict[str, Any]:
+) -> ExtractResult:
     """Write the step result: what 02 lands and what 04 will commit."""
     progress = Progress(
         attempt=run.attempt,
@@ -254,41 +256,37 @@ def finish(
     # After an attempt that died, bronze may hold more than the state knows: it is proven again.
     is_slice = bool(plan.slices or slices)
     is_quiet = delta.rows == 0 and plan.state.knows_bronze and not is_slice
-    return run.finish(
-        "01_extract",
-        result_path,
+    result = ExtractResult(
         status="no_changes" if is_quiet else "done",
         rows=delta.rows,
         deleted_rows=delta.deleted_rows,
         recovered_rows=delta.recovered_rows,
         dropped_rows=delta.dropped_rows,
         compared_keys=delta.compared_keys,
-        orders=run.orders.as_parameters(),
-        messages=plan.messages,
+        orders=run.orders,
+        messages=tuple(plan.messages),
         size_bytes=delta.size_bytes,
         predicate=plan.predicate.reason,
         is_full=plan.predicate.is_full,
-        watermark_from=plan.state.watermark.model_dump() if plan.state.watermark else None,
-        watermark_to=plan.watermark.model_dump(),
+        watermark_from=plan.state.watermark,
+        watermark_to=plan.watermark,
         lossless=not missed,
-        missed_histories=missed,
-        snapshot_at=snapshot.taken_at.isoformat(),
-        progress=progress.model_dump(),
+        missed_histories=tuple(missed),
+        snapshot_at=snapshot.taken_at,
+        progress=progress,
         slice=number_slice(plan, delta),
-        slices=slices.model_dump() if slices else None,
-        parts=[
-            {**describe_part(part), "is_shipped": part.object_name in delta.shipped}
-            for part in delta.parts
-        ],
+        slices=slices,
+        parts=tuple(describe_part(part, delta.shipped) for part in delta.parts),
     )
+    return run.finish(result, result_path)
 
 
-def number_slice(plan: DeltaPlan, delta: Delta) -> dict[str, Any] | None:
-    """Which slice of a large read this was; None for a delta that is whole."""
+def number_slice(plan: DeltaPlan, delta: Delta) -> SliceNumber | None:
+    """Return which slice of a large read this was; None for a delta that is whole."""
     if plan.slices is None and delta.next_block is None:
         return None
     number = plan.slices.number + 1 if plan.slices else 1
-    return {"number": number, "is_last": delta.next_block is None}
+    return SliceNumber(number=number, is_last=delta.next_block is None)
 
 
 def describe_delta(delta: Delta, plan: DeltaPlan) -> str:
@@ -299,9 +297,9 @@ def describe_delta(delta: Delta, plan: DeltaPlan) -> str:
     ]
     found = number_slice(plan, delta)
     if found:
-        rest = "the last one" if found["is_last"] else f"it ends at block {delta.next_block:,}"
+        rest = "the last one" if found.is_last else f"it ends at block {delta.next_block:,}"
         lines.append(
-            f"slice {found['number']} of a large read, {rest}: deletes are looked for after it"
+            f"slice {found.number} of a large read, {rest}: deletes are looked for after it"
         )
     return "\n".join(lines)
 

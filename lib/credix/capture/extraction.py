@@ -1,12 +1,13 @@
 """Where a delta comes from: a snapshot of PostgreSQL, or files that wait in the landing folder."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import pandas as pd
 
 from credix.capture.delta import Delta
 from credix.capture.external.delta import open_landing
 from credix.capture.extract import open_snapshot
+from credix.core.results import ExtractResult
 from credix.state.run import Run
 
 
@@ -44,7 +45,7 @@ class Extraction(Protocol):
     def summarize(self) -> str:
         """Return what was written, in a few lines."""
 
-    def write_result(self, result_path: str) -> dict[str, Any]:
+    def write_result(self, result_path: str) -> ExtractResult:
         """Write the step result of 01 and return it."""
 
     def close(self) -> None:

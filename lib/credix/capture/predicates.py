@@ -13,7 +13,8 @@ from credix.clients.postgres.pgoutput import lsn_number
 from credix.core.contracts import Source
 from credix.core.errors import SettingsError, TransientError
 from credix.core.source_sql import quote, quote_literal
-from credix.state.states import Server, SourceState, Watermark
+from credix.core.watermarks import Server, Watermark
+from credix.state.states import SourceState
 
 # A transaction id is compared within half of its 32-bit circle.
 XID_HORIZON = 1 << 31

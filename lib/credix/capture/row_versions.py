@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 
 from credix.capture.parts import VERSION_TYPE
 from credix.core.disk import disk_named
+from credix.core.watermarks import Slices
 from credix.state.run import Run
-from credix.state.states import Slices, SourceState
+from credix.state.states import SourceState
 
 NOTHING = np.empty(0, VERSION_TYPE)
 

@@ -8,7 +8,8 @@ meanwhile; a row that was not written to stays in its block as long as no relati
 from credix.capture.predicates import XID_HORIZON, Predicate, Snapshot, is_before
 from credix.core.contracts import Source
 from credix.core.run_options import RunOptions
-from credix.state.states import Progress, Slices, SourceState
+from credix.core.watermarks import Progress, Slices
+from credix.state.states import SourceState
 
 
 def find_slices(

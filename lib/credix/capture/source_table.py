@@ -11,7 +11,7 @@ from credix.core.column_types import TYPES
 from credix.core.contracts import Source
 from credix.core.errors import SourceError, TransientError
 from credix.core.source_sql import quote, table_sql
-from credix.state.states import Server
+from credix.core.watermarks import Server
 
 # pg_class.relkind of tables and partitioned tables; xmin and locks mean nothing for the others.
 TABLE_KINDS = {"r", "p"}

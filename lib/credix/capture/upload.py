@@ -4,13 +4,13 @@ A part that is shipped ahead is one that 02 need not upload again. What a run sh
 loaded is swept by the next one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from credix.capture.parts import Part
 from credix.core.errors import CredixError, DataError
 from credix.core.paths import paths_of
+from credix.core.results import LandedPart
 from credix.state.run import Run
 
 PARQUET = "application/vnd.apache.parquet"
@@ -53,51 +54,52 @@ class BackgroundUploader:
     def take(self, part: Part) -> None:
         self.taken.append(self.thread.submit(self._ship, describe_part(part)))
 
-    def _ship(self, part: Mapping[str, Any]) -> None:
+    def _ship(self, part: LandedPart) -> None:
         """An error of the product is left to 02, which tries again and says why."""
         with suppress(CredixError):
-            if find_fault(Path(part["path"]), self.run.source.landing_schema, part["rows"]) is None:
+            if find_fault(Path(part.path), self.run.source.landing_schema, part.rows) is None:
                 upload_part(self.run, part, self.snapshot_at)
-                self.shipped.add(part["object_name"])
+                self.shipped.add(part.object_name)
 
 
-def upload_part(run: Run, part: Mapping[str, Any], snapshot_at: datetime) -> str:
+def upload_part(run: Run, part: LandedPart, snapshot_at: datetime) -> str:
     """Upload a part under its content's name; its path in the lake bucket."""
     path = landed_path(run, part, snapshot_at)
     run.lake.upload(
         "lake.upload",
         run.settings.lake_bucket,
         path,
-        Path(part["path"]),
+        Path(part.path),
         content_type=PARQUET,
         metadata={
             "source": run.source.name,
             "run_id": run.run_id,
             "seq": str(run.attempt),
-            "rows": str(part["rows"]),
-            "crc32c": part["crc32c"],
+            "rows": str(part.rows),
+            "crc32c": part.crc32c,
             "fingerprint": run.source.fingerprint,
             "snapshot_at": snapshot_at.isoformat(),
         },
-        crc32c=part["crc32c"],
+        crc32c=part.crc32c,
     )
     return path
 
 
-def landed_path(run: Run, part: Mapping[str, Any], snapshot_at: datetime) -> str:
+def landed_path(run: Run, part: LandedPart, snapshot_at: datetime) -> str:
     day = snapshot_at.date().isoformat()
-    return paths_of(run.settings).landed(day, part["object_name"])
+    return paths_of(run.settings).landed(day, part.object_name)
 
 
-def describe_part(part: Part) -> dict[str, Any]:
-    """A part as the step result has it."""
-    return {
-        "path": str(part.path),
-        "object_name": part.object_name,
-        "rows": part.rows,
-        "size_bytes": part.size_bytes,
-        "crc32c": part.crc32c,
-    }
+def describe_part(part: Part, shipped: Collection[str] = ()) -> LandedPart:
+    """Return a part as the step result has it; `shipped` names those that are uploaded."""
+    return LandedPart(
+        path=str(part.path),
+        object_name=part.object_name,
+        rows=part.rows,
+        size_bytes=part.size_bytes,
+        crc32c=part.crc32c,
+        is_shipped=part.object_name in shipped,
+    )
 
 
 def read_footer(path: Path) -> pq.FileMetaData:

@@ -135,12 +135,13 @@ def status(env: str | None, as_json: bool) -> None:
     from credix.pipeline.history.status import source_statuses
 
     lines = source_statuses(environment.enter(env, terminal.say, writes=False))
+    # A source whose log is not read has no slot to tell of.
+    facts = [line.model_dump(mode="json", exclude_defaults=True) for line in lines]
     if as_json:
-        terminal.print_json(lines)
+        terminal.print_json(facts)
         return
-    for line in lines:
-        rows = [(key, value) for key, value in line.items() if key != "source"]
-        terminal.print_table(line["source"], ["", "value"], rows)
+    for line in facts:
+        terminal.print_table(line.pop("source"), ["", "value"], list(line.items()))
 
 
 @commands.command(
@@ -174,10 +175,11 @@ def runs(env: str | None, as_json: bool, limit: int, *, is_opened: bool, is_rebu
         return
     lines = recent_runs(settings, limit)
     if as_json:
-        terminal.print_json(lines)
+        terminal.print_json([line.model_dump() for line in lines])
         return
     columns = ["run_id", "status", "started_at", "seconds", "rows", "error"]
-    terminal.print_table("Runs", columns, [[line[column] for column in columns] for line in lines])
+    rows = [[getattr(line, column) for column in columns] for line in lines]
+    terminal.print_table("Runs", columns, rows)
 
 
 @commands.command(

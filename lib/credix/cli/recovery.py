@@ -264,8 +264,7 @@ def run_sources(
     reporter = (
         terminal.TerminalReporter(terminal.errors) if answer.as_json else reporter_for(settings)
     )
-    manifest = Pipeline(settings, request, reporter).run()
-    return str(manifest["run_id"])
+    return Pipeline(settings, request, reporter).run().run_id
 
 
 def iso(first: date, last: date) -> tuple[str, str]:

@@ -4,13 +4,25 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+
+from credix.core.results import (
+    AnyResult,
+    ExtractResult,
+    LandResult,
+    Manifest,
+    ReportResult,
+    TransformResult,
+)
+
+if TYPE_CHECKING:
+    from credix.pipeline.pipeline import Places
 
 # Into a file or pipe a table is written this wide.
 WIDTH = 160
@@ -42,31 +54,31 @@ class TerminalReporter:
         if self._status:
             self._status.update(f"{self._place}. {line}")
 
-    def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None:
+    def step_finished(self, notebook: str, source: str, result: AnyResult) -> None:
         seconds = time.monotonic() - self._started
         self._started = time.monotonic()
         self._console.print(
             f"  {notebook:<13} {source:<13} {summarize(result):<34} {seconds:6.1f} s"
         )
-        for message in result.get("messages") or []:
+        for message in messages_of(result):
             self._console.print(f"    {message}", style="yellow", markup=False)
 
     def warned(self, message: str) -> None:
         self._console.print(f"  {message}", style="yellow", markup=False)
 
-    def run_finished(self, manifest: dict[str, Any]) -> None:
+    def run_finished(self, manifest: Manifest, places: "Places") -> None:
         if self._status:
             self._status.stop()
-        broken = manifest.get("broken_step")
+        broken = manifest.broken_step
         if broken:
             self._console.print(
-                f"  {broken['step']:<13} {broken['source']:<13} FAILED", style="red", markup=False
+                f"  {broken.step:<13} {broken.source:<13} FAILED", style="red", markup=False
             )
-        self._console.print(f"{describe_end(manifest)} in {manifest['seconds']:.1f} s")
-        self._console.print(f"  notebooks, pages, manifest: {manifest['archive']}", markup=False)
-        if manifest.get("pages"):
-            page, _, _cell = (manifest["failed_at"] or manifest["pages"][-1]).partition("#")
-            self._console.print(f"  on this machine: {manifest['folder']}/{page}", markup=False)
+        self._console.print(f"{describe_end(manifest)} in {manifest.seconds:.1f} s")
+        self._console.print(f"  notebooks, pages, manifest: {places.archive}", markup=False)
+        if manifest.pages:
+            page, _, _cell = (manifest.failed_at or manifest.pages[-1]).partition("#")
+            self._console.print(f"  on this machine: {places.folder}/{page}", markup=False)
 
 
 class ManifestReporter(TerminalReporter):
@@ -75,28 +87,34 @@ class ManifestReporter(TerminalReporter):
     def __init__(self) -> None:
         super().__init__(errors)
 
-    def run_finished(self, manifest: dict[str, Any]) -> None:
-        super().run_finished(manifest)
-        print_json(manifest)
+    def run_finished(self, manifest: Manifest, places: "Places") -> None:
+        super().run_finished(manifest, places)
+        where = {"archive": places.archive, "folder": str(places.folder)}
+        print_json({**manifest.model_dump(mode="json"), **where})
 
 
-def summarize(result: dict[str, Any]) -> str:
+def summarize(result: AnyResult) -> str:
     """One phrase of a step result."""
-    if result["status"] == "no_changes":
+    if result.status == "no_changes":
         return "no changes"
-    if "dbt" in result:
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(result["dbt"].items()))
+    if isinstance(result, TransformResult):
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(result.dbt.items()))
         return f"dbt: {counts}"
-    if result.get("slice"):
-        return f"{result['rows']:,} rows, slice {result['slice']['number']}"
-    if "verdict" in result:
-        return f"today's numbers may be used: {result['verdict']}"
-    return f"{result['rows']:,} rows" if "rows" in result else "done"
+    if isinstance(result, ReportResult):
+        return f"today's numbers may be used: {result.verdict}"
+    if isinstance(result, ExtractResult) and result.slice:
+        return f"{result.rows:,} rows, slice {result.slice.number}"
+    return f"{result.rows:,} rows"
 
 
-def describe_end(manifest: dict[str, Any]) -> str:
+def messages_of(result: AnyResult) -> tuple[str, ...]:
+    """Return the warnings of a step."""
+    return result.messages if isinstance(result, ExtractResult | LandResult) else ()
+
+
+def describe_end(manifest: Manifest) -> str:
     texts = {"done": "Done", "no_changes": "No changes, gold is current: done"}
-    return texts.get(manifest["status"], "Failed")
+    return texts.get(manifest.status, "Failed")
 
 
 def say(message: str) -> None:

@@ -4,9 +4,9 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import requests
 from google.api_core import exceptions as google
@@ -18,11 +18,11 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from credix.clients.bigquery.job_records import JobRecord, summarize
-from credix.clients.bigquery.reasons import Fault, fault_of
+from credix.clients.bigquery.reasons import fault_of
 from credix.clients.credentials import is_transient_refusal
 from credix.core.errors import TransientError
 from credix.core.redaction import without_values
+from credix.core.results import EffectRecord, Fault, JobRecord
 
 T = TypeVar("T")
 
@@ -37,16 +37,6 @@ TRANSIENT = (
     json.JSONDecodeError,
 )
 LONGEST_MESSAGE = 300
-
-
-@dataclass(frozen=True)
-class EffectRecord:
-    """One performed effect: its name, tries and duration, and what it touched."""
-
-    name: str
-    target: str
-    tries: int
-    seconds: float
 
 
 @dataclass
@@ -67,19 +57,12 @@ class Effects:
         started = time.monotonic()
         tries, result = self._retry(name, target, action)
         seconds = round(time.monotonic() - started, 3)
-        self._note(EffectRecord(name, target, tries, seconds))
+        self._note(EffectRecord(name=name, target=target, tries=tries, seconds=seconds))
         return result
 
     def read(self, target: str, action: Callable[[], T]) -> T:
         """Run a question that changes nothing, with the same retries."""
         return self._retry("read", target, action)[1]
-
-    def as_dicts(self) -> list[dict[str, Any]]:
-        return [asdict(record) for record in self.records]
-
-    def jobs_as_dicts(self) -> dict[str, Any]:
-        """BigQuery's jobs of this process and what they have read in sum."""
-        return {**summarize(self.jobs), "jobs": [asdict(job) for job in self.jobs]}
 
     def _retry(self, name: str, target: str, action: Callable[[], T]) -> tuple[int, T]:
         retrying = Retrying(
@@ -111,7 +94,7 @@ class Effects:
         with suppress(OSError):
             self.journal.parent.mkdir(parents=True, exist_ok=True)
             with self.journal.open("a", encoding="utf-8") as journal:
-                journal.write(json.dumps(asdict(record)) + "\n")
+                journal.write(record.model_dump_json() + "\n")
 
 
 class FailedAnew(google.ServiceUnavailable):

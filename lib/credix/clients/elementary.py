@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from credix.clients.dbt.nodes import FAILED, DbtNode
 from credix.clients.dbt.project import PROJECT, Dbt
 from credix.clients.effects import Effects
 from credix.core.errors import SettingsError, StepError
 from credix.core.redaction import without_values
+from credix.core.results import FAILED, DbtNode
 from credix.core.settings import PROJECT_DIR, Settings
 
 OBSERVABILITY = PROJECT_DIR / "dbt" / "observability"

@@ -4,6 +4,11 @@ The class decides the exit code of `run_pipeline.py`: 1 the run failed, 2 wrong 
 3 another run holds the source.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class CredixError(Exception):
     """Base of all errors that the user sees as one sentence, without a traceback."""
@@ -71,3 +76,10 @@ def find_own_error(name: str) -> type[CredixError] | None:
     """The error class of that name; None for one of other software."""
     kind = globals().get(name)
     return kind if isinstance(kind, type) and issubclass(kind, CredixError) else None
+
+
+def first_fault(error: "ValidationError") -> str:
+    """Name the first field that is at fault and say why, without its value."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in fault["loc"]) or "the file"
+    return f"{field}: {fault['msg']}"

@@ -6,10 +6,8 @@ the first. PostgreSQL records no closer time unless `track_commit_timestamp` is 
 cannot be asked for.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -20,9 +18,6 @@ class Lag:
 
     at_least: float
     at_most: float | None
-
-    def as_dict(self) -> dict[str, float | None]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -93,10 +88,9 @@ def in_words(seconds: float) -> str:
     return f"{seconds / DAY:.0f} days"
 
 
-def bounds_in_words(lag: Mapping[str, Any] | None) -> str:
+def bounds_in_words(lag: Lag | None) -> str:
     """`40 s to 12 min`; empty where there is no lag."""
     if not lag:
         return ""
-    least = in_words(lag["at_least"])
-    most = lag["at_most"]
-    return f"{least} to {in_words(most)}" if most is not None else f"{least} or more"
+    least = in_words(lag.at_least)
+    return f"{least} to {in_words(lag.at_most)}" if lag.at_most is not None else f"{least} or more"

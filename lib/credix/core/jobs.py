@@ -1,7 +1,7 @@
 """The jobs by name, and which notebooks they run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -95,11 +95,12 @@ def describe_difference(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{word} {count:,}" for word, count in counted.items())
 
 
-def parse_layers(layers: Sequence[str]) -> list[str]:
+def parse_layers(layers: object) -> list[str]:
     """`["bronze"]` or all of them; raises SettingsError on anything else."""
-    if list(layers) not in (LAYERS[:1], LAYERS):
-        raise SettingsError(
-            f"layers is {layers}: give {json.dumps(LAYERS[:1])} to stop before silver and gold, "
-            f"or {json.dumps(LAYERS)}."
-        )
-    return list(layers)
+    for known in (LAYERS[:1], LAYERS):
+        if layers == known:
+            return list(known)
+    raise SettingsError(
+        f"layers is {layers}: give {json.dumps(LAYERS[:1])} to stop before silver and gold, "
+        f"or {json.dumps(LAYERS)}."
+    )

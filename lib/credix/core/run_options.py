@@ -1,8 +1,9 @@
 """What a person may ask of a run beyond what changed."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from pydantic import JsonValue
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,12 @@ class RunOptions:
         """True when rows that did not change are asked for."""
         return self.backfill is not None or self.reconcile
 
-    @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any]) -> "RunOptions":
-        """From a notebook's parameters or `run.json`, where the period is a list."""
-        period = parameters.get("backfill")
-        first_and_last = (str(period[0]), str(period[1])) if period else None
-        return cls(
-            allow_deletes=bool(parameters.get("allow_deletes")),
-            backfill=first_and_last,
-            reconcile=bool(parameters.get("reconcile")),
-            from_landing=bool(parameters.get("from_landing")),
-        )
-
-    def as_parameters(self) -> dict[str, Any]:
-        period = list(self.backfill) if self.backfill else None
-        return {**asdict(self), "backfill": period}
+    def as_parameters(self) -> Mapping[str, JsonValue]:
+        """Return the parameters of 01 that say the same; a period is a list there."""
+        period: list[JsonValue] | None = list(self.backfill) if self.backfill else None
+        return {
+            "allow_deletes": self.allow_deletes,
+            "backfill": period,
+            "reconcile": self.reconcile,
+            "from_landing": self.from_landing,
+        }

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from credix.capture.predicates import cursor_type
 from credix.core.contracts import Source, load_source
 from credix.core.errors import SettingsError
-from credix.state.states import Watermark
+from credix.core.watermarks import Watermark
 
 FULL = "none"
 

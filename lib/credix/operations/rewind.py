@@ -6,8 +6,9 @@ from credix.core.contracts import Source
 from credix.core.errors import SettingsError
 from credix.core.settings import Settings
 from credix.core.source_sql import table_sql
+from credix.core.watermarks import Watermark
 from credix.state.leases import require_idle
-from credix.state.states import SourceState, Watermark
+from credix.state.states import SourceState
 from credix.state.store import StateStore
 
 

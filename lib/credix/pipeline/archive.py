@@ -1,17 +1,17 @@
 """The audit trail: executed notebooks and their pages into the archive, the manifest last."""
 
 import contextlib
-import json
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
 
 import google_crc32c
+from pydantic import ValidationError
 
 from credix.clients.dbt import results as dbt_results
 from credix.clients.gcs.lake import Lake
-from credix.core.errors import StateError
+from credix.core.errors import StateError, first_fault
 from credix.core.paths import paths_of
+from credix.core.results import Manifest, parse_manifest
 from credix.pipeline.notebooks.pages import Pages
 
 MANIFEST = "manifest.json"
@@ -23,15 +23,15 @@ CONTENT_TYPES = {
 }
 
 
-def archive_run(
-    lake: Lake, run_id: str, folder: Path, manifest: dict[str, Any], pages: Pages
-) -> str:
-    """Upload notebooks, their HTML pages, dbt's results and the manifest; the folder's address.
+def archive_run(lake: Lake, folder: Path, manifest: Manifest, pages: Pages) -> tuple[Manifest, str]:
+    """Upload notebooks, their HTML pages, dbt's results and the manifest.
 
-    The manifest gains the names of the pages, and which page and cell a run failed at. Beside each
+    The manifest gains the names of the pages, and which page and cell a run failed at; it is
+    returned with the address of the folder. Beside each
     notebook its page is kept on disk too. A full disk costs that copy only. Raises StateError when
     the archive has another manifest of the run.
     """
+    run_id = manifest.run_id
     names: list[str] = []
     failed_at: str | None = None
     for notebook in sorted(folder.glob("*.ipynb")):
@@ -48,12 +48,12 @@ def archive_run(
     results = "".join(file.read_text("utf-8") for file in sorted(folder.rglob(dbt_results.FILE)))
     if results:
         upload(lake, run_id, dbt_results.FILE, results.encode())
-    manifest |= {"pages": names, "failed_at": failed_at}
-    text = json.dumps(manifest, indent=2, default=str) + "\n"
+    whole = manifest.model_copy(update={"pages": tuple(names), "failed_at": failed_at})
+    text = whole.model_dump_json(indent=2) + "\n"
     with contextlib.suppress(OSError):
         (folder / MANIFEST).write_text(text, "utf-8")
     upload(lake, run_id, MANIFEST, text.encode(), crc32c=crc32c_of(text.encode()))
-    return f"gs://{lake.settings.archive_bucket}/{paths_of(lake.settings).run(run_id)}"
+    return whole, f"gs://{lake.settings.archive_bucket}/{paths_of(lake.settings).run(run_id)}"
 
 
 def upload(
@@ -74,10 +74,10 @@ def crc32c_of(content: bytes) -> str:
     return b64encode(google_crc32c.Checksum(content).digest()).decode()
 
 
-def read_manifests(lake: Lake, limit: int) -> list[dict[str, Any]]:
+def read_manifests(lake: Lake, limit: int) -> list[Manifest]:
     """The manifests of the last runs, newest first; reads no more days than it needs."""
     bucket, root = lake.settings.archive_bucket, paths_of(lake.settings).runs
-    manifests: list[dict[str, Any]] = []
+    manifests: list[Manifest] = []
     for day in reversed(lake.folders(bucket, root)):
         for run in reversed(lake.folders(bucket, day)):
             if len(manifests) == limit:
@@ -88,15 +88,16 @@ def read_manifests(lake: Lake, limit: int) -> list[dict[str, Any]]:
     return manifests
 
 
-def read_manifest(lake: Lake, folder: str) -> dict[str, Any] | None:
+def read_manifest(lake: Lake, folder: str) -> Manifest | None:
     """The manifest in a run's folder; None when it has none, StateError when it is damaged."""
     bucket = lake.settings.archive_bucket
     found = lake.read_text(bucket, folder + MANIFEST)
     if found is None:
         return None
     try:
-        return json.loads(found[0])
-    except json.JSONDecodeError as error:
+        return parse_manifest(found[0])
+    except ValueError as error:
+        told = first_fault(error) if isinstance(error, ValidationError) else error
         raise StateError(
-            f"The manifest gs://{bucket}/{folder}{MANIFEST} cannot be read: {error}."
+            f"The manifest gs://{bucket}/{folder}{MANIFEST} cannot be read: {told}."
         ) from None

@@ -4,13 +4,13 @@ A run that failed keeps its own: until its source is held again, its steps can s
 hand. Notebooks, step results and pages stay.
 """
 
-import json
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from credix.core.errors import SettingsError
 from credix.core.settings import Settings
-from credix.state.run import REREADS, describe_state
+from credix.state.run import REREADS, describe_state, read_description
 
 
 def clear_parts(folder: Path, source: str) -> None:
@@ -34,12 +34,10 @@ def clear_superseded(settings: Settings, source: str, attempt: int) -> None:
     """
     for path in settings.run_dir.glob(f"*/{source}/run.json"):
         try:
-            known = json.loads(path.read_text("utf-8"))
-            is_superseded = not known["is_sandbox"] and int(known["attempt"]) < attempt
-            is_of_this_state = known.get("state", describe_state(settings)) == describe_state(
-                settings
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            known = read_description(path)
+        except (OSError, SettingsError):
             continue
-        if is_superseded and is_of_this_state:
+        own = describe_state(settings)
+        is_superseded = not known.is_sandbox and known.attempt < attempt
+        if is_superseded and (known.state or own) == own:
             clear_parts(path.parents[1], source)

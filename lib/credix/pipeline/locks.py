@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -9,7 +10,7 @@ from credix.core.contracts import load_source
 from credix.core.errors import CredixError
 from credix.core.settings import Settings
 from credix.pipeline.clear_parts import clear_superseded
-from credix.pipeline.manifest import Manifest
+from credix.pipeline.manifest import RunRecord
 from credix.state.lease_keeper import LeaseKeeper, wait_while_busy
 from credix.state.leases import is_abandoned, new_lease
 from credix.state.run import Run, build_run, new_run_id, today
@@ -26,14 +27,14 @@ def say_nothing(_: str) -> None:
 def hold_sources(
     states: StateStore,
     sources: tuple[str, ...],
-    manifest: Manifest,
+    record: RunRecord,
     warn: Callable[[str], None] = say_nothing,
 ) -> Iterator[dict[str, SourceState]]:
     """Yield the states of the sources with their fences raised, all of them or none.
 
     Every run takes its sources in one order, that of their names: two runs that want the same ones
     cannot wait for each other. The leases are kept alive meanwhile and released on every way out,
-    with what the manifest says then. A lease that cannot be released ends by itself: that is a
+    with what the record says then. A lease that cannot be released ends by itself: that is a
     warning and changes nothing about the run.
 
     Raises:
@@ -44,18 +45,18 @@ def hold_sources(
         load_source(source)
     held: dict[str, SourceState] = {}
     keeper = LeaseKeeper(
-        lambda now, term: renew(states, list(held), manifest.run_id, now, term),
+        lambda now, term: renew(states, list(held), record.run_id, now, term),
         timedelta(seconds=settings.lease_seconds),
     )
     keeper.start()
     try:
         for source in sorted(sources):
             held[source] = wait_while_busy(
-                partial(raise_fence, states, source, manifest.run_id, warn),
+                partial(raise_fence, states, source, record.run_id, warn),
                 settings.source_wait_seconds,
                 warn,
             )
-            manifest.attempts[source] = held[source].attempt
+            record.attempts[source] = held[source].attempt
         yield {source: held[source] for source in sources}
     finally:
         keeper.stop()
@@ -63,7 +64,7 @@ def hold_sources(
         way_back = release if len(held) == len(sources) else give_back
         for source in held:
             try:
-                way_back(states, source, manifest)
+                way_back(states, source, record)
             except CredixError as error:
                 warn(f"{source} could not be released: {error} Its lease ends by itself.")
 
@@ -99,21 +100,21 @@ def renew(
         )
 
 
-def release(states: StateStore, source: str, manifest: Manifest) -> None:
+def release(states: StateStore, source: str, record: RunRecord) -> None:
     """Release a source, and record in its state how the run stands."""
-    last = manifest.last_run(source)
+    last = record.last_run(source)
     states.change_source("state.release", source, partial(SourceState.release, last_run=last))
 
 
-def give_back(states: StateStore, source: str, manifest: Manifest) -> None:
+def give_back(states: StateStore, source: str, record: RunRecord) -> None:
     """Release a source that the run has not worked on: the run before it stays the last one."""
-    lease = new_lease(manifest.run_id, timedelta())
+    lease = new_lease(record.run_id, timedelta())
     states.change_source("state.release", source, lambda state: state.give_back(lease))
 
 
-def correct_last_run(states: StateStore, source: str, manifest: Manifest) -> None:
+def correct_last_run(states: StateStore, source: str, record: RunRecord) -> None:
     """Record how a run ended that had released the source before; a newer run's record stays."""
-    last = manifest.last_run(source)
+    last = record.last_run(source)
     states.change_source("state.note_end", source, partial(SourceState.note_end, last_run=last))
 
 
@@ -125,8 +126,7 @@ def held_alone(settings: Settings, source: str, job: str) -> Iterator[Run]:
     """
     run_id = new_run_id(job)
     run = build_run(settings, run_id, settings.run_dir / run_id, source, 0, None, "")
-    manifest = Manifest(run_id, job, settings.trigger, settings.env, today(settings), {})
-    with hold_sources(run.states, (source,), manifest) as held:
-        run.attempt = held[source].attempt
-        yield run
-        manifest.status = "done"
+    record = RunRecord(run_id, job, settings.trigger, settings.env, today(settings), {})
+    with hold_sources(run.states, (source,), record) as held:
+        yield replace(run, attempt=held[source].attempt)
+        record.status = "done"

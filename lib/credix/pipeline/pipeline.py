@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
+
+from pydantic import JsonValue
 
 from credix.clients.dbt.project import sources_of_gold
 from credix.clients.effects import Effects
@@ -23,12 +25,21 @@ from credix.core.jobs import (
 )
 from credix.core.paths import paths_of
 from credix.core.redaction import Redactor
+from credix.core.results import (
+    AnyResult,
+    BrokenStep,
+    ExtractResult,
+    Manifest,
+    RunStatus,
+    TransformResult,
+)
 from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
+from credix.core.watermarks import Value, Watermark
 from credix.pipeline.archive import archive_run, read_manifest
 from credix.pipeline.clear_parts import clear_parts
 from credix.pipeline.locks import correct_last_run, hold_sources
-from credix.pipeline.manifest import Manifest
+from credix.pipeline.manifest import RunRecord
 from credix.pipeline.notebooks import execute as notebooks
 from credix.pipeline.notebooks.execute import NotebookJob
 from credix.pipeline.notebooks.kernels import Kernels
@@ -42,20 +53,30 @@ from credix.state.run import (
     describe,
     new_run_id,
     today,
-    write_json,
     write_text,
+    write_value,
 )
-from credix.state.states import RunStatus, SourceState, Watermark
+from credix.state.states import SourceState
 from credix.state.store import StateStore
 from credix.warehouse.checkpoint import commit_watermark
+
+Redacted = TypeVar("Redacted", bound=Value)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run is found: its address in the archive, and its folder on this machine."""
+
+    archive: str
+    folder: Path
 
 
 class Reporter(notebooks.Reporter, Protocol):
     """Receives the progress of a run."""
 
     def run_started(self, run_id: str, job: str) -> None: ...
-    def step_finished(self, notebook: str, source: str, result: dict[str, Any]) -> None: ...
-    def run_finished(self, manifest: dict[str, Any]) -> None: ...
+    def step_finished(self, notebook: str, source: str, result: AnyResult) -> None: ...
+    def run_finished(self, manifest: Manifest, places: Places) -> None: ...
     def warned(self, message: str) -> None: ...
 
 
@@ -66,7 +87,7 @@ class Request:
     job: Job
     business_date: str | None
     watermarks: Mapping[str, Watermark | None]
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, JsonValue]
     orders: RunOptions = field(default_factory=RunOptions)
 
 
@@ -92,16 +113,16 @@ class Pipeline:
         self.pages = Pages()
         self.run_id = new_run_id(request.job.name)
         self.folder = settings.run_dir / self.run_id
-        self.manifest = Manifest(
+        self.record = RunRecord(
             run_id=self.run_id,
             job=request.job.name,
             trigger=settings.trigger,
             env=settings.env,
             business_date=request.business_date or today(settings),
-            parameters=dict(request.parameters),
+            parameters=request.parameters,
         )
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Manifest:
         """Run the job to its end and return the manifest.
 
         The sources are held until bronze and gold have their rows: report, archive and alerts
@@ -113,11 +134,11 @@ class Pipeline:
             self.lake.require_bucket(bucket)
         sources, warn = self.request.job.sources, self.reporter.warned
         with self.pages, self.kernels, ExitStack() as hold:
-            held = hold.enter_context(hold_sources(self.states, sources, self.manifest, warn))
+            held = hold.enter_context(hold_sources(self.states, sources, self.record, warn))
             try:
                 with disk_named(self.folder):
                     self.reporter.run_started(self.run_id, self.request.job.name)
-                    self.manifest.status = self._carry(held)
+                    self.record.status = self._carry(held)
                     hold.close()
                     self._clear_parts(held)
                     self._report()
@@ -144,16 +165,16 @@ class Pipeline:
         A report or an archive that fails comes after the release, which has recorded the run as
         done.
         """
-        self.manifest.status = "failed"
-        self.manifest.error = self.redactor.text(describe_error(error))
+        self.record.status = "failed"
+        self.record.error = self.redactor.text(describe_error(error))
         hold.close()
-        for source in self.manifest.attempts:
+        for source in self.record.attempts:
             with suppress(CredixError):
-                correct_last_run(self.states, source, self.manifest)
+                correct_last_run(self.states, source, self.record)
 
     def _carry(self, states: Mapping[str, SourceState]) -> RunStatus:
         """Load every source into bronze, and what has changed into gold."""
-        write_json(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
+        write_value(self.folder / "gold" / "run.json", describe(self._open(None, 0, None)))
         has_changes = [self._carry_source(source, state) for source, state in states.items()]
         is_current = not self._feeds_gold(states) or self._gold_is_current()
         if states and not any(has_changes) and is_current:
@@ -164,7 +185,7 @@ class Pipeline:
 
     def _report(self) -> None:
         """Execute 05 where the job has it and something was loaded or may have changed."""
-        if self.request.job.has_report and self.manifest.status == "done":
+        if self.request.job.has_report and self.record.status == "done":
             self._execute(REPORT_STEP, None, {})
 
     def _carry_source(self, source: str, state: SourceState) -> bool:
@@ -173,40 +194,40 @@ class Pipeline:
         A large read comes in slices; after the last one follows the delta that completes it.
         """
         watermark = self.request.watermarks.get(source, state.watermark)
-        run = self._open(source, state.attempt, watermark)
-        run.orders = self.request.orders
+        run = replace(self._open(source, state.attempt, watermark), orders=self.request.orders)
         write_text(run.source_folder / "state.json", state.to_json())
         extracted = self._carry_delta(run)
-        while extracted["slice"]:
+        while extracted.slice:
             from credix.warehouse.cycle import open_behind
 
             # A repair in 04 has raised the fence once more.
-            attempt = run.read_result(SOURCE_STEPS[3])["attempt"]
+            attempt = run.read_result(TransformResult).attempt
             run = open_behind(run, attempt, self.folder)
             extracted = self._carry_delta(run)
-        return extracted["status"] != "no_changes" or run.folder != self.folder
+        return extracted.status != "no_changes" or run.folder != self.folder
 
-    def _carry_delta(self, run: Run) -> dict[str, Any]:
+    def _carry_delta(self, run: Run) -> ExtractResult:
         """Run 01 to 04 for a delta or a slice; the result of 01."""
-        extracted = self._execute(
+        self._execute(
             SOURCE_STEPS[0],
             run,
             {
                 "watermark": run.watermark.model_dump() if run.watermark else None,
                 "attempt": run.attempt,
                 "run_id": self.run_id,
-                "business_date": self.manifest.business_date,
+                "business_date": self.record.business_date,
                 **run.orders.as_parameters(),
             },
         )
-        if extracted["status"] == "no_changes":
+        extracted = run.read_result(ExtractResult)
+        if extracted.status == "no_changes":
             commit_watermark(run, extracted, is_merged=False)
             self.effects.records.extend(run.effects.records)
             return extracted
         for step in SOURCE_STEPS[1:3]:
             self._execute(step, run, {})
         sources = self.request.job.sources
-        builds_gold = len(sources) == 1 and not extracted["slice"] and self._feeds_gold(sources)
+        builds_gold = len(sources) == 1 and not extracted.slice and self._feeds_gold(sources)
         layers = self.layers if builds_gold else LAYERS[:1]
         self._execute(SOURCE_STEPS[3], run, {"layers": layers})
         self.has_built_gold = self.has_built_gold or "gold" in layers
@@ -219,10 +240,10 @@ class Pipeline:
     def _gold_is_current(self) -> bool:
         seen = sources_of_gold()
         committed = {name: self.states.read_source(name).committed_seq for name in seen}
-        return self.states.read_gold().is_current(self.manifest.business_date, committed)
+        return self.states.read_gold().is_current(self.record.business_date, committed)
 
-    def _execute(self, step: str, run: Run | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Execute a notebook and read its step result; without one the step has failed."""
+    def _execute(self, step: str, run: Run | None, parameters: Mapping[str, object]) -> None:
+        """Execute a notebook and keep its step result; without one the step has failed."""
         folder = run.folder if run else self.folder
         source = run.source_name if run else None
         # The notebooks of a run lie side by side, whatever slice they are of.
@@ -256,11 +277,10 @@ class Pipeline:
             result = read_result(result_path, step)
         except BaseException:
             effects = read_journal(journal)[before:]
-            self.manifest.broken = {"source": owner, "step": step, "effects": effects}
+            self.record.broken = BrokenStep(source=owner, step=step, effects=tuple(effects))
             raise
-        self.manifest.add(owner, f"{step}{suffix}", self.redactor.value(result))
+        self.record.add(owner, f"{step}{suffix}", self._redact(result))
         self.reporter.step_finished(step, owner, result)
-        return result
 
     def _foresee(self, step: str, source: str | None, parts: Path) -> tuple[str, ...]:
         """The notebooks whose kernels should start while this one runs."""
@@ -275,26 +295,26 @@ class Pipeline:
             self.folder,
             source,
             attempt,
-            watermark.model_dump() if watermark else None,
-            self.manifest.business_date,
+            watermark,
+            self.record.business_date,
         )
 
     def _clear_parts(self, sources: Iterable[str]) -> None:
         for source in sources:
             clear_parts(self.folder, source)
 
-    def _archive(self) -> tuple[dict[str, Any], str]:
+    def _archive(self) -> tuple[Manifest, str]:
         """The manifest and its address. The error of a failed run outweighs one in here."""
-        manifest = self.redactor.value({**self.manifest.as_dict(), **self._own_effects()})
+        manifest = self._redact(self.record.describe(self.effects.records))
         self.is_archiving = True
         try:
-            return manifest, archive_run(self.lake, self.run_id, self.folder, manifest, self.pages)
+            return archive_run(self.lake, self.folder, manifest, self.pages)
         except (CredixError, OSError) as error:
-            if self.manifest.status != "failed":
+            if self.record.status != "failed":
                 raise
             return manifest, f"{self.folder} (not archived: {error})"
 
-    def _find_archived(self) -> tuple[dict[str, Any], str] | None:
+    def _find_archived(self) -> tuple[Manifest, str] | None:
         """The manifest of a run that had come to its end and lost only the archive's answer."""
         if not self.is_archiving:
             return None
@@ -307,16 +327,17 @@ class Pipeline:
             return None
         return manifest, f"gs://{self.settings.archive_bucket}/{folder}"
 
-    def _tell(self, manifest: dict[str, Any], location: str, error: BaseException | None) -> None:
+    def _tell(self, manifest: Manifest, location: str, error: BaseException | None) -> None:
         """Notify people of a run whose end is archived: nothing in here changes how it ended."""
         summary = self.redactor.text(summarize_error(error)) if error else ""
         for warning in follow_up(self.states, manifest, error, summary):
             self.reporter.warned(warning)
-        places = {"archive": location, "folder": str(self.folder)}
-        self.reporter.run_finished(
-            {**manifest, **self.redactor.value(self._own_effects()), **places}
-        )
+        # Those of the archive and of what follows it are in no archived manifest.
+        effects = tuple(map(self._redact, self.effects.records))
+        whole = manifest.model_copy(update={"effects": effects})
+        self.reporter.run_finished(whole, Places(location, self.folder))
 
-    def _own_effects(self) -> dict[str, Any]:
-        """What this process has done so far; each step reports its own."""
-        return {"effects": self.effects.as_dicts()}
+    def _redact(self, value: Redacted) -> Redacted:
+        """Return the value with the secrets in every text replaced."""
+        found = self.redactor.value(value.model_dump(mode="json"))
+        return type(value).model_validate(found)

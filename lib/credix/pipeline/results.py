@@ -1,31 +1,31 @@
 """How a step and a run ended: the step's result, the run's error in words."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from pydantic import TypeAdapter, ValidationError
 
-from credix.core.errors import CredixError, FenceError, StepError, UnexpectedError
+from credix.core.errors import CredixError, FenceError, StepError, UnexpectedError, first_fault
 from credix.core.interrupts import TerminatedError
 from credix.core.redaction import without_values
+from credix.core.results import AnyResult, EffectRecord
+
+RESULT: TypeAdapter[AnyResult] = TypeAdapter(AnyResult)
 
 
-def read_result(path: Path, step: str) -> dict[str, Any]:
+def read_result(path: Path, step: str) -> AnyResult:
     """Raises StepError when a notebook ended without its result, whatever it says itself."""
     try:
-        result = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        raise StepError(
-            f"{step} ended without a step result: a cell left it early, as sys.exit(0) does."
-        ) from None
-    if result.get("status") not in ("done", "no_changes"):
-        raise StepError(f"{step} ended with status {result.get('status')}.")
-    return result
+        return RESULT.validate_json(path.read_text("utf-8"))
+    except FileNotFoundError:
+        told = "a cell left it early, as sys.exit(0) does"
+    except ValidationError as error:
+        told = first_fault(error)
+    raise StepError(f"{step} ended without a step result: {told}.") from None
 
 
-def read_journal(path: Path) -> list[dict[str, Any]]:
+def read_journal(path: Path) -> list[EffectRecord]:
     """The effects that the steps of a source have performed, also those of one that died."""
     try:
         lines = path.read_text("utf-8", errors="replace").splitlines()
@@ -33,8 +33,8 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
         return []
     effects = []
     for line in lines:
-        with suppress(json.JSONDecodeError):
-            effects.append(json.loads(line))
+        with suppress(ValidationError):
+            effects.append(EffectRecord.model_validate_json(line))
     return effects
 
 

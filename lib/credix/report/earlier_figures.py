@@ -1,19 +1,38 @@
 """The figures of an earlier gold, and what has moved since."""
 
-import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from credix.core.paths import paths_of
+from credix.core.watermarks import Value
 from credix.report.portfolio import FIGURES, TIERS
 from credix.state.run import Run
 
 ATTEMPTS = 5
 
 
-def remember(run: Run, figures: dict[str, Any]) -> dict[str, Any] | None:
+class GoldFigures(Value):
+    """The figures of a gold: the portfolio's by name, and companies by tier."""
+
+    built_by: str
+    built_at: str
+    portfolio: dict[str, float]
+    tiers: dict[str, int]
+
+
+class KeptFigures(Value):
+    """`figures.json`: those of the newest gold that was reported, and of the one before."""
+
+    newest: GoldFigures
+    before: GoldFigures | None = None
+
+
+def remember(
+    run: Run, portfolio: Mapping[str, float], tiers: Mapping[str, int]
+) -> GoldFigures | None:
     """Keep the figures of this gold; those of an earlier gold's report, None on the first.
 
     `<prefix>/state/figures.json` holds aggregates of the newest gold that was reported and of the
@@ -22,68 +41,61 @@ def remember(run: Run, figures: dict[str, Any]) -> dict[str, Any] | None:
     """
     bucket, path = run.settings.lake_bucket, paths_of(run.settings).figures
     built = run.states.read_gold().last_run
-    own = {
-        "built_by": built.run_id if built else run.run_id,
-        "built_at": (built.finished_at if built else datetime.now(UTC)).isoformat(),
-        **figures,
-    }
-    before: dict[str, Any] | None = None
+    own = GoldFigures(
+        built_by=built.run_id if built else run.run_id,
+        built_at=(built.finished_at if built else datetime.now(UTC)).isoformat(),
+        portfolio=dict(portfolio),
+        tiers=dict(tiers),
+    )
+    before: GoldFigures | None = None
     for _ in range(ATTEMPTS):
         text, generation = run.lake.read_text(bucket, path) or ("", 0)
-        before = choose_earlier(text, own["built_by"])
-        kept = json.dumps({"newest": own, "before": before}, indent=2) + "\n"
+        before = choose_earlier(text, own.built_by)
+        kept = KeptFigures(newest=own, before=before).model_dump_json(indent=2) + "\n"
         if run.lake.write_if_unchanged("report.remember", bucket, path, kept, generation):
             break
     return before
 
 
-def choose_earlier(text: str, built_by: str) -> dict[str, Any] | None:
+def choose_earlier(text: str, built_by: str) -> GoldFigures | None:
     """The figures to compare with, of what the file says: those of a gold of another run."""
     try:
-        kept = json.loads(text)
-        newest, before = kept["newest"], kept["before"]
-        earlier = before if newest["built_by"] == built_by else newest
-    except (ValueError, TypeError, KeyError):
+        kept = KeptFigures.model_validate_json(text, extra="ignore")
+    except ValidationError:
         return None
-    return earlier if isinstance(earlier, dict) and has_figures(earlier) else None
+    return kept.before if kept.newest.built_by == built_by else kept.newest
 
 
-def has_figures(figures: dict[str, Any]) -> bool:
-    return isinstance(figures.get("built_at"), str) and all(
-        isinstance(figures.get(name), dict) for name in ("portfolio", "tiers")
-    )
-
-
-def told_at(before: dict[str, Any]) -> str:
+def told_at(before: GoldFigures) -> str:
     """When that gold was tested: `2026-03-31 10:05 UTC`."""
-    return f"{before['built_at'][:16].replace('T', ' ')} UTC"
+    return f"{before.built_at[:16].replace('T', ' ')} UTC"
 
 
-def compare_figures(now: dict[str, float], before: dict[str, Any] | None) -> pd.DataFrame:
+def compare_figures(now: dict[str, float], before: GoldFigures | None) -> pd.DataFrame:
     """The figures of the portfolio, and what has moved since an earlier gold."""
     lines = []
     for name, (title, form) in FIGURES.items():
         line = {"figure": title, "now": form.format(now[name])}
         if before is not None:
-            line[since(before)] = signed(now[name] - before["portfolio"].get(name, 0), form)
+            line[since(before)] = signed(now[name] - before.portfolio.get(name, 0), form)
         lines.append(line)
     return pd.DataFrame(lines)
 
 
-def compare_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> pd.DataFrame:
+def compare_tiers(now: pd.DataFrame, before: GoldFigures | None) -> pd.DataFrame:
     """The tiers, and how many companies each has won or lost since an earlier gold."""
     if before is None:
         return now
-    known = [tier for tier in TIERS if tier in now.index or before["tiers"].get(tier)]
+    known = [tier for tier in TIERS if tier in now.index or before.tiers.get(tier)]
     compared = now.reindex(known)
     compared["companies"] = compared["companies"].fillna(0)
-    earlier = pd.Series(before["tiers"], dtype=float).reindex(known, fill_value=0)
+    earlier = pd.Series(before.tiers, dtype=float).reindex(known, fill_value=0)
     moved = [signed(value, "{:,.0f}") for value in compared["companies"] - earlier]
     compared.insert(1, since(before), moved)
     return compared
 
 
-def since(before: dict[str, Any]) -> str:
+def since(before: GoldFigures) -> str:
     """The heading of what has moved."""
     return f"since {told_at(before)}"
 

@@ -1,28 +1,28 @@
 """What the report states about each source and this run, read from states and step results."""
 
-import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pandas as pd
 
 from credix.clients.dbt.project import layer_of_models, sources_of_gold
 from credix.core.contracts import load_source, source_names
-from credix.core.freshness import bounds_in_words, complete_up_to, in_words, seconds_between
+from credix.core.freshness import Lag, bounds_in_words, complete_up_to, in_words, seconds_between
 from credix.core.jobs import STEPS, describe_difference
+from credix.core.results import (
+    DbtNode,
+    ExtractResult,
+    LandResult,
+    LoadResult,
+    Repair,
+    TransformResult,
+)
 from credix.core.schedules import LateBound, late_bound
-from credix.state.run import Run
-from credix.state.states import GoldState, SourceState, Watermark
-
-
-@dataclass(frozen=True)
-class Repair:
-    """One more attempt of a run, because bronze was not proven: why, and its rows by step."""
-
-    fault: str
-    rows: Mapping[str, int]
+from credix.core.watermarks import Watermark
+from credix.state.run import Result, Run
+from credix.state.states import GOLD, GoldState, SourceState
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SourceFacts:
     late: LateBound
     read_at: str | None = None
     age: float | None = None
-    lag: Mapping[str, Any] | None = None
+    lag: Lag | None = None
     status: str | None = None
     differences: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
@@ -91,10 +91,9 @@ def describe_source(
         late=late_bound(load_source(name), run.settings),
         read_at=read_at,
         age=seconds_between(read_at, now) if read_at else None,
-        lag=reach.lag.as_dict() if reach and reach.lag else None,
+        lag=reach.lag if reach else None,
     )
-    results = read_results(run, name)
-    extracted = results["01_extract"]
+    extracted = all_results(run, name, ExtractResult)
     if not extracted:
         last = state.last_run
         return replace(
@@ -104,34 +103,37 @@ def describe_source(
             missed=last.missed if last else (),
         )
     first, newest = extracted[0], extracted[-1]
-    rows = {step: rows_of(results, step) for step in STEPS if results[step]}
-    repairs = tuple(
-        Repair(result["repair"]["fault"], result["repair"]["rows"])
-        for result in results["04_transform"]
-        if result.get("repair")
+    merged = all_results(run, name, TransformResult)
+    carried: tuple[Sequence[ExtractResult | LandResult | LoadResult | TransformResult], ...] = (
+        extracted,
+        all_results(run, name, LandResult),
+        all_results(run, name, LoadResult),
+        merged,
     )
-    differences = map(describe_difference, [rows, *(repair.rows for repair in repairs)])
+    rows: dict[str, int] = {
+        results[0].step: sum(result.rows or 0 for result in results)
+        for results in carried
+        if results
+    }
+    repairs = tuple(result.repair for result in merged if result.repair)
+    attempts = [rows, *(repair.rows for repair in repairs)]
     return replace(
         facts,
         status="done",
-        differences=tuple(filter(None, differences)),
-        missed=tuple(newest.get("missed_histories") or ()),
+        differences=tuple(filter(None, map(describe_difference, attempts))),
+        missed=newest.missed_histories,
         rows=rows,
         repairs=repairs,
-        deleted=newest.get("deleted_rows") or 0,
-        lossless=newest.get("lossless"),
-        begins_at=watermark_of(first.get("watermark_from")),
-        ends_at=watermark_of(newest.get("watermark_to")),
+        deleted=newest.deleted_rows,
+        lossless=newest.lossless,
+        begins_at=first.watermark_from,
+        ends_at=newest.watermark_to,
     )
-
-
-def watermark_of(found: dict[str, Any] | None) -> Watermark | None:
-    return Watermark(**found) if found else None
 
 
 def run_figures(facts: list[SourceFacts]) -> pd.DataFrame:
     """One line per source that this run loaded, and one for each repair of its bronze."""
-    lines: list[dict[str, Any]] = []
+    lines: list[dict[str, object]] = []
     for source in facts:
         if not source.rows:
             continue
@@ -179,52 +181,53 @@ def place(watermark: Watermark | None) -> str:
     return str(found.lsn or found.cursor or found.row_version or "start")
 
 
-def dbt_tests(run: Run) -> list[dict[str, Any]]:
-    """Layer, name, status and failures of every test of dbt in this run."""
+@dataclass(frozen=True)
+class LayerTest:
+    """A test of dbt, and the layer of the table that it looks at."""
+
+    layer: str
+    node: DbtNode
+
+
+def dbt_tests(run: Run) -> list[LayerTest]:
+    """Return every test of dbt in this run."""
     layers = layer_of_models()
-    found = []
-    for owner in (*source_names(), "gold"):
-        for result in all_results(run, owner, "04_transform"):
-            for node in result.get("nodes", []):
-                if node["kind"] == "test":
-                    layer = layers.get(node["table"], "across")
-                    found.append({"layer": layer, **node})
-    return found
+    return [
+        LayerTest(layers.get(node.table, "across"), node)
+        for owner in (*source_names(), GOLD)
+        for result in all_results(run, owner, TransformResult)
+        for node in result.nodes
+        if node.kind == "test"
+    ]
 
 
-def verdicts_by_layer(tests: list[dict[str, Any]]) -> pd.DataFrame:
+def verdicts_by_layer(tests: list[LayerTest]) -> pd.DataFrame:
     """Tests that pass, warn and fail, a line per layer."""
     layers = ["bronze", "silver", "gold", "across"]
-    table = pd.DataFrame(0, index=pd.Index(layers, name="layer"), columns=["pass", "warn", "fail"])
-    for test in tests:
-        status = test["status"] if test["status"] in ("pass", "warn") else "fail"
-        table.loc[test["layer"], status] += 1
-    return table
+    verdicts = ["pass", "warn", "fail"]
+    found = Counter(
+        (test.layer, test.node.status if test.node.status in verdicts else "fail") for test in tests
+    )
+    return pd.DataFrame(
+        [[found[layer, verdict] for verdict in verdicts] for layer in layers],
+        index=pd.Index(layers, name="layer"),
+        columns=verdicts,
+    )
 
 
-def tests_that_do_not_pass(tests: list[dict[str, Any]]) -> pd.DataFrame:
+def tests_that_do_not_pass(tests: list[LayerTest]) -> pd.DataFrame:
     """Layer, name, status, failures and message of each test that warns or fails."""
     columns = ["layer", "name", "table", "status", "failures", "message"]
-    loud = [test for test in tests if test["status"] != "pass"]
+    loud = [
+        {"layer": test.layer, **test.node.model_dump()}
+        for test in tests
+        if test.node.status != "pass"
+    ]
     return pd.DataFrame(loud, columns=columns)
 
 
-def read_results(run: Run, source: str) -> dict[str, list[dict[str, Any]]]:
-    """The results of each step that a source has in this run so far, slice by slice."""
-    return {step: all_results(run, source, step) for step in STEPS}
-
-
-def all_results(run: Run, owner: str, step: str) -> list[dict[str, Any]]:
+def all_results(run: Run, owner: str, kind: type[Result]) -> list[Result]:
+    """Return the results of a step that a source has in this run so far, slice by slice."""
     folders = [run.folder / owner, *sorted(run.folder.glob(f"slices/*/{owner}"))]
-    paths = [folder / f"{step}.json" for folder in folders]
-    return [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
-
-
-def read_result(run: Run, owner: str, step: str) -> dict[str, Any] | None:
-    """The last result of a step, which is that of the last slice."""
-    found = all_results(run, owner, step)
-    return found[-1] if found else None
-
-
-def rows_of(results: dict[str, list[dict[str, Any]]], step: str) -> int:
-    return sum(result["rows"] for result in results[step])
+    paths = [folder / f"{kind.step_name()}.json" for folder in folders]
+    return [kind.model_validate_json(path.read_text("utf-8")) for path in paths if path.exists()]

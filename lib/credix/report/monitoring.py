@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from credix.clients.dbt import results
-from credix.clients.dbt.nodes import FAILED, DbtNode
 from credix.clients.elementary import PAGE_DAYS, Elementary, find_packages
 from credix.core.addresses import page_address
 from credix.core.errors import CredixError
 from credix.core.paths import paths_of, results_table
 from credix.core.redaction import without_values
+from credix.core.results import FAILED, DbtNode, Monitoring, MonitorVerdict
 from credix.report.sealed_pages import seal
 from credix.state.run import Run
 
@@ -29,7 +29,7 @@ IN_SANDBOX = "A sandbox run is not watched: its tables and its page are temporar
 COLUMNS = ["monitor", "table", "status", "seconds", "finding"]
 
 
-def monitor(run: Run) -> dict[str, Any]:
+def monitor(run: Run) -> Monitoring:
     """Let Elementary take up the results of dbt, run its monitors, publish its page and alert.
 
     Its own failure is reported in the result and fails no run: the numbers were tested before. The
@@ -37,23 +37,32 @@ def monitor(run: Run) -> dict[str, Any]:
     `monitors` with their findings and the address of the `page`.
     """
     started = time.monotonic()
-    result: dict[str, Any] = {"status": "absent", "reason": "", "monitors": [], "page": None}
+    monitors: tuple[MonitorVerdict, ...] = ()
+    page: str | None = None
+    status: Literal["done", "failed"] = "done"
+    reason = ""
     if run.is_sandbox:
-        return {**result, "reason": IN_SANDBOX}
+        return Monitoring(reason=IN_SANDBOX)
     try:
         packages = find_packages(run.settings)
         if packages is None:
-            return {**result, "reason": ABSENT}
+            return Monitoring(reason=ABSENT)
         elementary = Elementary(run.settings, run.effects, run.folder, packages)
         prepare(run, elementary)
-        result["monitors"] = watch(run, elementary)
-        result |= {"page": publish(run, elementary.render_page()), "status": "done"}
+        monitors = watch(run, elementary)
+        page = publish(run, elementary.render_page())
         webhook = run.settings.elementary_webhook
         if webhook:
             elementary.alert(webhook.get_secret_value())
     except CredixError as error:
-        result |= {"status": "failed", "reason": str(error)}
-    return {**result, "seconds": round(time.monotonic() - started, 3)}
+        status, reason = "failed", str(error)
+    return Monitoring(
+        status=status,
+        reason=reason,
+        monitors=monitors,
+        page=page,
+        seconds=round(time.monotonic() - started, 3),
+    )
 
 
 def prepare(run: Run, elementary: Elementary) -> None:
@@ -70,7 +79,7 @@ def prepare(run: Run, elementary: Elementary) -> None:
     elementary.create_tables()
 
 
-def watch(run: Run, elementary: Elementary) -> list[dict[str, Any]]:
+def watch(run: Run, elementary: Elementary) -> tuple[MonitorVerdict, ...]:
     """Run the monitors, with the results of the runs since the last time; what each has found."""
     table = hand_over_results(run)
     try:
@@ -78,19 +87,19 @@ def watch(run: Run, elementary: Elementary) -> list[dict[str, Any]]:
     finally:
         if table:
             run.warehouse.drop("temp", table)
-    return [describe(node) for node in nodes if node.kind == "test"]
+    return tuple(describe(node) for node in nodes if node.kind == "test")
 
 
-def describe(node: DbtNode) -> dict[str, Any]:
+def describe(node: DbtNode) -> MonitorVerdict:
     """A monitor's verdict; what it says of amounts are figures of a whole table, not of a row."""
     is_quiet = node.status not in FAILED | {"warn"}
-    return {
-        "monitor": node.name,
-        "table": node.table,
-        "status": node.status,
-        "seconds": node.seconds,
-        "finding": "" if is_quiet else node.message,
-    }
+    return MonitorVerdict(
+        monitor=node.name,
+        table=node.table,
+        status=node.status,
+        seconds=node.seconds,
+        finding="" if is_quiet else node.message,
+    )
 
 
 def hand_over_results(run: Run) -> str:
@@ -193,11 +202,12 @@ def publish(run: Run, page: str) -> str:
     return page_address(run.settings, bucket, paths.elementary_index)
 
 
-def as_table(result: dict[str, Any]) -> pd.DataFrame:
+def as_table(monitoring: Monitoring) -> pd.DataFrame:
     """One line per monitor, those that have found something first; else why there are none."""
-    if result["reason"]:
-        return pd.DataFrame({"Elementary": [without_values(result["reason"])]})
-    frame = pd.DataFrame(result["monitors"], columns=COLUMNS)
+    if monitoring.reason:
+        return pd.DataFrame({"Elementary": [without_values(monitoring.reason)]})
+    lines = [one.model_dump() for one in monitoring.monitors]
+    frame = pd.DataFrame(lines, columns=COLUMNS)
     return frame.sort_values(["status", "table"], key=lambda column: column.map(order))
 
 

@@ -1,7 +1,6 @@
 """05: the figures of the portfolio, as aggregates of gold. No row, no name."""
 
 from decimal import Decimal
-from typing import Any
 
 import pandas as pd
 
@@ -146,7 +145,7 @@ def quarantined(run: Run) -> pd.DataFrame:
 
 def query(run: Run, sql: str) -> pd.DataFrame:
     """The result of one aggregate; NUMERIC as floats, exact to the cent up to 45 trillion BRL."""
-    datasets: dict[str, Any] = {
+    datasets = {
         layer: f"{run.settings.gcp_project}.{run.settings.dataset(layer)}"
         for layer in ("silver", "gold")
     }

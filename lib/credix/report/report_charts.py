@@ -1,13 +1,12 @@
 """05: the plots of the report."""
 
 from itertools import cycle
-from typing import Any
 
 import pandas as pd
 
 from credix.core.freshness import DAY, HOUR, MINUTE, bounds_in_words
 from credix.report import charts
-from credix.report.earlier_figures import told_at
+from credix.report.earlier_figures import GoldFigures, told_at
 from credix.report.facts import SourceFacts
 
 MONEY = {"million BRL": 1e6, "thousand BRL": 1e3}
@@ -29,10 +28,10 @@ def plot_rows(figures: pd.DataFrame) -> None:
 def plot_lags(facts: list[SourceFacts]) -> None:
     """Between how much and how much time the last changes of each source took to gold."""
     lags = {source.name: source.lag for source in facts if source.lag}
-    longest = max((bound for lag in lags.values() for bound in lag.values() if bound), default=0)
+    longest = max((lag.at_most or lag.at_least for lag in lags.values()), default=0)
     unit, seconds = time_unit(longest)
     bounds = {
-        name: (lag["at_least"] / seconds, lag["at_most"] / seconds if lag["at_most"] else None)
+        name: (lag.at_least / seconds, lag.at_most / seconds if lag.at_most else None)
         for name, lag in lags.items()
     }
     labels = [bounds_in_words(lag) for lag in lags.values()]
@@ -68,7 +67,7 @@ def plot_portfolio(now: dict[str, float]) -> None:
     charts.horizontal_stacked_bars(amounts, looks, "The expected amount today", unit, labels)
 
 
-def plot_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> None:
+def plot_tiers(now: pd.DataFrame, before: GoldFigures | None) -> None:
     """Companies by tier, beside those of an earlier gold."""
     # Names of two words do not fit beside each other.
     companies = now["companies"].astype(float).rename(split_name)
@@ -76,7 +75,7 @@ def plot_tiers(now: pd.DataFrame, before: dict[str, Any] | None) -> None:
     if before is None:
         charts.bars(companies, title, unit)
         return
-    earlier = pd.Series(before["tiers"], dtype=float).rename(split_name)
+    earlier = pd.Series(before.tiers, dtype=float).rename(split_name)
     earlier = earlier.reindex(companies.index, fill_value=0)
     charts.grouped_bars(pd.DataFrame({told_at(before): earlier, "now": companies}), title, unit)
 

@@ -1,14 +1,14 @@
 """May today's numbers be used? What speaks against it, from what the run and its states say."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
 
 from IPython.display import HTML
 
 from credix.core.freshness import in_words
-from credix.report.facts import SourceFacts
+from credix.core.results import Monitoring
+from credix.report.facts import LayerTest, SourceFacts
 
 YES, CARE, NO = "Yes", "With care", "No"
 # Okabe and Ito's green, orange and vermilion below a text in contrast; word and sign say the same.
@@ -17,7 +17,6 @@ LOOKS = {
     CARE: ("#E69F00", "#000000", "!"),
     NO: ("#D55E00", "#FFFFFF", "✘"),
 }
-FAILED = {"fail", "error", "runtime error"}
 
 
 @dataclass
@@ -38,8 +37,8 @@ def judge(
     business_date: str | None,
     today: str,
     sources: Iterable[SourceFacts],
-    tests: Iterable[Mapping[str, Any]],
-    monitoring: Mapping[str, Any],
+    tests: Iterable[LayerTest],
+    monitoring: Monitoring,
     quarantined: int,
 ) -> Verdict:
     """The verdict on gold as it is now, the same whichever job asks.
@@ -56,8 +55,8 @@ def judge(
         verdict.against.append(f"Gold is of {business_date}, and today is {today}.")
     for source in sources:
         judge_source(verdict, source)
-    failed = [test["name"] for test in tests if test["status"] in FAILED]
-    warned = [test["name"] for test in tests if test["status"] == "warn"]
+    failed = [test.node.name for test in tests if test.node.has_failed]
+    warned = [test.node.name for test in tests if test.node.status == "warn"]
     if failed:
         verdict.against.append(f"Tests of dbt fail: {', '.join(failed)}.")
     if warned:
@@ -93,16 +92,16 @@ def judge_source(verdict: Verdict, source: SourceFacts) -> None:
     ]
 
 
-def judge_monitors(verdict: Verdict, monitoring: Mapping[str, Any]) -> None:
-    if monitoring["status"] == "absent":
-        verdict.notes.append(monitoring["reason"])
-    if monitoring["status"] == "failed":
-        verdict.care.append(f"The tables are not watched: {monitoring['reason']}")
-    for one in monitoring["monitors"]:
-        if one["status"] in FAILED:
-            verdict.care.append(f"Elementary: {one['monitor']} ({one['table']}) does not hold.")
-        elif one["status"] == "warn":
-            verdict.notes.append(f"Elementary warns: {one['monitor']} ({one['table']}).")
+def judge_monitors(verdict: Verdict, monitoring: Monitoring) -> None:
+    if monitoring.status == "absent":
+        verdict.notes.append(monitoring.reason)
+    if monitoring.status == "failed":
+        verdict.care.append(f"The tables are not watched: {monitoring.reason}")
+    for one in monitoring.monitors:
+        if one.has_failed:
+            verdict.care.append(f"Elementary: {one.monitor} ({one.table}) does not hold.")
+        elif one.status == "warn":
+            verdict.notes.append(f"Elementary warns: {one.monitor} ({one.table}).")
 
 
 def show_verdict(verdict: Verdict) -> HTML:

@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import Field, ValidationError
 
 from credix.core.errors import StateError
-from credix.state.states import Value
+from credix.core.watermarks import Value
 
 
 class Kind(StrEnum):

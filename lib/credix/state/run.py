@@ -4,25 +4,29 @@ A run folder holds `run.json`, one folder per source with its parts and step res
 executed notebooks. Without parameters a notebook works in the latest sandbox run.
 """
 
-import json
 import secrets
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
+from pydantic import BaseModel, ValidationError
+
 from credix.clients.bigquery.job_labels import JobLabels
+from credix.clients.bigquery.job_records import bytes_of_queries
 from credix.clients.effects import Effects
 from credix.core.contracts import Source, load_source
 from credix.core.disk import disk_named, replacing
 from credix.core.errors import SettingsError, StepError
+from credix.core.results import StepResult
 from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
+from credix.core.watermarks import Value, Watermark
 from credix.state.leases import is_abandoned, new_lease
-from credix.state.states import GOLD, SourceState, Watermark
+from credix.state.states import GOLD, SourceState
 
 if TYPE_CHECKING:
     from credix.clients.bigquery.warehouse import Warehouse
@@ -36,10 +40,47 @@ LATEST = "latest_by_hand.json"
 REREADS = "rereads.parquet"
 JOURNAL = "effects.jsonl"
 
+Result = TypeVar("Result", bound=StepResult)
 
-@dataclass
+
+class RunDescription(Value):
+    """`run.json` in the folder of a run and a source: what a notebook continues the run by.
+
+    `state` says whose attempts count together; files of earlier releases have none.
+    """
+
+    version: Literal[1] = 1
+    run_id: str
+    folder: str
+    source: str | None
+    attempt: int
+    watermark: Watermark | None
+    business_date: str
+    is_sandbox: bool
+    state: str | None = None
+    allow_deletes: bool = False
+    backfill: tuple[str, str] | None = None
+    reconcile: bool = False
+    from_landing: bool = False
+
+    @property
+    def orders(self) -> RunOptions:
+        return RunOptions(self.allow_deletes, self.backfill, self.reconcile, self.from_landing)
+
+
+class LatestRun(Value):
+    """The latest run that was opened by hand."""
+
+    folder: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Run:
-    """One run as its notebooks see it. Clients are made when a cell first needs them."""
+    """One run as its notebooks see it. Clients are made when a cell first needs them.
+
+    `contract` takes the place of the one that is declared for the source.
+    """
 
     settings: Settings
     run_id: str
@@ -50,7 +91,8 @@ class Run:
     business_date: str
     is_sandbox: bool
     effects: Effects
-    orders: RunOptions
+    orders: RunOptions = field(default_factory=RunOptions)
+    contract: Source | None = None
     started: float = field(default_factory=time.monotonic)
     # The attempt of this run that this one repairs, and what was wrong with bronze after it.
     repairs: "Run | None" = None
@@ -59,7 +101,7 @@ class Run:
     @cached_property
     def source(self) -> Source:
         """The contract; a sandbox reads by row version, its slot would hold back log for ever."""
-        source = load_source(self.source_name or "")
+        source = self.contract or load_source(self.source_name or "")
         if self.is_sandbox and source.capture == "log":
             return replace(source, capture="row_version")
         return source
@@ -97,12 +139,13 @@ class Run:
         settings, source = self.settings, self.source_name or GOLD
         return JobLabels(settings.env, settings.prefix, self.run_id, source, self.attempt)
 
-    def read_result(self, step: str) -> dict[str, Any]:
-        """The result of an earlier step of this run; raises StepError when it has none."""
+    def read_result(self, kind: type[Result]) -> Result:
+        """Return the result of an earlier step of this run; raises StepError when it has none."""
+        step = kind.step_name()
         path = self.source_folder / f"{step}.json"
         try:
-            return json.loads(path.read_text("utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+            return kind.model_validate_json(path.read_text("utf-8"))
+        except (FileNotFoundError, ValidationError):
             raise StepError(
                 f"Run {self.run_id} has no result of {step} ({path}): run that notebook first."
             ) from None
@@ -112,21 +155,23 @@ class Run:
         path = self.source_folder / "state.json"
         return SourceState.from_json(path.read_text("utf-8"), str(path))
 
-    def finish(self, step: str, result_path: str, **facts: Any) -> dict[str, Any]:
-        """Write the step result whole or not at all, and return it."""
-        result = {
-            "step": step,
+    def finish(self, result: Result, result_path: str) -> Result:
+        """Add what the step has done; write the result whole or not at all, and return it."""
+        known, unknown = bytes_of_queries(self.effects.jobs)
+        done = {
             "run_id": self.run_id,
             "source": self.source_name,
             "attempt": self.attempt,
-            **facts,
-            "effects": self.effects.as_dicts(),
-            **self.effects.jobs_as_dicts(),
+            "effects": tuple(self.effects.records),
+            "bytes_processed": known,
+            "jobs_without_bytes": unknown,
+            "jobs": tuple(self.effects.jobs),
             "seconds": round(time.monotonic() - self.started, 3),
         }
-        path = Path(result_path) if result_path else self.source_folder / f"{step}.json"
-        write_json(path, result)
-        return result
+        whole = result.model_copy(update=done)
+        path = Path(result_path) if result_path else self.source_folder / f"{result.step}.json"
+        write_value(path, whole)
+        return whole
 
 
 def open_run(
@@ -134,16 +179,16 @@ def open_run(
     run_id: str,
     run_folder: str,
     attempt: int,
-    watermark: dict[str, Any] | None,
+    watermark: Watermark | None,
     business_date: str,
     *,
     commit: bool,
-    **orders: Any,
+    orders: RunOptions | None = None,
 ) -> Run:
     """The run that the parameters name; without a run id a new one of this notebook's own.
 
     A run of one's own works in sandbox datasets, prefix and state, unless `commit` is true: then
-    it is a real run, with fence and lease. `orders` are the parameters that `RunOptions` describes.
+    it is a real run, with fence and lease.
     """
     settings = Settings.load()
     load_source(source)
@@ -153,8 +198,8 @@ def open_run(
         )
     else:
         run = open_own_run(settings, source, business_date, commit=commit)
-    run.orders = RunOptions.from_parameters(orders)
-    write_json(run.source_folder / "run.json", describe(run))
+    run = replace(run, orders=orders or RunOptions())
+    write_value(run.source_folder / "run.json", describe(run))
     return run
 
 
@@ -166,8 +211,8 @@ def open_own_run(settings: Settings, source: str, business_date: str, *, commit:
         settings.require_confirmation()
     else:
         settings = sandbox_settings(settings)
-    run = build_run(settings, run_id, settings.run_dir / run_id, source, 0, None, business_date)
-    run.is_sandbox = not commit
+    folder = settings.run_dir / run_id
+    run = build_run(settings, run_id, folder, source, 0, None, business_date, is_sandbox=not commit)
     if not commit:
         prepare_sandbox(run)
     lease = new_lease(run_id, timedelta(seconds=settings.lease_seconds), settings.execution)
@@ -180,12 +225,12 @@ def open_own_run(settings: Settings, source: str, business_date: str, *, commit:
         )
 
     state = run.states.change_source("state.raise_fence", source, raise_fence)
-    run.attempt, run.watermark = state.attempt, state.watermark
+    run = replace(run, attempt=state.attempt, watermark=state.watermark)
     if commit:
         lease_of(run).begin()
     cancel_earlier_jobs(settings, run.effects, before[0], state, source, print)
     write_text(run.source_folder / "state.json", state.to_json())
-    write_json(settings.run_dir / LATEST, {"folder": str(run.folder), "source": source})
+    write_value(settings.run_dir / LATEST, LatestRun(folder=str(run.folder), source=source))
     return run
 
 
@@ -223,20 +268,20 @@ def find_run(source: str, run_folder: str) -> Run:
         path = Path(run_folder) / (source or GOLD) / "run.json"
     else:
         latest = read_latest(settings)
-        path = Path(latest["folder"]) / latest["source"] / "run.json"
+        path = Path(latest.folder) / latest.source / "run.json"
     known = read_description(path)
-    if known["is_sandbox"]:
+    if known.is_sandbox:
         settings = sandbox_settings(settings)
     return build_run(
         settings,
-        known["run_id"],
-        Path(known["folder"]),
-        known["source"],
-        known["attempt"],
-        known["watermark"],
-        known["business_date"],
-        is_sandbox=known["is_sandbox"],
-        orders=RunOptions.from_parameters(known),
+        known.run_id,
+        Path(known.folder),
+        known.source,
+        known.attempt,
+        known.watermark,
+        known.business_date,
+        is_sandbox=known.is_sandbox,
+        orders=known.orders,
     )
 
 
@@ -246,7 +291,7 @@ def build_run(
     folder: Path,
     source: str | None,
     attempt: int,
-    watermark: dict[str, Any] | None,
+    watermark: Watermark | None,
     business_date: str,
     *,
     is_sandbox: bool = False,
@@ -258,7 +303,7 @@ def build_run(
         folder=folder,
         source_name=source or None,
         attempt=attempt,
-        watermark=Watermark(**watermark) if watermark else None,
+        watermark=watermark,
         business_date=business_date or today(settings),
         is_sandbox=is_sandbox,
         effects=Effects(settings.retry_seconds, folder / (source or GOLD) / JOURNAL),
@@ -266,21 +311,21 @@ def build_run(
     )
 
 
-def read_latest(settings: Settings) -> dict[str, str]:
+def read_latest(settings: Settings) -> LatestRun:
     path = settings.run_dir / LATEST
     try:
-        return json.loads(path.read_text("utf-8"))
+        return LatestRun.model_validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
         raise SettingsError(
             "There is no run to continue: run 01_extract.ipynb first, it opens a sandbox run."
         ) from None
 
 
-def read_description(path: Path) -> dict[str, Any]:
-    """What `describe` wrote into the folder of a run."""
+def read_description(path: Path) -> RunDescription:
+    """Return what `describe` has written into the folder of a run, also in an earlier release."""
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        return RunDescription.model_validate_json(path.read_text("utf-8"), extra="ignore")
+    except (FileNotFoundError, ValidationError):
         raise SettingsError(
             f"There is no run to continue in {path.parent}: run 01_extract.ipynb first, or "
             "correct run_folder."
@@ -308,18 +353,21 @@ def today(settings: Settings) -> str:
     return datetime.now(ZoneInfo(settings.timezone)).date().isoformat()
 
 
-def describe(run: Run) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "folder": str(run.folder),
-        "source": run.source_name,
-        "attempt": run.attempt,
-        "watermark": run.watermark.model_dump() if run.watermark else None,
-        "business_date": run.business_date,
-        "is_sandbox": run.is_sandbox,
-        "state": describe_state(run.settings),
-        **run.orders.as_parameters(),
-    }
+def describe(run: Run) -> RunDescription:
+    return RunDescription(
+        run_id=run.run_id,
+        folder=str(run.folder),
+        source=run.source_name,
+        attempt=run.attempt,
+        watermark=run.watermark,
+        business_date=run.business_date,
+        is_sandbox=run.is_sandbox,
+        state=describe_state(run.settings),
+        allow_deletes=run.orders.allow_deletes,
+        backfill=run.orders.backfill,
+        reconcile=run.orders.reconcile,
+        from_landing=run.orders.from_landing,
+    )
 
 
 def describe_state(settings: Settings) -> str:
@@ -327,8 +375,8 @@ def describe_state(settings: Settings) -> str:
     return f"{settings.env}: gs://{settings.lake_bucket}/{settings.prefix}/state/"
 
 
-def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, default=str) + "\n")
+def write_value(path: Path, value: BaseModel) -> None:
+    write_text(path, value.model_dump_json(indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,57 +4,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
-from credix.core.errors import BusyError, FenceError, StateError
+from credix.core.errors import BusyError, FenceError, StateError, first_fault
 from credix.core.freshness import CompleteThrough
+from credix.core.results import RunStatus
+from credix.core.watermarks import Digest, Progress, Server, Slices, Value, Watermark
 
 # What has a state of its own beside the sources.
 GOLD = "gold"
-RunStatus = Literal["done", "no_changes", "failed"]
-
-
-class Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Watermark(Value):
-    """Up to where a source was read. `row_version` is an xid8, `cursor` an ISO date or instant.
-
-    `lsn` is the place in the server's log up to which the replication slot was read, `publication`
-    the version of what it returned; `log_since` is the first xid8 that it certainly contains.
-    """
-
-    row_version: int | None = None
-    cursor: str | None = None
-    lsn: str | None = None
-    log_since: int | None = None
-    publication: str | None = None
-    snapshot_at: str | None = None
-
-    @property
-    def follows_log(self) -> bool:
-        """True when every transaction that is not yet read is one that the slot contains."""
-        return (
-            self.row_version is not None
-            and self.log_since is not None
-            and self.row_version >= self.log_since
-        )
-
-
-class Server(Value):
-    """The PostgreSQL server that the watermark and the hashes belong to."""
-
-    system_identifier: str
-    timeline: int | None
-    major_version: int
-
-
-class Digest(Value):
-    """How many keys a side holds, and the XOR of their hashes."""
-
-    rows: int
-    key_xor: int
 
 
 class Lease(Value):
@@ -118,10 +76,8 @@ class FencedState(Value):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            fault = error.errors()[0]
-            field = ".".join(str(part) for part in fault["loc"]) or "the file"
             raise StateError(
-                f"The state file {location} cannot be read: {field}: {fault['msg']}. "
+                f"The state file {location} cannot be read: {first_fault(error)}. "
                 "Restore an earlier version of the object, or delete it to read the source in full."
             ) from None
 
@@ -210,47 +166,6 @@ class FencedState(Value):
             )
 
 
-class Progress(Value):
-    """What a run has read and will have committed once bronze holds it.
-
-    `log_position` is the place in the server's log up to which its snapshot saw; the log was on the
-    server's disk up to there before the run went on.
-    """
-
-    attempt: int
-    watermark: Watermark
-    capture: str
-    server: Server
-    log_position: str | None = None
-    relation_oids: tuple[int, ...]
-    relation_marks: tuple[str, ...] = ()
-    column_numbers: tuple[int, ...]
-    fingerprint: str
-    rereads: str | None
-    digest: Digest | None
-
-
-class Slices(Value):
-    """A read that is cut into slices, as far as bronze holds it.
-
-    `number` slices are merged; of each relation the blocks before `next_block` are read. `first` is
-    how far the first one could see: where the deltas begin once all of them are merged. `rereads`
-    names the versions merged so far that those deltas will meet again, certain as of `attempt`.
-    `log_position` is that of the latest slice. The rest distinguishes one such read from another.
-    """
-
-    number: int
-    attempt: int
-    rereads: str | None
-    next_block: int
-    first: Progress
-    log_position: str | None = None
-    is_full: bool
-    watermark_from: Watermark | None
-    backfill: tuple[str, str] | None
-    reconcile: bool
-
-
 class SourceState(FencedState):
     """`state/<source>.json`.
 
@@ -276,7 +191,7 @@ class SourceState(FencedState):
     digest: Digest | None = None
     slices: Slices | None = None
     external: tuple[int, int] | None = None
-    received: dict[str, str] = {}
+    received: dict[str, str] = Field(default_factory=dict)
 
     @property
     def subject(self) -> str:
@@ -327,9 +242,9 @@ class GoldState(FencedState):
     """
 
     business_date: str | None = None
-    seen: dict[str, int] = {}
+    seen: dict[str, int] = Field(default_factory=dict)
     fingerprint: str | None = None
-    reached: dict[str, CompleteThrough] = {}
+    reached: dict[str, CompleteThrough] = Field(default_factory=dict)
 
     def is_current(self, business_date: str, committed: dict[str, int]) -> bool:
         """True when gold was built for this day from exactly the bronze that is committed."""

@@ -1,19 +1,18 @@
 """Bronze: the fenced merge, the proof that it holds the snapshot's keys, and the repair if not."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from credix.capture.compare.key_comparison import bronze_digest
 from credix.clients.bigquery.job_labels import JobLabels
-from credix.clients.dbt.nodes import DbtNode
 from credix.clients.dbt.project import Dbt
 from credix.core.errors import DataError
 from credix.core.paths import control_table, hashed_table, paths_of
+from credix.core.results import DbtNode, ExtractResult, LoadResult, MergeRecord
+from credix.core.watermarks import Digest
 from credix.state.fencing import fenced, require_fence
 from credix.state.run import Run
-from credix.state.states import Digest
 from credix.warehouse import cycle
 
 
@@ -25,8 +24,8 @@ def merge_bronze(run: Run) -> list[DbtNode]:
     rows raises the guard only; it follows one that died and may still wake up. After a slice the
     guard stays: the deletes are not known yet. Raises FenceError when a newer attempt has begun.
     """
-    rows = run.read_result("03_load")["rows"]
-    captures_deletes = run.source.captures_deletes and not run.read_result("01_extract")["slice"]
+    rows = run.read_result(LoadResult).rows
+    captures_deletes = run.source.captures_deletes and not run.read_result(ExtractResult).slice
     table = hashed_table(run.source, run.run_id, run.attempt) if rows else ""
     if run.orders.reconcile:
         # What a superseded run would delete here, the fence would not let it bring again.
@@ -107,7 +106,7 @@ def prove_bronze(run: Run) -> tuple[Run, pd.DataFrame]:
 
 def find_fault(run: Run, counts: BronzeCounts) -> str | None:
     """What is wrong with bronze in a sentence; None when it is proven."""
-    loaded = run.read_result("03_load")["rows"]
+    loaded = run.read_result(LoadResult).rows
     expected = expected_digest(run)
     table = run.warehouse.table_id("bronze", run.source.name)
     if counts.newest_seq > run.attempt:
@@ -139,8 +138,8 @@ def find_fault(run: Run, counts: BronzeCounts) -> str | None:
 
 def expected_digest(run: Run) -> Digest | None:
     """The keys of the snapshot; None without one, and where deletes are not captured."""
-    progress = run.read_result("01_extract")["progress"]
-    return Digest(**progress["digest"]) if progress and progress["digest"] else None
+    progress = run.read_result(ExtractResult).progress
+    return progress.digest if progress else None
 
 
 def count_bronze(run: Run) -> BronzeCounts:
@@ -169,7 +168,7 @@ def count_bronze(run: Run) -> BronzeCounts:
 def repair(run: Run, newest_seq: int, fault: str) -> Run:
     """One more attempt under a new fencing token: read the difference again, land, load, merge."""
     again = cycle.next_attempt(run, newest_seq, run.folder / "repair")
-    again.repairs, again.fault = run, fault
+    again = replace(again, repairs=run, fault=fault)
     cycle.extract(again)
     cycle.land(again)
     cycle.load(again)
@@ -181,7 +180,7 @@ def describe_proof(run: Run, counts: BronzeCounts, fault: str | None) -> pd.Data
     """Return the counts of the proof as a table."""
     expected = expected_digest(run)
     lines = {
-        "loaded by this run": run.read_result("03_load")["rows"],
+        "loaded by this run": run.read_result(LoadResult).rows,
         "merged by this run": counts.merged,
         "keys in the snapshot": expected.rows if expected else "not counted",
         "live rows in bronze": counts.rows - counts.deleted,
@@ -200,24 +199,24 @@ def confirm_merge(run: Run) -> None:
     A replay into an empty dataset takes only files with such a record. Without a snapshot the
     digest is that of bronze itself.
     """
-    extracted = run.read_result("01_extract")
+    extracted = run.read_result(ExtractResult)
     digest = bronze_digest(run) if run.orders.from_landing else expected_digest(run)
-    record = {
-        "source": run.source.name,
-        "seq": run.attempt,
-        "run_id": run.run_id,
-        "snapshot_at": extracted["snapshot_at"],
-        "fingerprint": run.source.fingerprint,
-        "is_full": extracted["is_full"],
-        "rows": extracted["rows"],
-        "digest": digest.model_dump() if digest else None,
-        "files": run.read_result("03_load")["files"],
-    }
+    record = MergeRecord(
+        source=run.source.name,
+        seq=run.attempt,
+        run_id=run.run_id,
+        snapshot_at=extracted.snapshot_at,
+        fingerprint=run.source.fingerprint,
+        is_full=extracted.is_full,
+        rows=extracted.rows,
+        digest=digest,
+        files=run.read_result(LoadResult).files,
+    )
     run.lake.upload(
         "lake.confirm_merge",
         run.settings.archive_bucket,
         paths_of(run.settings).merged(run.source.name, run.attempt),
-        (json.dumps(record, indent=2) + "\n").encode(),
+        (record.model_dump_json(indent=2) + "\n").encode(),
         content_type="application/json",
     )
 

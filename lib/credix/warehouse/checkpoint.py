@@ -1,16 +1,16 @@
 """The one place where a run moves its watermark: after bronze holds the rows, never before."""
 
-from typing import Any
-
 from credix.capture.external.arrivals import archive_received
 from credix.clients.postgres.pgoutput import lsn_number
 from credix.clients.postgres.replication import Replication
+from credix.core.errors import StepError
 from credix.core.paths import paths_of
+from credix.core.results import ExtractResult
 from credix.state.run import REREADS, Run
-from credix.state.states import Progress, Slices, SourceState, commit_external
+from credix.state.states import SourceState, commit_external
 
 
-def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) -> SourceState:
+def commit_watermark(run: Run, extracted: ExtractResult, *, is_merged: bool) -> SourceState:
     """Write what the extract has reached into the state; raises FenceError when the run is late.
 
     The row versions that the next run reads again lie beside the state, under the attempt's own
@@ -18,9 +18,12 @@ def commit_watermark(run: Run, extracted: dict[str, Any], *, is_merged: bool) ->
     after files from outside.
     """
     if run.orders.from_landing:
-        return commit_received(run, extracted["received"])
-    progress = Progress(**extracted["progress"])
-    slices = Slices(**extracted["slices"]) if extracted["slices"] else None
+        return commit_received(run, extracted.received or {})
+    progress, slices = extracted.progress, extracted.slices
+    if progress is None:
+        raise StepError(
+            f"Run {run.run_id} has no progress in its result of 01_extract: run it again."
+        )
     before = run.states.read_source(run.source.name)
     if progress.rereads:
         path = run.source_folder / REREADS

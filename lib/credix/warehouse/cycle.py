@@ -4,16 +4,17 @@ import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from credix.capture.extraction import open_extraction
 from credix.capture.slices import after_slices
-from credix.state.run import Run, describe, write_json, write_text
+from credix.core.errors import StepError
+from credix.core.results import ExtractResult, LandResult, LoadResult
+from credix.state.run import Run, describe, write_text, write_value
 from credix.warehouse import landing
 from credix.warehouse import temp_layer as loading
 
 
-def extract(run: Run) -> dict[str, Any]:
+def extract(run: Run) -> ExtractResult:
     """What 01_extract does; its step result."""
     with closing(open_extraction(run)) as extraction:
         extraction.check()
@@ -22,7 +23,7 @@ def extract(run: Run) -> dict[str, Any]:
         return extraction.write_result("")
 
 
-def land(run: Run) -> dict[str, Any]:
+def land(run: Run) -> LandResult:
     """What 02_land does; its step result."""
     landing.check_parts(run)
     swept = landing.sweep_landing(run)
@@ -30,7 +31,7 @@ def land(run: Run) -> dict[str, Any]:
     return landing.finish(run, landed, swept, "")
 
 
-def load(run: Run) -> dict[str, Any]:
+def load(run: Run) -> LoadResult:
     """What 03_load does; its step result."""
     columns = loading.read_reference(run)
     loaded = loading.load_hashed(run, columns)
@@ -45,14 +46,18 @@ def open_behind(run: Run, attempt: int, folder: Path) -> Run:
 
     Its parts and results have a folder of their own below the run's; the slice's parts are deleted.
     """
-    merged = run.read_result("01_extract")["slice"]
+    merged = run.read_result(ExtractResult).slice
+    if merged is None:
+        raise StepError(f"Run {run.run_id} has read no slice: there is nothing to continue.")
     shutil.rmtree(run.source_folder / "parts", ignore_errors=True)
     behind = replace(run, attempt=attempt)
-    behind.source = run.source
-    if merged["is_last"]:
-        behind.watermark = run.states.read_source(run.source.name).watermark
-        behind.orders = after_slices(run.orders)
-    return next_attempt(behind, attempt, folder / "slices" / f"{merged['number'] + 1:04d}")
+    if merged.is_last:
+        behind = replace(
+            behind,
+            watermark=run.states.read_source(run.source.name).watermark,
+            orders=after_slices(run.orders),
+        )
+    return next_attempt(behind, attempt, folder / "slices" / f"{merged.number + 1:04d}")
 
 
 def next_attempt(run: Run, newest_seq: int, folder: Path) -> Run:
@@ -66,7 +71,6 @@ def next_attempt(run: Run, newest_seq: int, folder: Path) -> Run:
         lambda state: state.raise_fence_again(run.attempt, newest_seq),
     )
     again = replace(run, attempt=state.attempt, folder=folder)
-    again.source = run.source
     write_text(again.source_folder / "state.json", state.to_json())
-    write_json(again.source_folder / "run.json", describe(again))
+    write_value(again.source_folder / "run.json", describe(again))
     return again

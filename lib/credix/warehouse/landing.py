@@ -3,9 +3,7 @@
 What is there and no run will load, an orphaned file or a failed run's, is swept out first.
 """
 
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,6 +12,7 @@ from credix.core.contracts import source_names
 from credix.core.errors import DataError
 from credix.core.paths import paths_of
 from credix.core.progress import meter
+from credix.core.results import ExtractResult, LandResult
 from credix.state.fencing import fenced
 from credix.state.run import Run
 
@@ -25,9 +24,9 @@ def check_parts(run: Run) -> pd.DataFrame:
     Reads footers only: names, types and order of the columns, rows, NULLs in required columns.
     """
     lines = []
-    for part in run.read_result("01_extract")["parts"]:
-        path = Path(part["path"])
-        fault = find_fault(path, run.source.landing_schema, part["rows"])
+    for part in run.read_result(ExtractResult).parts:
+        path = Path(part.path)
+        fault = find_fault(path, run.source.landing_schema, part.rows)
         if fault:
             raise DataError(
                 f"{path} violates the contract of {run.source.name}: {fault}. "
@@ -36,7 +35,7 @@ def check_parts(run: Run) -> pd.DataFrame:
         footer = read_footer(path)
         lines.append(
             {
-                "part": part["object_name"],
+                "part": part.object_name,
                 "rows": footer.num_rows,
                 "row groups": footer.num_row_groups,
                 "columns": footer.num_columns,
@@ -52,19 +51,18 @@ def upload_parts(run: Run) -> pd.DataFrame:
 
     One that is there already counts as uploaded.
     """
-    extracted = run.read_result("01_extract")
-    snapshot_at = datetime.fromisoformat(extracted["snapshot_at"])
+    extracted = run.read_result(ExtractResult)
     lines = []
-    with meter(f"Uploading {run.source.name}", extracted["rows"]) as uploaded:
-        for part in extracted["parts"]:
-            path = landed_path(run, part, snapshot_at)
-            is_there = part["is_shipped"] and run.lake.holds(
-                run.settings.lake_bucket, path, part["crc32c"]
+    with meter(f"Uploading {run.source.name}", extracted.rows) as uploaded:
+        for part in extracted.parts:
+            path = landed_path(run, part, extracted.snapshot_at)
+            is_there = part.is_shipped and run.lake.holds(
+                run.settings.lake_bucket, path, part.crc32c
             )
             if not is_there:
-                upload_part(run, part, snapshot_at)
-            uploaded.add(part["rows"], part["size_bytes"])
-            lines.append({"file": path, "rows": part["rows"], "bytes": part["size_bytes"]})
+                upload_part(run, part, extracted.snapshot_at)
+            uploaded.add(part.rows, part.size_bytes)
+            lines.append({"file": path, "rows": part.rows, "bytes": part.size_bytes})
     return pd.DataFrame(lines, columns=["file", "rows", "bytes"])
 
 
@@ -114,18 +112,17 @@ def is_stray(metadata: dict[str, str]) -> bool:
     return "source" not in metadata or not metadata.get("seq", "").isdecimal()
 
 
-def finish(run: Run, landed: pd.DataFrame, swept: pd.DataFrame, result_path: str) -> dict[str, Any]:
+def finish(run: Run, landed: pd.DataFrame, swept: pd.DataFrame, result_path: str) -> LandResult:
     """Write the step result; raises DataError unless as many rows landed as were extracted."""
-    extracted = run.read_result("01_extract")["rows"]
+    extracted = run.read_result(ExtractResult).rows
     rows = int(landed["rows"].sum())
     if rows != extracted:
         raise DataError(f"{rows} rows landed, {extracted} were extracted: run 01_extract again.")
-    messages = [f"WARNING: {line['file']}: {line['reason']}" for line in swept.to_dict("records")]
-    return run.finish(
-        "02_land",
-        result_path,
+    lines = swept.to_dict("records")
+    result = LandResult(
         status="done",
         rows=rows,
-        files=landed["file"].tolist(),
-        messages=messages,
+        files=tuple(landed["file"]),
+        messages=tuple(f"WARNING: {line['file']}: {line['reason']}" for line in lines),
     )
+    return run.finish(result, result_path)

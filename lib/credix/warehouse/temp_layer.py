@@ -8,6 +8,7 @@ import pandas as pd
 from credix.core.column_types import Column
 from credix.core.errors import DataError, SettingsError
 from credix.core.paths import hashed_table, paths_of, reference_table, stable_table
+from credix.core.results import LandResult, LoadResult
 from credix.state.fencing import fenced, require_fence
 from credix.state.run import Run
 
@@ -86,7 +87,7 @@ def load(run: Run, effect: str, table: str, columns: Sequence[Column]) -> int:
 @fenced
 def check_loaded(run: Run, loaded: int) -> pd.DataFrame:
     """Landed = loaded, one row per key; raises DataError otherwise."""
-    landed = run.read_result("02_land")["rows"]
+    landed = run.read_result(LandResult).rows
     if landed == loaded == 0:
         return pd.DataFrame({"step": ["landed", "loaded"], "rows": [0, 0]})
     keys = ", ".join(f"`{column}`" for column in run.source.key)
@@ -125,18 +126,17 @@ def archive_files(run: Run) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["file", "archived as"])
 
 
-def finish(run: Run, loaded: int, result_path: str) -> dict[str, Any]:
+def finish(run: Run, loaded: int, result_path: str) -> LoadResult:
     """Write the step result: the tables that hold the rows, and the archived files."""
     paths = paths_of(run.settings)
-    return run.finish(
-        "03_load",
-        result_path,
+    result = LoadResult(
         status="done",
         rows=loaded,
         temp_table=hashed_table(run.source, run.run_id, run.attempt),
         stable_table=stable_table(run.source),
-        files=[paths.archived(file) for file in landed_files(run)],
+        files=tuple(paths.archived(file) for file in landed_files(run)),
     )
+    return run.finish(result, result_path)
 
 
 def reject_files(run: Run, reason: str) -> None:
@@ -147,8 +147,8 @@ def reject_files(run: Run, reason: str) -> None:
         )
 
 
-def landed_files(run: Run) -> list[str]:
-    return run.read_result("02_land")["files"]
+def landed_files(run: Run) -> tuple[str, ...]:
+    return run.read_result(LandResult).files
 
 
 def landed_blobs(run: Run) -> list[Any]:

@@ -1,20 +1,26 @@
 """04: bronze by a fenced merge, the proof, the watermark, then silver, gold and their tests."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import pandas as pd
-
-from credix.clients.dbt.nodes import DbtNode
 from credix.clients.dbt.project import model_names, project_fingerprint, sources_of_gold
 from credix.core.contracts import load_source
 from credix.core.errors import DataError, FenceError, StepError
 from credix.core.freshness import CompleteThrough, Lag, next_gold_freshness
 from credix.core.jobs import GOLD_LAYERS
 from credix.core.paths import hashed_table, is_hashed_table
+from credix.core.results import (
+    DbtNode,
+    ExtractResult,
+    LandResult,
+    LoadResult,
+    Repair,
+    TransformResult,
+)
 from credix.state.fencing import fenced
 from credix.state.kernel_lease import KernelLease, stop_keeping
 from credix.state.lease_keeper import wait_while_busy
@@ -30,7 +36,7 @@ from credix.warehouse.bronze import build_dbt, confirm_merge
 def commit_watermark(run: Run) -> SourceState:
     """Record that bronze holds the rows, then, and only then, move the source's watermark."""
     confirm_merge(run)
-    return checkpoint.commit_watermark(run, run.read_result("01_extract"), is_merged=True)
+    return checkpoint.commit_watermark(run, run.read_result(ExtractResult), is_merged=True)
 
 
 def drop_temp_tables(run: Run) -> list[str]:
@@ -241,44 +247,46 @@ def finish(
     nodes: Sequence[DbtNode],
     claim: GoldClaim | None,
     result_path: str,
-) -> dict[str, Any]:
-    """Write the step result; a run opened by hand gives its source free here."""
+) -> TransformResult:
+    """Write the step result; a run opened by hand releases its source here."""
     if run.is_by_hand and run.source_name:
         release_source(run)
-    facts: dict[str, Any] = {"layers": list(layers), "business_date": run.business_date}
     delta = run.repairs or run
-    if "bronze" in layers:
-        extracted, last = delta.read_result("01_extract"), run.read_result("01_extract")
-        progress = last["progress"]
-        facts |= {
-            "rows": delta.read_result("03_load")["rows"],
-            "repair": describe_repair(run) if run.repairs else None,
-            "deleted_rows": extracted["deleted_rows"],
-            "watermark_from": extracted["watermark_from"],
-            "watermark_to": progress["watermark"] if progress else last["watermark_to"],
-        }
-    if claim and claim.gold_at:
-        lags = {name: lag.as_dict() for name, lag in claim.lags.items()}
-        facts |= {"gold_at": claim.gold_at, "lags": lags}
-    statuses = pd.Series([node.status for node in nodes], dtype=str).value_counts().to_dict()
-    return run.finish(
-        "04_transform",
-        result_path or str(delta.source_folder / "04_transform.json"),
+    result = TransformResult(
         status="done",
-        dbt=statuses,
-        nodes=[asdict(node) for node in nodes],
-        **facts,
+        layers=tuple(layers),
+        business_date=run.business_date,
+        dbt=dict(Counter(node.status for node in nodes).most_common()),
+        nodes=tuple(nodes),
     )
+    if "bronze" in layers:
+        extracted, last = delta.read_result(ExtractResult), run.read_result(ExtractResult)
+        carried = {
+            "rows": delta.read_result(LoadResult).rows,
+            "repair": describe_repair(run) if run.repairs else None,
+            "deleted_rows": extracted.deleted_rows,
+            "watermark_from": extracted.watermark_from,
+            "watermark_to": last.progress.watermark if last.progress else last.watermark_to,
+        }
+        result = result.model_copy(update=carried)
+    if claim and claim.gold_at:
+        result = result.model_copy(update={"gold_at": claim.gold_at, "lags": claim.lags})
+    return run.finish(result, result_path or str(delta.source_folder / f"{result.step}.json"))
 
 
-def describe_repair(run: Run) -> dict[str, Any]:
-    """Why bronze was repaired, and the rows that this took; as many merged as loaded: proven."""
-    rows = {step: run.read_result(step)["rows"] for step in ("01_extract", "02_land", "03_load")}
-    return {
-        "attempt": run.attempt,
-        "fault": run.fault,
-        "rows": {**rows, "04_transform": rows["03_load"]},
+def describe_repair(run: Run) -> Repair:
+    """Return why bronze was repaired, and the rows that this took.
+
+    As many are merged as loaded: that was proven.
+    """
+    loaded = run.read_result(LoadResult)
+    rows = {
+        ExtractResult.step_name(): run.read_result(ExtractResult).rows,
+        LandResult.step_name(): run.read_result(LandResult).rows,
+        LoadResult.step_name(): loaded.rows,
+        TransformResult.step_name(): loaded.rows,
     }
+    return Repair(attempt=run.attempt, fault=run.fault, rows=rows)
 
 
 def release_source(run: Run) -> None:
@@ -289,8 +297,8 @@ def release_source(run: Run) -> None:
         job="by_hand",
         status="done",
         finished_at=datetime.now(UTC),
-        rows=(run.repairs or run).read_result("01_extract")["rows"],
-        missed=tuple(run.read_result("01_extract")["missed_histories"]),
+        rows=(run.repairs or run).read_result(ExtractResult).rows,
+        missed=run.read_result(ExtractResult).missed_histories,
     )
     run.states.change_source(
         "state.release", run.source_name or "", lambda state: state.release(last)

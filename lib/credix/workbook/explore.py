@@ -169,7 +169,7 @@ class Explorer:
 
     def runs(self, limit: int = 20) -> pd.DataFrame:
         """Return the last runs, newest first."""
-        return pd.DataFrame(recent_runs(self.settings, limit))
+        return pd.DataFrame([run.model_dump() for run in recent_runs(self.settings, limit)])
 
     def sources(self) -> pd.DataFrame:
         """Return each source: rows in bronze, up to when they are complete, its last run."""

@@ -4,14 +4,18 @@ The delta comes from a snapshot of PostgreSQL or, where the run is ordered to, f
 writers in the landing folder. Both are an `Extraction` with the same steps.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
 
 from IPython.display import display
+from pydantic import JsonValue
 
 from credix.capture.delta import Delta
 from credix.capture.extraction import Extraction
 from credix.capture.extraction import open_extraction as open_for
+from credix.core.results import ExtractResult
+from credix.core.run_options import RunOptions
+from credix.core.watermarks import Watermark
 from credix.report import profile
 from credix.state import run as runs
 from credix.state.run import Run
@@ -29,7 +33,7 @@ def open_run(
     run_id: str,
     run_folder: str,
     attempt: int,
-    watermark: dict[str, Any] | None,
+    watermark: Mapping[str, JsonValue] | None,
     business_date: str,
     *,
     commit: bool,
@@ -62,13 +66,15 @@ def open_run(
         run_id,
         run_folder,
         attempt,
-        watermark,
+        Watermark.model_validate(watermark) if watermark else None,
         business_date,
         commit=commit,
-        allow_deletes=allow_deletes,
-        backfill=backfill,
-        reconcile=reconcile,
-        from_landing=from_landing,
+        orders=RunOptions(
+            allow_deletes=allow_deletes,
+            backfill=(backfill[0], backfill[1]) if backfill else None,
+            reconcile=reconcile,
+            from_landing=from_landing,
+        ),
     )
     display(show.describe_run(run))
     return run
@@ -133,7 +139,7 @@ def show_months(run: Run, delta: Delta) -> None:
     profile.plot_months(run, delta)
 
 
-def finish(extraction: Extraction, result_path: str) -> dict[str, Any]:
+def finish(extraction: Extraction, result_path: str) -> ExtractResult:
     """Write the step result that 02 lands and 04 commits; show and return it.
 
     Args:

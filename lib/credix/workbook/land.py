@@ -1,11 +1,11 @@
 """02: the parts that keep the contract reach the landing folder of the lake."""
 
 from importlib import import_module
-from typing import Any
 
 import pandas as pd
 from IPython.display import display
 
+from credix.core.results import LandResult
 from credix.state import run as runs
 from credix.state.run import Run
 from credix.warehouse import landing
@@ -64,7 +64,7 @@ def upload_parts(run: Run) -> pd.DataFrame:
     return landed
 
 
-def finish(run: Run, landed: pd.DataFrame, swept: pd.DataFrame, result_path: str) -> dict[str, Any]:
+def finish(run: Run, landed: pd.DataFrame, swept: pd.DataFrame, result_path: str) -> LandResult:
     """Write the step result, show and return it.
 
     Args:

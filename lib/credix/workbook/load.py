@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 import pandas as pd
 from IPython.display import display
 
 from credix.core.column_types import Column
+from credix.core.results import LoadResult
 from credix.state import run as runs
 from credix.state.run import Run
 from credix.warehouse import temp_layer
@@ -82,7 +82,7 @@ def archive_files(run: Run) -> None:
     display(show.table(temp_layer.archive_files(run)))
 
 
-def finish(run: Run, loaded: int, result_path: str) -> dict[str, Any]:
+def finish(run: Run, loaded: int, result_path: str) -> LoadResult:
     """Write the step result, show and return it.
 
     Args:

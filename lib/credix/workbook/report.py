@@ -5,13 +5,13 @@ Each `show_…` only shows: where it fails, a note takes its place and the run g
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 import pandas as pd
 from IPython.display import display
 from pandas.io.formats.style import Styler
 
 from credix.core.errors import SettingsError
+from credix.core.results import Monitoring, ReportResult
 from credix.report import (
     dbt_docs,
     earlier_figures,
@@ -31,8 +31,8 @@ class Judgement:
 
     verdict: verdict.Verdict
     sources: list[facts.SourceFacts]
-    tests: list[dict[str, Any]]
-    monitoring: dict[str, Any]
+    tests: list[facts.LayerTest]
+    monitoring: Monitoring
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Figures:
 
     portfolio: dict[str, float]
     tiers: pd.DataFrame
-    before: dict[str, Any] | None
+    before: earlier_figures.GoldFigures | None
 
 
 def warm_up() -> None:
@@ -116,7 +116,7 @@ def show_portfolio(run: Run) -> Figures | None:
     """
     now, tiers = portfolio.key_figures(run), portfolio.tiers(run)
     companies = {str(tier): int(count) for tier, count in tiers["companies"].items()}
-    before = earlier_figures.remember(run, {"portfolio": now, "tiers": companies})
+    before = earlier_figures.remember(run, now, companies)
     figures = Figures(now, tiers, before)
     with show.optional("The amounts"):
         report_charts.plot_portfolio(now)
@@ -179,7 +179,7 @@ def show_monitors(judgement: Judgement) -> None:
     display(show.table(monitoring.as_table(judgement.monitoring)))
 
 
-def publish_catalog(run: Run) -> dict[str, Any]:
+def publish_catalog(run: Run) -> dbt_docs.Catalog:
     """Publish dbt's catalog once a business day, and whenever a model changes.
 
     Returns:
@@ -190,13 +190,13 @@ def publish_catalog(run: Run) -> dict[str, Any]:
 
 
 @show.optional("The addresses")
-def show_addresses(run: Run, judgement: Judgement, catalog: dict[str, Any]) -> None:
+def show_addresses(run: Run, judgement: Judgement, catalog: dbt_docs.Catalog) -> None:
     """Show the addresses of the page of all runs, of dbt's catalog and of Elementary's page."""
     addresses = dbt_docs.addresses(run, judgement.monitoring, catalog)
     display(show.table(addresses, links=["address"]))
 
 
-def finish(run: Run, judgement: Judgement, result_path: str) -> dict[str, Any]:
+def finish(run: Run, judgement: Judgement, result_path: str) -> ReportResult:
     """Write the step result, with the verdict for the alerts and the page of all runs; show it.
 
     Args:
@@ -204,14 +204,13 @@ def finish(run: Run, judgement: Judgement, result_path: str) -> dict[str, Any]:
         judgement: What `judge_gold` has returned.
         result_path: File of the step result; empty: in the run folder.
     """
-    result = run.finish(
-        "05_report",
-        result_path,
+    reported = ReportResult(
         status="done",
         business_date=run.business_date,
         verdict=judgement.verdict.answer,
         monitoring=judgement.monitoring,
     )
+    result = run.finish(reported, result_path)
     display(show.describe_result(result))
     return result
 

@@ -3,7 +3,7 @@
 What only shows fails no run: within `optional`, a note takes the place of what could not be shown.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ContextDecorator
 from dataclasses import dataclass
 from html import escape
@@ -18,9 +18,13 @@ from pandas.io.formats.style_render import CSSDict
 
 from credix.core.freshness import bounds_in_words
 from credix.core.redaction import without_values
+from credix.core.results import StepResult, TransformResult
+from credix.core.watermarks import Watermark
 from credix.state.run import Run
 
-HIDDEN = {"effects", "monitoring", "nodes", "progress", "parts", "files", "jobs"}
+HIDDEN = {"version", "effects", "monitoring", "nodes", "progress", "parts", "files", "jobs"}
+# What every step has comes last but for the run itself.
+LAST = ("bytes_processed", "jobs_without_bytes", "seconds")
 COUNTED = ("parts", "files", "jobs")
 NOT_SHOWN = "could not be shown"
 MOST_LINES = 1_000
@@ -69,11 +73,10 @@ def describe_run(run: Run) -> Styler:
         "kind": "sandbox, no real watermark moves" if run.is_sandbox else "real",
     }
     if run.source_name:
-        watermark = run.watermark.model_dump() if run.watermark else None
         facts |= {
             "source": run.source_name,
             "attempt (_seq)": str(run.attempt or "none"),
-            "watermark": describe_watermark(watermark),
+            "watermark": describe_watermark(run.watermark),
         }
     return as_table(
         {
@@ -84,29 +87,28 @@ def describe_run(run: Run) -> Styler:
     )
 
 
-def describe_result(result: dict[str, Any]) -> Styler:
+def describe_result(result: StepResult) -> Styler:
     """Return the step result as a table, without what only the next step needs."""
-    shown = {key: value for key, value in result.items() if key not in HIDDEN}
+    told = result.model_dump(mode="json", include=result.model_fields_set | {"step"})
+    shown = {key: value for key, value in told.items() if key not in {*HIDDEN, *LAST}}
     for key in ("watermark_from", "watermark_to"):
         if key in shown:
-            shown[key] = describe_watermark(shown[key])
-    for key in COUNTED:
-        if key in result:
-            shown[key] = len(result[key])
-    if "lags" in result:
+            shown[key] = describe_watermark(getattr(result, key))
+    if isinstance(result, TransformResult) and result.lags:
         shown["lags"] = ", ".join(
-            f"{name}: {bounds_in_words(lag)}" for name, lag in result["lags"].items()
+            f"{name}: {bounds_in_words(lag)}" for name, lag in result.lags.items()
         )
-    return as_table(shown)
+    counts = {key: len(told[key]) for key in COUNTED if key in told}
+    return as_table({**shown, **{key: told[key] for key in LAST if key in told}, **counts})
 
 
-def describe_watermark(watermark: dict[str, Any] | None) -> str:
-    if not watermark:
+def describe_watermark(watermark: Watermark | None) -> str:
+    if watermark is None:
         return "none yet"
-    return ", ".join(f"{key} {value}" for key, value in watermark.items() if value is not None)
+    return ", ".join(f"{key} {value}" for key, value in watermark if value is not None)
 
 
-def as_table(facts: dict[str, Any]) -> Styler:
+def as_table(facts: Mapping[str, object]) -> Styler:
     values = [str(value) for value in facts.values()]
     return table(pd.DataFrame({"": list(facts), "value": values}))
 

@@ -4,16 +4,15 @@ Each function does and shows nothing where its layer was not asked for.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
 
 import pandas as pd
 from IPython.display import display
 
 from credix.clients.dbt import project
-from credix.clients.dbt.nodes import DbtNode
 from credix.core.errors import StepError
+from credix.core.results import DbtNode, TransformResult
 from credix.state import run as runs
 from credix.state.run import Run
 from credix.state.states import SourceState
@@ -139,7 +138,7 @@ def show_tiers(build: Build) -> None:
         display(show.table(count_tiers(build.run)))
 
 
-def finish(build: Build, result_path: str) -> dict[str, Any]:
+def finish(build: Build, result_path: str) -> TransformResult:
     """Write the step result, show and return it; a run opened by hand releases its source.
 
     Args:
@@ -164,9 +163,9 @@ def show_nodes(nodes: Sequence[DbtNode]) -> None:
     display(show.table(nodes_as_table(nodes)))
 
 
-def describe_commit(state: SourceState) -> dict[str, Any]:
+def describe_commit(state: SourceState) -> dict[str, str | int | None]:
     """Return where the next run begins: the watermark, or how far a read in slices has come."""
-    watermark = state.watermark.model_dump() if state.watermark else {"watermark": None}
+    watermark = dict(state.watermark) if state.watermark else {"watermark": None}
     if state.slices is None:
         return watermark
     return {**watermark, "slices": state.slices.number, "next_block": state.slices.next_block}
@@ -184,6 +183,6 @@ def count_tiers(run: Run) -> pd.DataFrame:
 def nodes_as_table(nodes: Sequence[DbtNode]) -> pd.DataFrame:
     """Return one line per model and test, with its message where it warns or failed at first."""
     columns = ["status", "kind", "name", "attempts", "rows", "failures", "seconds", "message"]
-    frame = pd.DataFrame([asdict(node) for node in nodes], columns=[*columns, "earlier"])
+    frame = pd.DataFrame([node.model_dump() for node in nodes], columns=[*columns, "earlier"])
     message = frame["message"].where(frame["status"] == "warn", frame["earlier"])
     return frame.assign(message=message)[columns]

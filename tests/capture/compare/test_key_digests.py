@@ -11,7 +11,7 @@ from credix.capture.compare.key_digests import (
     is_explained,
     unexplained_buckets,
 )
-from credix.state.states import Digest
+from credix.core.watermarks import Digest
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 

@@ -16,7 +16,8 @@ from credix.clients.postgres.connection import SourceConnection
 from credix.core import source_sql
 from credix.core.masking import mask_middle
 from credix.core.settings import Settings
-from tests.runs_by_hand import begin, carry, commit, extract, land, load
+from credix.warehouse.cycle import extract, land, load
+from tests.runs_by_hand import begin, carry, commit
 from tests.tables import Table
 
 KEYS = [f"a{number:04d}" for number in range(300)]
@@ -75,7 +76,7 @@ def bronze(settings: Settings, tables: dict[str, Table], warehouse: Warehouse) -
     run = begin(settings, "installments")
     extracted = extract(run)
     land(run)
-    loaded = f"`{warehouse.table_id('temp', load(run)['temp_table'])}`"
+    loaded = f"`{warehouse.table_id('temp', load(run).temp_table)}`"
     bronze = f"`{warehouse.table_id('bronze', 'installments')}`"
     warehouse.query(f"CREATE TABLE {bronze} AS SELECT * FROM {loaded}")
     commit(run, extracted)

@@ -1,7 +1,6 @@
 """A read that is larger than the disk may hold comes in slices, and ends as one that is not."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,12 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.gcs.lake import Lake
 from credix.core.contracts import CaptureMode
 from credix.core.errors import CredixError, FenceError
+from credix.core.results import ExtractResult, SliceNumber
 from credix.core.settings import Settings
 from credix.state.run import Run
-from tests.runs_by_hand import (
-    begin,
-    carry,
-    carry_once,
-    carry_run,
-    extract,
-    keys_of,
-    land,
-    open_behind,
-)
+from credix.warehouse.cycle import extract, land, open_behind
+from tests.known import known
+from tests.runs_by_hand import begin, carry, carry_once, carry_run, keys_of
 from tests.tables import Table, bronze_rows
 
 pytestmark = pytest.mark.usefixtures("warehouse", "installments", "log_settings")
@@ -91,10 +84,10 @@ class TestFirstLoad:
         run = begin(sliced, "installments")
         folder, (run, first) = run.folder, carry_once(run)
         assert run.states.read_source("installments").watermark is None
-        while not first["slice"]["is_last"]:
+        while not known(first.slice).is_last:
             fill(installments, 1_000 + run.attempt, 1_000 + run.attempt)
             run, _ = carry_once(open_behind(run, run.attempt, folder))
-            first = run.read_result("01_extract")
+            first = run.read_result(ExtractResult)
         committed = run.states.read_source("installments").watermark
         assert committed is not None
         earliest = results(folder)[0]["watermark_to"]
@@ -118,7 +111,7 @@ class TestFirstLoad:
                 )
 
         run = carry_run(begin(sliced, "installments"), meanwhile)
-        assert run.read_result("01_extract")["deleted_rows"] == 1
+        assert run.read_result(ExtractResult).deleted_rows == 1
         assert bronze_rows(warehouse, installments) == installments.rows()
 
     def test_a_run_that_dies_costs_one_slice(
@@ -133,7 +126,7 @@ class TestFirstLoad:
         # The next run, in another process and folder, begins where bronze ends.
         run = begin(sliced, "installments")
         second = extract(run)
-        assert second["slice"] == {"number": 2, "is_last": False}
+        assert second.slice == SliceNumber(number=2, is_last=False)
         assert keys_of(second, "asset_id") == land_keys
         carry(settings, "installments")
         assert not known & set(land_keys)
@@ -153,7 +146,7 @@ class TestFirstLoad:
         installments.execute("DELETE FROM {table} WHERE asset_id = 'a1'")
         installments.execute("VACUUM FULL {table}")
         run, second = carry_once(open_behind(run, run.attempt, run.folder))
-        assert second["slice"]["number"] == 1
+        assert known(second.slice).number == 1
         carry(settings, "installments")
         assert bronze_rows(warehouse, installments) == installments.rows()
 
@@ -210,8 +203,8 @@ class TestLaterReads:
         carry(settings, "installments")
         installments.execute("UPDATE {table} SET due_date = '2025-01-01'")
         _, extracted = carry_once(begin(sliced, "installments"))
-        assert extracted["slice"] == {"number": 1, "is_last": False}
-        assert not extracted["is_full"]
+        assert extracted.slice == SliceNumber(number=1, is_last=False)
+        assert not extracted.is_full
         # What is left fits under a wider bound.
         carry(settings, "installments")
         assert bronze_rows(warehouse, installments) == installments.rows()
@@ -222,9 +215,9 @@ class TestLaterReads:
         carry(settings, "installments")
         installments.execute("DELETE FROM {table} WHERE asset_id IN ('a5', 'a6')")
         run = begin(sliced, "installments")
-        run.watermark = None
+        run = replace(run, watermark=None)
         done = carry_run(run)
-        assert done.read_result("01_extract")["deleted_rows"] == 2
+        assert done.read_result(ExtractResult).deleted_rows == 2
         assert bronze_rows(warehouse, installments) == installments.rows()
 
     def test_a_small_delta_is_whole(self, settings: Settings, installments: Table) -> None:
@@ -232,19 +225,19 @@ class TestLaterReads:
         fill(installments, 500, 501)
         run = begin(settings, "installments")
         extracted = extract(run)
-        assert (extracted["slice"], extracted["rows"]) == (None, 2)
+        assert (extracted.slice, extracted.rows) == (None, 2)
 
     def test_slices_of_another_watermark_are_not_gone_on_with(
         self, settings: Settings, sliced: Settings, installments: Table
     ) -> None:
         carry(settings, "installments")
         run = begin(sliced, "installments")
-        run.watermark = None
+        run = replace(run, watermark=None)
         carry_once(run)
         fill(installments, 500, 500)
         # Somebody's full read has died; a run from the committed watermark is a small delta.
         extracted = extract(begin(settings, "installments"))
-        assert (extracted["slice"], extracted["rows"]) == (None, 1)
+        assert (extracted.slice, extracted.rows) == (None, 1)
 
 
 class TestByLog:
@@ -260,7 +253,7 @@ class TestByLog:
         done = carry_run(run, meanwhile)
         extracted = results(run.folder)
         assert len(extracted) > BLOCKS
-        assert "keys that the log names" in done.read_result("01_extract")["predicate"]
+        assert "keys that the log names" in done.read_result(ExtractResult).predicate
         assert bronze_rows(warehouse, installments) == installments.rows()
 
     def test_a_slot_that_was_lost_between_slices_begins_the_read_again(
@@ -271,14 +264,14 @@ class TestByLog:
             f"SELECT pg_drop_replication_slot('credix_{sliced.prefix}_installments')"
         )
         run, second = carry_once(open_behind(run, run.attempt, run.folder))
-        assert second["slice"]["number"] == 1
+        assert known(second.slice).number == 1
         carry(settings, "installments", "log")
         assert bronze_rows(warehouse, installments) == installments.rows()
 
 
 class TestSeveralConnections:
     @pytest.fixture
-    def small_ranges(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def small_ranges(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reader, "RANGE_BYTES", 8192)
         monkeypatch.setattr(reader, "ONE_CONNECTION_BYTES", 0)
         monkeypatch.setattr("os.cpu_count", lambda: 4)
@@ -325,12 +318,12 @@ class TestShipping:
     ) -> None:
         run = begin(shipping, "installments")
         extracted = extract(run)
-        assert sum(part["is_shipped"] for part in extracted["parts"]) == len(extracted["parts"]) - 1
+        assert sum(part.is_shipped for part in extracted.parts) == len(extracted.parts) - 1
         folder = f"{shipping.prefix}/landing/"
         before = {blob.name: blob.generation for blob in lake.blobs(shipping.lake_bucket, folder)}
-        assert len(before) == len(extracted["parts"]) - 1
+        assert len(before) == len(extracted.parts) - 1
         landed = land(run)
-        assert len(landed["files"]) == len(extracted["parts"])
+        assert len(landed.files) == len(extracted.parts)
         after = {blob.name: blob.generation for blob in lake.blobs(shipping.lake_bucket, folder)}
         assert before.items() <= after.items()
 
@@ -348,14 +341,14 @@ class TestShipping:
         for blob in lake.blobs(shipping.lake_bucket, f"{shipping.prefix}/landing/"):
             blob.delete()
         landed = land(run)
-        assert landed["rows"] == extracted["rows"]
+        assert landed.rows == extracted.rows
         assert len(lake.blobs(shipping.lake_bucket, f"{shipping.prefix}/landing/")) == len(
-            extracted["parts"]
+            extracted.parts
         )
 
     def test_an_upload_that_fails_is_left_to_02(self, shipping: Settings) -> None:
         run = begin(shipping, "installments")
         elsewhere = shipping.model_copy(update={"lake_bucket": "no-such-bucket"})
         extracted = extract(replace(run, settings=elsewhere))
-        assert not any(part["is_shipped"] for part in extracted["parts"])
-        assert land(run)["rows"] == extracted["rows"]
+        assert not any(part.is_shipped for part in extracted.parts)
+        assert land(run).rows == extracted.rows

@@ -13,15 +13,18 @@ from credix.clients.postgres.pgoutput import lsn_number
 from credix.clients.postgres.replication import Replication
 from credix.core.contracts import load_source
 from credix.core.errors import SettingsError
+from credix.core.results import ExtractResult
 from credix.core.settings import Settings
+from credix.core.watermarks import Watermark
 from credix.operations.parse_watermark import parse_watermark
 from credix.state import run as context
 from credix.state.run import Run, build_run
-from credix.state.states import Watermark
+from credix.warehouse.cycle import extract
 from credix_local.process import wait_until
 from tests.conftest import connected
+from tests.known import known
 from tests.own_server import change, insert_and_wait, make_table
-from tests.runs_by_hand import begin, carry, extract, keys_of, read_changes, rows_of
+from tests.runs_by_hand import begin, carry, keys_of, read_changes, rows_of
 from tests.tables import Table, bronze_rows
 
 FULL = "full read: "
@@ -60,14 +63,14 @@ def slot(settings: Settings, followed: Table) -> Iterator[Replication]:
         yield replication
 
 
-def read(settings: Settings) -> dict[str, Any]:
+def read(settings: Settings) -> ExtractResult:
     return read_changes(settings, "installments", "log")
 
 
 def changed(settings: Settings) -> list[str]:
     """The keys that the next run reads, which must not read everything."""
     extracted = read(settings)
-    assert "keys that the log names" in extracted["predicate"]
+    assert "keys that the log names" in extracted.predicate
     return keys_of(extracted, "asset_id")
 
 
@@ -75,7 +78,7 @@ class TestChanges:
     def test_the_first_run_reads_everything(self, settings: Settings, table: Table) -> None:
         table.insert()
         extracted = read(settings)
-        assert extracted["predicate"] == "full read: there is no watermark yet"
+        assert extracted.predicate == "full read: there is no watermark yet"
         assert keys_of(extracted, "asset_id") == ["a1"]
 
     def test_later_runs_read_the_keys_that_changed(
@@ -92,9 +95,9 @@ class TestChanges:
         before = slot.status()
         extracted = read(settings)
         after = slot.status()
-        assert (extracted["status"], extracted["rows"]) == ("no_changes", 0)
+        assert (extracted.status, extracted.rows) == ("no_changes", 0)
         assert before and after and after.confirmed_lsn > before.confirmed_lsn
-        assert after.confirmed_lsn == lsn_number(extracted["watermark_to"]["lsn"])
+        assert after.confirmed_lsn == lsn_number(known(known(extracted.watermark_to).lsn))
         assert followed.rows().keys() == {"a1", "a2", "a3"}
 
     def test_an_update_that_touches_nothing_reads_the_row_once(
@@ -134,7 +137,7 @@ class TestChanges:
         followed.execute("TRUNCATE {table}")
         followed.insert(asset_id="after")
         extracted = read(settings)
-        assert extracted["predicate"] == f"{FULL}the table was truncated"
+        assert extracted.predicate == f"{FULL}the table was truncated"
         assert keys_of(extracted, "asset_id") == ["after"]
 
     def test_more_keys_than_fit_are_read_by_row_version(
@@ -143,7 +146,7 @@ class TestChanges:
         monkeypatch.setattr(reader, "MOST_KEYS", 1)
         followed.execute("UPDATE {table} SET due_date = '2024-05-01' WHERE asset_id <> 'a1'")
         extracted = read(settings)
-        assert extracted["predicate"].endswith("the log names more than 1 keys")
+        assert extracted.predicate.endswith("the log names more than 1 keys")
         assert keys_of(extracted, "asset_id") == ["a2", "a3"]
 
     def test_a_commit_that_is_not_yet_on_disk_is_carried(
@@ -161,13 +164,13 @@ class TestChanges:
             "ALTER TABLE {table} ALTER payment_method TYPE text USING payment_method || '!'"
         )
         extracted = read(settings)
-        assert "1 relation(s) that it does not contain" in extracted["predicate"]
+        assert "1 relation(s) that it does not contain" in extracted.predicate
         assert keys_of(extracted, "asset_id") == ["a1", "a2", "a3"]
         assert changed(settings) == []
 
 
 def extract_without_deletes(run: Run) -> list[dict[str, Any]]:
-    run.source = replace(run.source, captures_deletes=False)
+    run = replace(run, contract=replace(run.source, captures_deletes=False))
     return rows_of(extract(run))
 
 
@@ -219,7 +222,7 @@ class TestTransactions:
             lambda held: held.model_copy(update={"watermark": doubtful}),
         )
         extracted = read(settings)
-        assert extracted["predicate"].endswith("older than the replication slot were still open")
+        assert extracted.predicate.endswith("older than the replication slot were still open")
         assert keys_of(extracted, "asset_id") == ["unseen by the slot"]
 
     def test_a_run_that_dies_before_it_advances_the_slot_is_followed_by_a_quiet_one(
@@ -228,7 +231,7 @@ class TestTransactions:
         monkeypatch.setattr(Replication, "advance", lambda *_: False)
         followed.insert(asset_id="once")
         assert changed(settings) == ["once"]
-        assert read(settings)["status"] == "no_changes"
+        assert read(settings).status == "no_changes"
 
     def test_a_commit_that_waits_for_a_standby_is_carried_by_the_run_that_sees_it(
         self, own_settings: Settings
@@ -309,7 +312,7 @@ class TestPartitions:
 class TestGaps:
     def test_a_dropped_slot_means_a_full_read(self, settings: Settings, slot: Replication) -> None:
         slot.drop_slot()
-        assert read(settings)["predicate"] == f"{FULL}the replication slot {slot.name} was gone"
+        assert read(settings).predicate == f"{FULL}the replication slot {slot.name} was gone"
         assert changed(settings) == []
 
     def test_a_slot_that_somebody_else_has_read_means_a_full_read(
@@ -318,7 +321,7 @@ class TestGaps:
         followed.insert(asset_id="stolen")
         slot.advance(slot.mark())
         extracted = read(settings)
-        assert "another process has read" in extracted["predicate"]
+        assert "another process has read" in extracted.predicate
         assert "stolen" in keys_of(extracted, "asset_id")
 
     @pytest.mark.parametrize(
@@ -338,7 +341,7 @@ class TestGaps:
         followed.execute(statement.replace("{name}", slot.name))
         followed.insert(asset_id="untold")
         extracted = read(settings)
-        assert "was missing or has been changed" in extracted["predicate"]
+        assert "was missing or has been changed" in extracted.predicate
         assert "untold" in keys_of(extracted, "asset_id")
         followed.insert(asset_id="told")
         assert changed(settings) == ["told"]
@@ -353,7 +356,7 @@ class TestGaps:
     ) -> None:
         read_changes(settings, "installments", "row_version")
         assert (slot.status(), slot.find_publication()) == (None, None)
-        assert read(settings)["predicate"] == f"{FULL}capture is now log, it was row_version"
+        assert read(settings).predicate == f"{FULL}capture is now log, it was row_version"
 
 
 def test_bronze_follows_the_source_with_its_deletes(
@@ -367,9 +370,9 @@ def test_bronze_follows_the_source_with_its_deletes(
     table.execute("UPDATE {table} SET cnpj = 'renamed' WHERE cnpj = 'c04'")
     table.execute("UPDATE {table} SET city = 'Santos' WHERE cnpj < 'c02'")
     run = carry(settings, "cnpj_ws", "log")
-    extracted = run.read_result("01_extract")
-    assert (extracted["rows"], extracted["deleted_rows"]) == (5, 2)
-    assert (extracted["lossless"], extracted["missed_histories"]) == (True, [])
+    extracted = run.read_result(ExtractResult)
+    assert (extracted.rows, extracted.deleted_rows) == (5, 2)
+    assert (extracted.lossless, extracted.missed_histories) == (True, ())
     assert bronze_rows(warehouse, table) == table.rows()
 
 

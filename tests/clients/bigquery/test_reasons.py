@@ -7,10 +7,9 @@ from google.api_core import exceptions as google
 from google.cloud.bigquery.job import base
 
 from credix.clients.bigquery.errors import CLASSES, job_error, own_error, translated
-from credix.clients.bigquery.reasons import REASONS, Fault, fault_of, fault_of_job, fault_of_text
+from credix.clients.bigquery.reasons import REASONS, fault_of, fault_of_job, fault_of_text
 from credix.clients.dbt.call import keep_reasons
 from credix.clients.dbt.faults import failed_build, fault_of_node
-from credix.clients.dbt.nodes import DbtNode
 from credix.clients.effects import is_transient
 from credix.core.errors import (
     CostError,
@@ -20,7 +19,9 @@ from credix.core.errors import (
     StepError,
     TransientError,
 )
+from credix.core.results import DbtNode, Fault
 from credix.core.settings import Settings
+from tests.pipeline.manifests import node as made_node
 
 RETRYING = "Error encountered during execution. Retrying may solve the problem."
 INTERNAL = (
@@ -117,10 +118,9 @@ def told_by_dbt(error: Exception) -> str:
 
 
 def node(message: str, **more: Any) -> DbtNode:
-    facts: dict[str, Any] = dict.fromkeys(DbtNode.__dataclass_fields__)
-    facts |= {"name": "m", "kind": "model", "status": "error", "attempts": 1, "earlier": ""}
     fault = fault_of_node("error", message)
-    return DbtNode(**{**facts, "message": message, "fault": fault, **more})
+    facts = {"name": "m", "status": "error", "message": message, "fault": fault}
+    return made_node(**{**facts, **more})
 
 
 def test_every_reason_of_the_table_is_tried() -> None:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from google.cloud import bigquery
 
+from credix.clients.bigquery.job_records import bytes_of_queries
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
@@ -207,15 +208,14 @@ class TestBytes:
             ("query", "bronze.x"),
         ]
         assert all(job.job_id for job in jobs)
-        told = temp.effects.jobs_as_dicts()
-        assert (told["bytes_processed"], told["jobs_without_bytes"]) == (None, 2)
+        assert bytes_of_queries(jobs) == (None, 2)
 
     def test_what_google_tells_is_added_up(self, settings: Settings) -> None:
         statistics = {"totalBytesProcessed": "1234", "totalBytesBilled": "10485760"}
         with answering(settings, {}, statistics) as (warehouse, _):
             warehouse.execute("bronze.x", "x", "SELECT 1")
             warehouse.execute("bronze.y", "y", "SELECT 2")
-        assert warehouse.effects.jobs_as_dicts()["bytes_processed"] == 2468
+        assert bytes_of_queries(warehouse.effects.jobs) == (2468, 0)
         assert [job.bytes_billed for job in warehouse.effects.jobs] == [10485760] * 2
 
     @pytest.mark.parametrize("is_read", [True, False], ids=["a read", "a change"])

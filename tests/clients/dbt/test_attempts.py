@@ -2,27 +2,24 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from google.api_core import exceptions as google
 
-from credix.clients.bigquery.reasons import Fault
 from credix.clients.dbt.attempts import BuildAttempts
-from credix.clients.dbt.nodes import DbtNode, Outcome
+from credix.clients.dbt.nodes import Outcome
 from credix.clients.effects import Effects
 from credix.core.errors import StepError, TransientError
+from credix.core.results import Fault
+from tests.pipeline.manifests import node
 
 WHOLE = ["--select", "silver"]
 ALONE = ["--indirect-selection", "empty", "--select"]
 
 
 def outcome(name: str, status: str, fault: Fault | None = None, kind: str = "model") -> Outcome:
-    facts: dict[str, Any] = dict.fromkeys(DbtNode.__dataclass_fields__)
-    message = f"{name} is {status}"
-    facts |= {"name": name, "kind": kind, "status": status, "message": message, "fault": fault}
-    node = DbtNode(**{**facts, "attempts": 1, "earlier": ""})
-    return Outcome(f"{kind}.{name}", f"p.{name}", node, {"name": name, "status": status})
+    made = node(name, kind=kind, status=status, message=f"{name} is {status}", fault=fault)
+    return Outcome(f"{kind}.{name}", f"p.{name}", made, {"name": name, "status": status})
 
 
 def failed(name: str, fault: Fault = Fault.TRANSIENT, kind: str = "model") -> Outcome:

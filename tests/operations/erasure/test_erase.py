@@ -18,6 +18,7 @@ from credix.clients.gcs.lake import Lake
 from credix.clients.provision import provision_warehouse
 from credix.core.contracts import load_source
 from credix.core.errors import FenceError, SettingsError
+from credix.core.results import ExtractResult
 from credix.core.settings import Settings
 from credix.operations.erasure.erase import carry_out, unfinished
 from credix.operations.erasure.erase import erase as erase_keys
@@ -27,8 +28,9 @@ from credix.operations.reconcile import compare_source
 from credix.operations.replay.replay import find_attempts, replay
 from credix.state.run import build_run, sandbox_settings
 from credix.warehouse import transform
+from credix.warehouse.cycle import extract, land, load
 from tests.pipeline.test_from_landing import put, rows, take
-from tests.runs_by_hand import begin, carry, extract, land, load
+from tests.runs_by_hand import begin, carry
 from tests.tables import Table, bronze_rows
 
 ALWAYS = ("2000-01-01", "2999-12-31")
@@ -286,7 +288,7 @@ def test_a_waiting_file_that_is_written_anew_makes_its_rows_no_newer(
 
     taken = take(settings)
 
-    assert taken.read_result("01_extract")["superseded_rows"] == 1
+    assert taken.read_result(ExtractResult).superseded_rows == 1
     assert bronze_rows(warehouse, table) == table.rows()
 
 

@@ -16,7 +16,8 @@ from credix.state.run import Run
 from credix.state.states import Lease
 from credix.state.store import StateStore
 from credix.warehouse import bronze
-from tests.runs_by_hand import begin, carry, extract, land, load
+from credix.warehouse.cycle import extract, land, load
+from tests.runs_by_hand import begin, carry
 from tests.tables import Table, bronze_rows, query_bronze
 
 ALWAYS = ("2000-01-01", "2999-12-31")

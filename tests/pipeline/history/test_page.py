@@ -4,10 +4,12 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from credix.core.errors import StateError
+from credix.core.results import Manifest
 from credix.pipeline.history import page as history_page
 from credix.pipeline.history.page import Days, add_lines, decode_day, read_days, render_page
 from credix.pipeline.history.run_line import describe_run
@@ -28,13 +30,13 @@ def page_of(days: Days) -> str:
 
 
 def ids(days: Days) -> list[str]:
-    return [line["id"] for day in sorted(days, reverse=True) for line in decode_day(days[day])]
+    return [line.id for day in sorted(days, reverse=True) for line in decode_day(days[day])]
 
 
 def test_a_page_gives_back_the_runs_that_were_put_on_it() -> None:
     days = days_of(0, 5, A_DAY)
     assert read_days(page_of(days)) == days
-    assert ids(days) == [manifest(number)["run_id"] for number in (A_DAY, 5, 0)]
+    assert ids(days) == [manifest(number).run_id for number in (A_DAY, 5, 0)]
 
 
 def test_a_run_that_is_added_twice_is_on_the_page_once_and_other_days_are_left_alone() -> None:
@@ -96,7 +98,7 @@ def shown(page: Path) -> str:
     return ended.stdout
 
 
-def written(tmp_path: Path, manifests: Iterable[dict]) -> Path:
+def written(tmp_path: Path, manifests: Iterable[Manifest]) -> Path:
     path = tmp_path / "index.html"
     path.write_text(page_of(add_lines({}, map(describe_run, manifests))), "utf-8")
     return path
@@ -121,7 +123,7 @@ class TestInABrowser:
         assert "120 ≠ 120 ≠ 120 ≠ 119" in document
         assert "cnpj_ws<div" in document
         assert document.count("in gold after 40 s to 6 min") == 2
-        folder = f"../../archive/runs/dt=2026-03-31/{failed['run_id']}/"
+        folder = f"../../archive/runs/dt=2026-03-31/{failed.run_id}/"
         assert f'href="{folder}{failed_at}"' in document
         assert f'href="{folder}01_extract.installments.html"' in document
 
@@ -131,10 +133,10 @@ class TestInABrowser:
         assert "3,000 of 3,000 runs" in document
 
     def test_it_is_filtered_by_source_status_and_day(self, tmp_path: Path) -> None:
-        alone = {"sources": {"cnpj_ws": source(3)}, "steps": {}}
+        alone: dict[str, Any] = {"sources": {"cnpj_ws": source(3)}, "steps": {}}
         manifests = [manifest(0), manifest(5, **alone, status="failed"), manifest(A_DAY, **alone)]
         page_path = written(tmp_path, manifests)
-        first, second, third = (one["run_id"] for one in manifests)
+        first, second, third = (one.run_id for one in manifests)
         chosen = {
             "source": ("cnpj_ws", [third, second, first]),
             "status": ("failed", [second]),

@@ -30,8 +30,8 @@ def archived(lake: Lake, tmp_path: Path) -> Any:
     def archive(*numbers: int) -> list[str]:
         made = [manifest(number) for number in numbers]
         for one in made:
-            archive_run(lake, one["run_id"], tmp_path, one, Pages())
-        return [one["run_id"] for one in made]
+            archive_run(lake, tmp_path, one, Pages())
+        return [one.run_id for one in made]
 
     return archive
 
@@ -44,7 +44,7 @@ def page_of(lake: Lake) -> str:
 
 def shown(lake: Lake) -> list[str]:
     days = read_days(page_of(lake))
-    return sorted(line["id"] for block in days.values() for line in decode_day(block))
+    return sorted(line.id for block in days.values() for line in decode_day(block))
 
 
 def test_the_page_has_every_archived_run_once(lake: Lake, archived: Any) -> None:
@@ -98,7 +98,7 @@ def test_a_run_behind_ten_thousand_others_lists_and_decodes_the_last_three_days_
     # gains runs; the page and two manifests.
     assert sorted(done) == ["decode_day"] * 4 + ["folders"] * 4 + ["read_text"] * 3
     assert [record.name for record in lake.effects.records[before:]] == ["history.publish"]
-    assert shown(lake)[-3:] == [newest[0], lines[-1]["id"], newest[1]]
+    assert shown(lake)[-3:] == [newest[0], lines[-1].id, newest[1]]
     assert len(page_of(lake).encode()) < 2_000_000
 
 
@@ -159,7 +159,9 @@ def test_runs_without_a_readable_manifest_stay_out(lake: Lake, archived: Any) ->
         "cccccc/manifest.json": b"{}",
         "dddddd/manifest.json": b"[]",
         "eeeeee/manifest.json": b'{"steps": {}, "error": 1}',
-        "ffffff/manifest.json": json.dumps(manifest(started_at="9999-99-99T")).encode(),
+        "ffffff/manifest.json": json.dumps(
+            {**manifest().model_dump(mode="json"), "started_at": "9999-99-99T"}
+        ).encode(),
     }
     for name, content in planted.items():
         lake.upload("archive.upload", lake.settings.archive_bucket, folder + name, content)

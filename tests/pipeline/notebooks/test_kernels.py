@@ -118,7 +118,7 @@ def test_a_run_uses_its_spares_replaces_a_killed_one_and_leaves_none(
 
     manifest = run_with(watching, settings, "cnpj", layers=["bronze"])
 
-    assert manifest["status"] == "done"
+    assert manifest.status == "done"
     assert bronze_rows(warehouse, tables["cnpj_ws"]) == tables["cnpj_ws"].rows()
     assert [len(found) for found in watching.behind.values()] == [2, 2, 1, 0]
     assert set(watching.behind["01_extract"]) <= set(watching.at_cell["02_land"])
@@ -130,7 +130,7 @@ def test_a_run_uses_its_spares_replaces_a_killed_one_and_leaves_none(
     assert kernels_of(os.getpid()) == []
     # Nothing had changed: nobody needs a second kernel.
     again = Watching()
-    assert run_with(again, settings, "cnpj", layers=["bronze"])["status"] == "no_changes"
+    assert run_with(again, settings, "cnpj", layers=["bronze"]).status == "no_changes"
     assert again.behind == {"01_extract": []}
 
 

@@ -26,12 +26,12 @@ def test_an_alert_leads_to_its_run_and_a_failed_run_opens_at_its_failed_cell(
     with pytest.raises(SourceError):
         run(settings, "cnpj")
 
-    named = run_address(settings, good["run_id"])
+    named = run_address(settings, good.run_id)
     with browsing() as browser:
         for width in WIDTHS:
             with shown(browser, named, width, "article.named") as page:
                 assert page.locator("article").count() == 2
-                assert page.locator(".named").get_attribute("id") == good["run_id"]
+                assert page.locator(".named").get_attribute("id") == good.run_id
                 page.select_option("#status", "failed")
                 [failed] = page.locator("article").all()
                 assert "has no column city" in failed.inner_text()

@@ -10,12 +10,13 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import CredixError, TransientError
+from credix.core.results import Monitoring, MonitorVerdict, ReportResult
 from credix.core.settings import Settings
+from credix.core.watermarks import Watermark
 from credix.pipeline.notify.alerts import alert, find, find_monitored, notify
 from credix.state.incidents import Findings
-from credix.state.states import Watermark
 from credix.state.store import StateStore
-from tests.pipeline.manifests import manifest
+from tests.pipeline.manifests import extracted, manifest
 from tests.pipeline.test_pipeline import Silent, run, run_with
 from tests.receiver import Receiver
 from tests.tables import Table
@@ -86,8 +87,8 @@ def test_a_source_is_late_when_its_snapshot_is_older_than_its_schedule_allows(
 
 
 def test_drift_that_01_has_seen_is_found_and_its_end_judged(settings: Settings) -> None:
-    drifted = manifest()
-    drifted["steps"]["installments"]["01_extract"]["messages"] = ["Column fee is new."]
+    result = extracted(messages=["Column fee is new."])
+    drifted = manifest(steps={"installments": {"01_extract": result}})
     assert find(drifted, "", states_of(settings)).wrong == {
         "drift installments": "Column fee is new."
     }
@@ -95,9 +96,8 @@ def test_drift_that_01_has_seen_is_found_and_its_end_judged(settings: Settings) 
 
 
 def test_files_of_other_software_that_are_refused_are_told_of_as_such(settings: Settings) -> None:
-    outside = manifest()
-    extracted = outside["steps"]["installments"]["01_extract"]
-    extracted |= {"received": {}, "refused": ["a.parquet was refused."], "messages": ["b waits."]}
+    result = extracted(received={}, refused=["a.parquet was refused."], messages=["b waits."])
+    outside = manifest(steps={"installments": {"01_extract": result}})
     found = find(outside, "", states_of(settings))
     assert found.wrong == {"refused installments": "a.parquet was refused."}
     assert "drift installments" not in found.judged
@@ -167,12 +167,16 @@ def test_a_channel_that_fails_never_fails_the_run(
 
 
 def test_a_monitor_that_fails_is_an_incident_of_its_table_and_one_that_warns_is_none() -> None:
-    found = [
-        {"monitor": "amounts", "table": "gold.details", "status": "fail"},
-        {"monitor": "columns", "table": "gold.details", "status": "error"},
-        {"monitor": "volume", "table": "bronze.cnpj_ws", "status": "warn"},
+    verdicts = [
+        ("amounts", "gold.details", "fail"),
+        ("columns", "gold.details", "error"),
+        ("volume", "bronze.cnpj_ws", "warn"),
     ]
-    report = {"monitoring": {"status": "done", "reason": "", "monitors": found}}
+    found = tuple(
+        MonitorVerdict(monitor=monitor, table=table, status=status, seconds=0.1, finding="")
+        for monitor, table, status in verdicts
+    )
+    report = ReportResult(status="done", monitoring=Monitoring(status="done", monitors=found))
     wrong, judged = find_monitored(manifest(steps={"gold": {"05_report": report}}))
     assert wrong == {"monitor gold.details": "Not true any more: amounts, columns."}
     assert judged == {"monitoring", "monitor gold.details", "monitor bronze.cnpj_ws"}

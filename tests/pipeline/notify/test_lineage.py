@@ -5,33 +5,31 @@ from typing import Any
 from openlineage.client.serde import Serde
 
 from credix.clients.dbt.project import layer_of_models
+from credix.core.results import Manifest
 from credix.core.settings import Settings
 from credix.pipeline.notify.lineage import describe_lineage
-from tests.pipeline.manifests import manifest, source
+from tests.pipeline.manifests import extracted, manifest, node, source, transformed
 
 LAYERS = {"installments": "bronze", "cnpj_ws": "bronze", "quarantine": "silver", "details": "gold"}
 
 
-def node(name: str, rows: int | None = None, kind: str = "model") -> dict[str, Any]:
-    return {"name": name, "kind": kind, "status": "success", "rows": rows}
-
-
-def carried(**facts: Any) -> dict[str, Any]:
+def carried(**facts: Any) -> Manifest:
     """A run that carried installments to bronze, then built gold."""
-    built = [node("installments", 120), node("unique_asset_id", kind="test")]
+    built = (node("installments", rows=120), node("unique_asset_id", kind="test"))
     facts = {
         "sources": {"installments": source(120)},
         "steps": {
-            "installments": {"01_extract": {}, "04_transform": {"nodes": built}},
-            "gold": {"04_transform": {"nodes": [node("quarantine"), node("details", 7)]}},
+            "installments": {"01_extract": extracted(), "04_transform": transformed(nodes=built)},
+            "gold": {
+                "04_transform": transformed(nodes=(node("quarantine"), node("details", rows=7)))
+            },
         },
-        "finished_at": "2026-03-31T10:16:00+00:00",
         **facts,
     }
     return manifest(**facts)
 
 
-def told(settings: Settings, run: dict[str, Any], summary: str = "") -> list[dict[str, Any]]:
+def told(settings: Settings, run: Manifest, summary: str = "") -> list[dict[str, Any]]:
     return [Serde.to_dict(event) for event in describe_lineage(settings, run, LAYERS, summary)]
 
 
@@ -62,17 +60,17 @@ def test_both_events_of_a_job_are_of_one_run_that_another_run_does_not_share(
 ) -> None:
     ids = [event["run"]["runId"] for event in told(settings, carried())]
     assert ids[0] == ids[1] != ids[2] == ids[3]
-    other = carried() | {"run_id": "another"}
+    other = carried(run_id="another")
     assert not set(ids) & {event["run"]["runId"] for event in told(settings, other)}
 
 
 def test_a_run_without_changes_tells_nothing(settings: Settings) -> None:
-    assert told(settings, carried() | {"status": "no_changes"}) == []
+    assert told(settings, carried(status="no_changes")) == []
 
 
 def test_a_source_that_never_reached_bronze_has_failed(settings: Settings) -> None:
-    run = carried(status="failed")
-    run["steps"] = {"installments": {"01_extract": {"status": "done"}}}
+    steps = {"installments": {"01_extract": extracted()}}
+    run = carried(status="failed", steps=steps)
     start, end = told(settings, run, "02_land failed.")
     assert start["job"]["name"] == f"{settings.prefix}.installments"
     assert (start["eventType"], end["eventType"]) == ("START", "FAIL")
@@ -81,10 +79,11 @@ def test_a_source_that_never_reached_bronze_has_failed(settings: Settings) -> No
 
 
 def test_it_is_the_source_that_failed_before_it_had_any_result(settings: Settings) -> None:
-    quiet = {"cnpj_ws": {"01_extract": {"status": "no_changes"}}}
-    run = carried(status="failed", sources={"cnpj_ws": source(0), "installments": source(0)})
+    quiet = {"cnpj_ws": {"01_extract": extracted(status="no_changes")}}
+    sources = {"cnpj_ws": source(0), "installments": source(0)}
     for steps, failed in ((quiet, "installments"), ({}, "cnpj_ws")):
-        events = told(settings, run | {"steps": steps}, "01_extract failed.")
+        run = carried(status="failed", sources=sources, steps=steps)
+        events = told(settings, run, "01_extract failed.")
         assert {event["job"]["name"] for event in events} == {f"{settings.prefix}.{failed}"}
         assert [event["eventType"] for event in events] == ["START", "FAIL"]
 
@@ -95,8 +94,8 @@ def test_gold_that_was_built_stays_built_where_the_report_failed(settings: Setti
 
 
 def test_where_every_source_reached_bronze_gold_has_failed(settings: Settings) -> None:
-    run = carried(status="failed")
-    del run["steps"]["gold"]
+    steps = {"installments": carried().steps["installments"]}
+    run = carried(status="failed", steps=steps)
     events = told(settings, run, "A test of gold failed.")
     assert [(event["job"]["name"].rpartition(".")[2], event["eventType"]) for event in events] == [
         ("installments", "START"),

@@ -24,8 +24,9 @@ from credix.capture.parts import Part
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.errors import DataError
 from credix.core.source_sql import any_sql, key_hash_sql, table_sql
+from credix.core.watermarks import Digest
 from credix.state.run import Run
-from credix.state.states import Digest, SourceState
+from credix.state.states import SourceState
 
 # So many buckets are compared key by key at a time: some hundred thousand keys in memory.
 BUCKETS_AT_A_TIME = 4096

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from credix.state.states import Digest
+from credix.core.watermarks import Digest
 
 # Keys in a bucket: few, since all of them travel when one is gone; not too few, or digests abound.
 KEYS_PER_BUCKET = 64

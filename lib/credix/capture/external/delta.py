@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -31,6 +30,7 @@ from credix.capture.external.layout import change_schema
 from credix.capture.parts import PartWriter
 from credix.capture.row_versions import NOTHING
 from credix.capture.upload import describe_part
+from credix.core.results import ExtractResult
 from credix.state.fencing import fenced
 from credix.state.run import Run
 from credix.state.states import note_external
@@ -75,7 +75,7 @@ class LandingExtraction:
         """Return what was taken, in a few lines."""
         return describe_delta(self.delta)
 
-    def write_result(self, result_path: str) -> dict[str, Any]:
+    def write_result(self, result_path: str) -> ExtractResult:
         """Write the step result, in the form of a snapshot's."""
         return finish(self.run, self.arrivals, self.delta, result_path)
 
@@ -175,43 +175,38 @@ def is_late(run: Run, rows: pa.Table) -> np.ndarray:
     return np.array([own < newest.get(key, own) for key, own in zip(keys, micros, strict=True)])
 
 
-def finish(run: Run, arrivals: Arrivals, delta: Delta, result_path: str) -> dict[str, Any]:
+def finish(run: Run, arrivals: Arrivals, delta: Delta, result_path: str) -> ExtractResult:
     """Write the step result, in the form of an extract's, that 02 to 04 work by.
 
     From here on the state says that the keys of this attempt are to be read from the source again.
     """
     state = run.read_state()
-    watermark = state.watermark.model_dump() if state.watermark else None
     if arrivals.taken:
         run.states.change_source(
             "state.note_external", run.source.name, lambda held: note_external(held, run.attempt)
         )
-    return run.finish(
-        "01_extract",
-        result_path,
+    refused = tuple(arrivals.messages_of("refused"))
+    result = ExtractResult(
         status="done" if arrivals.taken else "no_changes",
         rows=delta.rows,
         deleted_rows=delta.deleted_rows,
         recovered_rows=0,
         dropped_rows=delta.dropped_rows,
         superseded_rows=arrivals.superseded_rows,
-        orders=run.orders.as_parameters(),
-        messages=[
-            f"WARNING: {message}"
-            for message in arrivals.messages_of("refused") + arrivals.messages_of("left")
-        ],
-        refused=arrivals.messages_of("refused"),
+        orders=run.orders,
+        messages=tuple(
+            f"WARNING: {message}" for message in (*refused, *arrivals.messages_of("left"))
+        ),
+        refused=refused,
         size_bytes=delta.size_bytes,
         predicate=f"{len(arrivals.taken)} files from landing/external",
         is_full=False,
-        watermark_from=watermark,
-        watermark_to=watermark,
+        watermark_from=state.watermark,
+        watermark_to=state.watermark,
         lossless=False,
-        missed_histories=[MISSED],
-        snapshot_at=datetime.now(UTC).isoformat(),
-        progress=None,
+        missed_histories=(MISSED,),
+        snapshot_at=datetime.now(UTC),
         received={line.identity: line.archived_as for line in arrivals.taken},
-        slice=None,
-        slices=None,
-        parts=[{**describe_part(part), "is_shipped": False} for part in delta.parts],
+        parts=tuple(map(describe_part, delta.parts)),
     )
+    return run.finish(result, result_path)

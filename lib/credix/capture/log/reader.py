@@ -22,8 +22,9 @@ from credix.clients.postgres.connection import SourceConnection
 from credix.clients.postgres.pgoutput import lsn_number, lsn_text
 from credix.clients.postgres.replication import Replication, SlotStatus
 from credix.core.contracts import Source
+from credix.core.watermarks import Watermark
 from credix.state.run import Run
-from credix.state.states import SourceState, Watermark
+from credix.state.states import SourceState
 
 # Beyond so many changed keys one scan by row version is cheaper than as many lookups.
 MOST_KEYS = 200_000

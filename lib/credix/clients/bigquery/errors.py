@@ -11,7 +11,7 @@ from typing import Any
 from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 
-from credix.clients.bigquery.reasons import Fault, fault_of, fault_of_job
+from credix.clients.bigquery.reasons import fault_of, fault_of_job
 from credix.clients.credentials import credentials_error
 from credix.core.errors import (
     CostError,
@@ -23,6 +23,7 @@ from credix.core.errors import (
     TransientError,
 )
 from credix.core.redaction import without_values
+from credix.core.results import Fault
 
 CLASSES: dict[Fault, type[CredixError]] = {
     Fault.TRANSIENT: TransientError,

@@ -7,7 +7,8 @@ from uuid import uuid4
 from google.api_core import exceptions as google
 from google.cloud import bigquery
 
-from credix.clients.bigquery.reasons import Fault, fault_of_job
+from credix.clients.bigquery.reasons import fault_of_job
+from credix.core.results import Fault
 
 Job = TypeVar("Job", bigquery.QueryJob, bigquery.LoadJob)
 

@@ -1,12 +1,12 @@
 """What the jobs of one process cost on BigQuery, as far as BigQuery says."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions as google
 
 from credix.core.errors import CostError
+from credix.core.results import JobRecord
 from credix.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,22 +15,6 @@ if TYPE_CHECKING:
 # How BigQuery refuses a query that would read more than `maximum_bytes_billed`.
 LIMIT_REASON = "bytesBilledLimitExceeded"
 LIMIT_WORDS = "exceeded limit for bytes billed"
-
-
-@dataclass(frozen=True)
-class JobRecord:
-    """One finished job: bytes are None where the server does not know them.
-
-    `bytes_processed` and `bytes_billed` are of queries; a load is free and has `bytes_written`.
-    """
-
-    kind: str
-    name: str
-    target: str
-    job_id: str | None = None
-    bytes_processed: int | None = None
-    bytes_billed: int | None = None
-    bytes_written: int | None = None
 
 
 def query_record(
@@ -68,19 +52,15 @@ def known(value: Any, *, is_measured: bool) -> int | None:
     return int(value)
 
 
-def summarize(jobs: Iterable[JobRecord]) -> dict[str, int | None]:
-    """`bytes_processed` of the queries that are known, None when none is; and how many are not."""
-    reported = [job.bytes_processed for job in jobs if job.kind != "load"]
-    return add_up(reported)
+def bytes_of_queries(jobs: Iterable[JobRecord]) -> tuple[int | None, int]:
+    """Return the bytes that queries have processed, and of how many of them that is not known."""
+    return add_up([job.bytes_processed for job in jobs if job.kind != "load"])
 
 
-def add_up(reported: Iterable[int | None]) -> dict[str, int | None]:
-    values = list(reported)
+def add_up(values: Sequence[int | None]) -> tuple[int | None, int]:
+    """Return the sum of the known values, None when none is known, and how many are not known."""
     found = [value for value in values if value is not None]
-    return {
-        "bytes_processed": sum(found) if found else None,
-        "jobs_without_bytes": len(values) - len(found),
-    }
+    return sum(found) if found else None, len(values) - len(found)
 
 
 def is_over_limit(error: google.GoogleAPICallError) -> bool:

@@ -9,28 +9,11 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from enum import StrEnum
 from typing import Any
 
 from google.api_core import exceptions as google
 
-
-class Fault(StrEnum):
-    """What a failure is, by what the caller can do about it."""
-
-    # Run it again: it passes by itself.
-    TRANSIENT = "transient"
-    # Grant a role, or correct the credentials or the project's billing.
-    DENIED = "denied"
-    # Create the thing, or correct its name.
-    MISSING = "missing"
-    # Raise a limit, or ask for less.
-    EXCESSIVE = "excessive"
-    # Find out who cancelled the job, then run it again.
-    STOPPED = "stopped"
-    # Correct the statement, the data or the request.
-    INVALID = "invalid"
-
+from credix.core.results import Fault
 
 REASONS = {
     "accessDenied": Fault.DENIED,

@@ -18,10 +18,11 @@ from credix.clients.bigquery.job_records import (
     load_record,
     query_record,
 )
-from credix.clients.bigquery.reasons import Fault, fault_of
+from credix.clients.bigquery.reasons import fault_of
 from credix.clients.credentials import google_credentials, open_session
 from credix.clients.effects import Effects
 from credix.core.column_types import Column
+from credix.core.results import Fault
 from credix.core.settings import Settings
 
 T = TypeVar("T")

@@ -9,11 +9,11 @@ from typing import Any
 
 from google.api_core import exceptions as google
 
-from credix.clients.bigquery.reasons import Fault
 from credix.clients.dbt.faults import is_given_up
-from credix.clients.dbt.nodes import HOOK, DbtNode, Outcome
+from credix.clients.dbt.nodes import HOOK, Outcome
 from credix.clients.effects import FailedAnew
 from credix.core.errors import StepError
+from credix.core.results import DbtNode, Fault
 
 
 class BuildAttempts:

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from credix.clients.bigquery.errors import own_error
 from credix.clients.bigquery.job_records import limit_error, names_limit
-from credix.clients.bigquery.reasons import Fault, fault_of_text
+from credix.clients.bigquery.reasons import fault_of_text
 from credix.core.errors import CredixError
+from credix.core.results import Fault
 from credix.core.settings import Settings
 
 if TYPE_CHECKING:
-    from credix.clients.dbt.nodes import DbtNode
+    from credix.core.results import DbtNode
 
 GIVEN_UP = "does not answer"
 # Which fault decides what the caller can do, where the nodes of a build have failed differently.

@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from credix.clients.bigquery.job_records import JobRecord, known
-from credix.clients.bigquery.reasons import Fault
+from credix.clients.bigquery.job_records import known
 from credix.clients.dbt.faults import fault_of_node
 from credix.clients.dbt.results import describe_result
 from credix.core.redaction import without_values
+from credix.core.results import FAILED, DbtNode, JobRecord
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
@@ -21,43 +21,8 @@ PLACE = re.compile(r" at \[(?P<line>\d+):(?P<column>\d+)\]")
 # What dbt writes before each statement: node, versions, profile.
 COMMENT_LINES = 1
 LONGEST_MESSAGE, LONGEST_END = 500, 60
-FAILED = {"error", "fail", "runtime error", "partial success"}
 SKIPPED = "skipped"
 HOOK = "operation"
-
-
-@dataclass(frozen=True)
-class DbtNode:
-    """The result of one model or test; `table` is what a test looks at.
-
-    `attempts` is one more than its executions that failed before, `earlier` what the last of these
-    failed with.
-    """
-
-    name: str
-    kind: str
-    table: str
-    status: str
-    rows: int | None
-    failures: int | None
-    bytes_processed: int | None
-    bytes_billed: int | None
-    job_id: str | None
-    seconds: float
-    message: str
-    fault: Fault | None = None
-    attempts: int = 1
-    earlier: str = ""
-
-    @property
-    def has_failed(self) -> bool:
-        return self.status in FAILED
-
-    def after(self, before: "DbtNode") -> "DbtNode":
-        """The same result, which counts the executions that failed before it."""
-        if before.has_failed:
-            return replace(self, attempts=before.attempts + 1, earlier=before.message)
-        return replace(self, attempts=before.attempts, earlier=before.earlier)
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,16 @@ from google.api_core.exceptions import ServiceUnavailable
 from credix.clients.bigquery.errors import own_error
 from credix.clients.bigquery.job_labels import JobLabels
 from credix.clients.bigquery.job_records import is_measured_by
-from credix.clients.bigquery.reasons import Fault, fault_of_text
+from credix.clients.bigquery.reasons import fault_of_text
 from credix.clients.dbt.attempts import BuildAttempts
 from credix.clients.dbt.call import call_dbt, prepare_dbt
 from credix.clients.dbt.faults import failed_build, is_given_up
-from credix.clients.dbt.nodes import DbtNode, Outcome, in_one_line, job_of, read_outcomes
+from credix.clients.dbt.nodes import Outcome, in_one_line, job_of, read_outcomes
 from credix.clients.dbt.results import add_lines
 from credix.clients.effects import Effects
 from credix.core.disk import replacing
 from credix.core.errors import SettingsError, StepError, TransientError
+from credix.core.results import DbtNode, Fault
 from credix.core.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from credix.capture.parts import convert
 from credix.core.contracts import Source
 from credix.core.errors import SettingsError, StateError
 from credix.core.postgres_hash import key_text
-from credix.state.states import Value
+from credix.core.watermarks import Value
 
 ErasureStatus = Literal["begun", "pending", "done"]
 

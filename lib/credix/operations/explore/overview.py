@@ -1,10 +1,9 @@
 """Where things stand: the sources, and the last run step by step, as small tables."""
 
-from typing import Any
-
 import pandas as pd
 
 from credix.clients.gcs.lake import Lake
+from credix.core.results import Manifest
 from credix.core.settings import Settings
 from credix.pipeline.archive import read_manifests
 from credix.pipeline.history.status import source_statuses
@@ -18,29 +17,26 @@ def source_table(settings: Settings) -> pd.DataFrame:
     """One line per source: how much bronze holds, up to when, and how its last run ended."""
     lines = []
     for found in source_statuses(settings):
-        run, watermark = found["last_run"] or {}, found["watermark"] or {}
+        run, watermark = found.last_run, found.watermark
         facts = (
-            *(found["source"], found["table"], found["rows_in_bronze"]),
-            *(
-                (watermark.get("snapshot_at") or "")[:19],
-                run.get("run_id"),
-                run.get("status", "never run"),
-            ),
+            *(found.source, found.table, found.rows_in_bronze),
+            ((watermark and watermark.snapshot_at) or "")[:19],
+            *((run.run_id, run.status) if run else (None, "never run")),
         )
         lines.append(dict(zip(SOURCES, facts, strict=True)))
     return pd.DataFrame(lines, columns=SOURCES)
 
 
-def step_table(manifest: dict[str, Any] | None) -> pd.DataFrame:
+def step_table(manifest: Manifest | None) -> pd.DataFrame:
     """One line per notebook of a run, in the order in which they ran; none without a run."""
-    steps = (manifest or {}).get("steps") or {}
+    steps = manifest.steps if manifest else {}
     lines = [
         {
             "notebook": step,
             "source": source,
-            "result": result["status"],
-            "rows": result.get("rows"),
-            "seconds": result.get("seconds"),
+            "result": result.status,
+            "rows": getattr(result, "rows", None),
+            "seconds": result.seconds,
         }
         for source, results in steps.items()
         for step, result in results.items()
@@ -48,15 +44,15 @@ def step_table(manifest: dict[str, Any] | None) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=STEPS)
 
 
-def describe_run(manifest: dict[str, Any] | None) -> str:
+def describe_run(manifest: Manifest | None) -> str:
     if manifest is None:
         return NO_RUN
     return (
-        f"Run {manifest['run_id']} of job {manifest['job']}: {manifest['status']}, "
-        f"{manifest['seconds']:.1f} s, for business day {manifest['business_date']}"
+        f"Run {manifest.run_id} of job {manifest.job}: {manifest.status}, "
+        f"{manifest.seconds:.1f} s, for business day {manifest.business_date}"
     )
 
 
-def find_last(lake: Lake) -> dict[str, Any] | None:
+def find_last(lake: Lake) -> Manifest | None:
     """The manifest of the newest archived run."""
     return next(iter(read_manifests(lake, 1)), None)

@@ -9,7 +9,7 @@ another: the one before the last change, the last change, the last row.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from credix.state.states import Digest
+from credix.core.watermarks import Digest
 
 BATCH_ROWS = 5_000_000
 # A load job of BigQuery takes 10,000 files.

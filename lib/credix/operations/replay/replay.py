@@ -5,10 +5,8 @@ at a time. The replay holds the source, as a run does. Only attempts whose merge
 recorded count: files of others lie in the archive too.
 """
 
-import json
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
 
 from credix.capture.compare.key_comparison import bronze_digest
 from credix.clients.gcs.lake import Lake
@@ -16,14 +14,16 @@ from credix.clients.provision import provision_warehouse
 from credix.core.contracts import Source
 from credix.core.errors import DataError
 from credix.core.paths import SHARED_CONTROL, control_table, hashed_table, paths_of
+from credix.core.results import MergeRecord
 from credix.core.settings import Settings
+from credix.core.watermarks import Digest
 from credix.operations.erasure.files import delete_keys, erased_hashes
 from credix.operations.erasure.request import Erasure, Matcher
 from credix.operations.erasure.store import ErasureStore
 from credix.operations.replay.batches import PASSES, ArchivedAttempt, pass_sql, split
 from credix.pipeline.locks import held_alone
 from credix.state.run import Run
-from credix.state.states import Digest, GoldState
+from credix.state.states import GoldState
 from credix.warehouse.bronze import build_dbt
 
 JOB = "replay"
@@ -188,13 +188,13 @@ def forget_guard(run: Run) -> None:
 
 
 def read_record(text: str) -> ArchivedAttempt:
-    record: dict[str, Any] = json.loads(text)
+    record = MergeRecord.model_validate_json(text)
     return ArchivedAttempt(
-        seq=record["seq"],
-        run_id=record["run_id"],
-        files=tuple(record["files"]),
-        rows=record["rows"],
-        is_full=record["is_full"],
-        fingerprint=record["fingerprint"],
-        digest=Digest(**record["digest"]) if record["digest"] else None,
+        seq=record.seq,
+        run_id=record.run_id,
+        files=record.files,
+        rows=record.rows,
+        is_full=record.is_full,
+        fingerprint=record.fingerprint,
+        digest=record.digest,
     )

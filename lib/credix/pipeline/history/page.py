@@ -6,23 +6,25 @@ new run encodes its own day alone.
 
 import binascii
 import gzip
-import json
 import re
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 from html import escape
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from credix.core.errors import StateError
+from credix.pipeline.history.run_line import RunLine
 
 TEMPLATE = Path(__file__).with_name("page.html")
 BLOCK = re.compile(r'<script type="application/gzip" data-day="([\d-]{10})">([^<]*)</script>')
 # Some twenty thousand runs; the template around them is small.
 MOST_BYTES = 1_900_000
 Days = dict[str, str]
+LINES: TypeAdapter[list[RunLine]] = TypeAdapter(list[RunLine])
 
 
 def read_days(page: str) -> Days:
@@ -37,30 +39,34 @@ def is_day(text: str) -> bool:
         return False
 
 
-def decode_day(block: str) -> list[dict[str, Any]]:
-    """The lines of a day, newest first; raises StateError when the block is damaged."""
+def decode_day(block: str) -> list[RunLine]:
+    """Return the lines of a day, newest first; raises StateError when the block is damaged.
+
+    What a line of another release has beyond this one's is left out.
+    """
     try:
-        return json.loads(gzip.decompress(b64decode(block, validate=True)))
+        text = gzip.decompress(b64decode(block, validate=True))
+        return LINES.validate_json(text, extra="ignore")
     except (binascii.Error, EOFError, OSError, ValueError, zlib.error):
         raise StateError("A day of the run history cannot be read.") from None
 
 
-def encode_day(lines: Iterable[Mapping[str, Any]]) -> str:
+def encode_day(lines: Iterable[RunLine]) -> str:
     """The same lines always give the same text."""
-    newest_first = sorted(lines, key=lambda line: line["id"], reverse=True)
-    text = json.dumps(newest_first, separators=(",", ":"), ensure_ascii=False)
-    return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    newest_first = sorted(lines, key=lambda line: line.id, reverse=True)
+    text = LINES.dump_json(newest_first, exclude_defaults=True, by_alias=True)
+    return b64encode(gzip.compress(text, mtime=0)).decode()
 
 
-def add_lines(days: Days, lines: Iterable[Mapping[str, Any]]) -> Days:
+def add_lines(days: Days, lines: Iterable[RunLine]) -> Days:
     """The days with these runs in them, each run once."""
-    changed: dict[str, dict[str, Mapping[str, Any]]] = {}
+    changed: dict[str, dict[str, RunLine]] = {}
     for line in lines:
-        day = line["started"][:10]
+        day = line.started[:10]
         if day not in changed:
             known = decode_day(days[day]) if day in days else []
-            changed[day] = {one["id"]: one for one in known}
-        changed[day][line["id"]] = line
+            changed[day] = {one.id: one for one in known}
+        changed[day][line.id] = line
     encoded = {day: encode_day(runs.values()) for day, runs in changed.items()}
     return drop_oldest({**days, **encoded})
 

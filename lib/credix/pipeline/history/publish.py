@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
@@ -15,7 +14,7 @@ from credix.core.paths import paths_of
 from credix.core.settings import Settings
 from credix.pipeline.archive import read_manifest
 from credix.pipeline.history.page import Days, add_lines, decode_day, read_days, render_page
-from credix.pipeline.history.run_line import describe_run
+from credix.pipeline.history.run_line import RunLine, describe_run
 
 # Runs that end at the same moment write the page one after another.
 ATTEMPTS = 10
@@ -61,7 +60,7 @@ def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
     raise StateError(f"gs://{bucket}/{path} changes too often to be written.")
 
 
-def missing_lines(lake: Lake, days: Days, most: int | None) -> Iterator[dict[str, Any]]:
+def missing_lines(lake: Lake, days: Days, most: int | None) -> Iterator[RunLine]:
     """The lines of archived runs that the page lacks, from two days before its newest one on.
 
     A day whose block is damaged is dropped from `days` and read again.
@@ -87,14 +86,11 @@ def missing_lines(lake: Lake, days: Days, most: int | None) -> Iterator[dict[str
                 yield line
 
 
-def read_line(lake: Lake, folder: str) -> dict[str, Any] | None:
+def read_line(lake: Lake, folder: str) -> RunLine | None:
     """None for a run that is at work or died, and for a manifest that no run has written."""
-    with suppress(StateError, AttributeError, KeyError, TypeError, ValueError):
+    with suppress(StateError):
         manifest = read_manifest(lake, folder)
-        if manifest is not None:
-            line = describe_run(manifest)
-            datetime.fromisoformat(line["started"])
-            return line
+        return describe_run(manifest) if manifest else None
     return None
 
 
@@ -103,7 +99,7 @@ def known_runs(days: Days, day: str) -> set[str]:
     if day not in days:
         return set()
     try:
-        return {line["id"] for line in decode_day(days[day])}
+        return {line.id for line in decode_day(days[day])}
     except StateError:
         del days[day]
         return set()

@@ -1,28 +1,25 @@
 """After a run: find what is wrong, put it into words, notify once and once when it is over."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from credix.clients.notifications import Channels
 from credix.core.addresses import run_address
 from credix.core.contracts import load_source
 from credix.core.freshness import in_words, seconds_between
+from credix.core.results import ExtractResult, Manifest, Monitoring, ReportResult
 from credix.core.schedules import late_bound
 from credix.core.settings import Settings
 from credix.state.incidents import Findings, Incident, Incidents, Kind
-from credix.state.states import SourceState
+from credix.state.states import GOLD, SourceState
 from credix.state.store import StateStore
 
-MONITOR_FAILED = {"error", "fail", "runtime error"}
 
-
-def alert(states: StateStore, manifest: Mapping[str, Any], summary: str) -> list[str]:
+def alert(states: StateStore, manifest: Manifest, summary: str) -> list[str]:
     """Judge a run and notify the channels; return those that have not accepted a message."""
     if not Channels(states.settings).are_configured:
         return []
-    return notify(states, manifest["run_id"], find(manifest, summary, states))
+    return notify(states, manifest.run_id, find(manifest, summary, states))
 
 
 def notify(states: StateStore, run_id: str, findings: Findings) -> list[str]:
@@ -57,26 +54,26 @@ def describe(settings: Settings, key: str, incident: Incident) -> tuple[str, str
     return f"Alert: {what}", f"{incident.text}\nSince {incident.since}, run {page}"
 
 
-def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findings:
+def find(manifest: Manifest, summary: str, states: StateStore) -> Findings:
     """Return what is wrong after this run; `summary` is why it failed, without a value of a row."""
     settings = states.settings
-    run = Kind.RUN.of(manifest["job"])
-    wrong = {run: summary} if manifest["status"] == "failed" else {}
+    run = Kind.RUN.of(manifest.job)
+    wrong = {run: summary} if manifest.status == "failed" else {}
     judged = {run}
-    for source, steps in manifest["steps"].items():
-        extracted = steps.get("01_extract")
-        if extracted is None:
+    for source, steps in manifest.steps.items():
+        extracted = steps.get(ExtractResult.step_name())
+        if not isinstance(extracted, ExtractResult):
             continue
-        is_from_outside = "received" in extracted
+        is_from_outside = extracted.received is not None
         key = (Kind.REFUSED if is_from_outside else Kind.DRIFT).of(source)
         judged.add(key)
-        messages = extracted["refused"] if is_from_outside else extracted.get("messages")
+        messages = extracted.refused if is_from_outside else extracted.messages
         if messages:
             wrong[key] = " ".join(messages)
     wrong_tables, judged_tables = find_monitored(manifest)
     wrong |= wrong_tables
     judged |= judged_tables
-    for source in manifest["sources"]:
+    for source in manifest.sources:
         judged.add(Kind.LATE.of(source))
         late = find_lateness(states.read_source(source), settings)
         if late:
@@ -88,25 +85,23 @@ def find(manifest: Mapping[str, Any], summary: str, states: StateStore) -> Findi
     return Findings(wrong, frozenset(judged))
 
 
-def find_monitored(manifest: Mapping[str, Any]) -> tuple[dict[str, str], set[str]]:
+def find_monitored(manifest: Manifest) -> tuple[dict[str, str], set[str]]:
     """What Elementary found, by table, and the tables that it looked at.
 
     A monitor that warns is shown, but sends no alert. Elementary itself can be an incident.
     """
-    report = manifest["steps"].get("gold", {}).get("05_report", {})
-    monitoring = report.get("monitoring", {"status": "absent"})
-    if monitoring["status"] == "absent":
+    report = manifest.steps.get(GOLD, {}).get(ReportResult.step_name())
+    monitoring = report.monitoring if isinstance(report, ReportResult) else Monitoring()
+    if monitoring.status == "absent":
         return {}, set()
-    judged = {str(Kind.MONITORING)} | {
-        Kind.MONITOR.of(one["table"]) for one in monitoring["monitors"]
-    }
+    judged = {str(Kind.MONITORING)} | {Kind.MONITOR.of(one.table) for one in monitoring.monitors}
     found: dict[str, list[str]] = {}
-    for one in monitoring["monitors"]:
-        if one["status"] in MONITOR_FAILED:
-            found.setdefault(Kind.MONITOR.of(one["table"]), []).append(one["monitor"])
+    for one in monitoring.monitors:
+        if one.has_failed:
+            found.setdefault(Kind.MONITOR.of(one.table), []).append(one.monitor)
     wrong = {key: f"Not true any more: {', '.join(names)}." for key, names in found.items()}
-    if monitoring["status"] == "failed":
-        wrong[Kind.MONITORING] = f"The tables are not watched: {monitoring['reason']}"
+    if monitoring.status == "failed":
+        wrong[Kind.MONITORING] = f"The tables are not watched: {monitoring.reason}"
     return wrong, judged
 
 

@@ -1,12 +1,12 @@
 """After a run is archived: the page of all runs, its lineage, and the alerts."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from credix.clients.dbt.project import layer_of_models
 from credix.clients.openlineage import send_events
 from credix.core.errors import CredixError
 from credix.core.interrupts import TerminatedError
+from credix.core.results import Manifest
 from credix.pipeline.history.publish import publish_history
 from credix.pipeline.notify.alerts import alert
 from credix.pipeline.notify.lineage import describe_lineage
@@ -14,7 +14,7 @@ from credix.state.store import StateStore
 
 
 def follow_up(
-    states: StateStore, manifest: Mapping[str, Any], error: BaseException | None, summary: str
+    states: StateStore, manifest: Manifest, error: BaseException | None, summary: str
 ) -> Iterator[str]:
     """Publish, send the lineage, alert; what fails is reported in a sentence.
 

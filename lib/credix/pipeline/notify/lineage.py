@@ -5,17 +5,19 @@ silver and gold. Tables are named as the standard names them, so that the graph 
 tools say of the same tables. Counts and columns, no value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 from credix.core.contracts import load_source
 from credix.core.jobs import GOLD_STEP
+from credix.core.results import Manifest, StepResult, TransformResult
 from credix.core.settings import Settings
 
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
+    from openlineage.client.generated.base import OutputDatasetFacet, RunFacet
 
 PRODUCER = "urn:credix"
 BIGQUERY = "bigquery"
@@ -23,19 +25,19 @@ BRONZE, GOLD = "bronze", "gold"
 
 
 def describe_lineage(
-    settings: Settings, manifest: Mapping[str, Any], layers: Mapping[str, str], summary: str
+    settings: Settings, manifest: Manifest, layers: Mapping[str, str], summary: str
 ) -> list["RunEvent"]:
     """START and end of each job that the run began; none for a run that found nothing changed.
 
     `layers` has the layer of every dbt model, `summary` why the run failed without a value of a
     row. Where it failed, the first source that has not come to its end did, else gold.
     """
-    if manifest["status"] == "no_changes":
+    if manifest.status == "no_changes":
         return []
-    sources, steps = manifest["sources"], manifest["steps"]
-    written = models_of(steps, layers)
+    sources, steps = manifest.sources, manifest.steps
+    written = models_of(manifest.results, layers)
     broken = None
-    if manifest["status"] == "failed":
+    if manifest.status == "failed":
         broken = next((name for name in sources if not has_ended(steps.get(name, {}))), GOLD)
     describe = partial(make_events, settings, manifest)
     events: list[RunEvent] = []
@@ -54,30 +56,28 @@ def describe_lineage(
     return events
 
 
-def has_ended(steps: Mapping[str, Any]) -> bool:
+def has_ended(steps: Mapping[str, StepResult]) -> bool:
     """True for a source that found nothing changed, or whose last cycle has a result of 04."""
     if not steps:
         return False
     name, result = list(steps.items())[-1]
-    return name.startswith(GOLD_STEP) or result.get("status") == "no_changes"
+    return name.startswith(GOLD_STEP) or result.status == "no_changes"
 
 
-def models_of(
-    steps: Mapping[str, Mapping[str, Any]], layers: Mapping[str, str]
-) -> dict[str, int | None]:
+def models_of(results: Iterable[StepResult], layers: Mapping[str, str]) -> dict[str, int | None]:
     """The models that dbt has written in this run, each with its rows where dbt says so."""
-    results = (result for owned in steps.values() for result in owned.values())
-    nodes = (node for result in results for node in result.get("nodes", []))
+    built = [result for result in results if isinstance(result, TransformResult)]
     return {
-        node["name"]: node["rows"]
-        for node in nodes
-        if node["kind"] == "model" and node["status"] == "success" and node["name"] in layers
+        node.name: node.rows
+        for result in built
+        for node in result.nodes
+        if node.kind == "model" and node.status == "success" and node.name in layers
     }
 
 
 def make_events(
     settings: Settings,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     name: str,
     inputs: list["InputDataset"],
     outputs: list["OutputDataset"],
@@ -86,7 +86,7 @@ def make_events(
     from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
     from openlineage.client.facet_v2 import error_message_run, job_type_job
 
-    facets: dict[str, Any] = {}
+    facets: dict[str, RunFacet] = {}
     if error:
         facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(error, "python")
     job = Job(
@@ -94,9 +94,9 @@ def make_events(
         f"{settings.prefix}.{name}",
         {"jobType": job_type_job.JobTypeJobFacet("BATCH", "CREDIX", "JOB")},
     )
-    run_id = str(uuid5(NAMESPACE_URL, f"{PRODUCER}#{manifest['run_id']}/{name}"))
+    run_id = str(uuid5(NAMESPACE_URL, f"{PRODUCER}#{manifest.run_id}/{name}"))
     start = RunEvent(
-        eventTime=manifest["started_at"],
+        eventTime=manifest.started_at.isoformat(),
         producer=PRODUCER,
         run=Run(run_id),
         job=job,
@@ -104,7 +104,7 @@ def make_events(
         inputs=inputs,
     )
     end = RunEvent(
-        eventTime=manifest["finished_at"],
+        eventTime=manifest.finished_at.isoformat(),
         producer=PRODUCER,
         run=Run(run_id, facets),
         job=job,
@@ -140,7 +140,7 @@ def make_output(settings: Settings, layer: str, table: str, rows: int | None) ->
     from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
 
     counted = statistics.OutputStatisticsOutputDatasetFacet(rowCount=rows)
-    facets: dict[str, Any] = {} if rows is None else {"outputStatistics": counted}
+    facets: dict[str, OutputDatasetFacet] = {} if rows is None else {"outputStatistics": counted}
     return OutputDataset(BIGQUERY, table_name(settings, layer, table), outputFacets=facets)
 
 
