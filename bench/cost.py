@@ -32,7 +32,8 @@ GOLD = "04_transform gold"
 
 @cache
 def recorded() -> dict[str, Any]:
-    return json.loads(RECORD.read_text("utf-8"))
+    found: dict[str, Any] = json.loads(RECORD.read_text("utf-8"))
+    return found
 
 
 def rows_of(table: str, installments: int) -> float:
@@ -40,12 +41,12 @@ def rows_of(table: str, installments: int) -> float:
     tables = recorded()["tables"]
     share = tables[table]["rows"] / tables["bronze.installments"]["rows"]
     if table.startswith("bronze.capture_control"):
-        return tables[table]["rows"]
+        return float(tables[table]["rows"])
     if table.startswith("temp."):
         source = table.removeprefix("temp.").removesuffix("_dbt").removesuffix("_schema")
         of_source = rows_of(f"bronze.{source}", installments)
         return of_source * CHANGED_SHARE_A_DAY / RUNS_A_DAY if table.endswith("_dbt") else 0
-    return share * installments
+    return float(share * installments)
 
 
 @cache
@@ -93,10 +94,12 @@ def bytes_a_day(installments: int, runs: int, gold_builds: int) -> float:
 
 def storage_bytes(installments: int) -> float:
     tables = recorded()["tables"]
-    return sum(
-        rows_of(name, installments) * sum(table["widths"].values())
-        for name, table in tables.items()
-        if not name.startswith("temp.")
+    return float(
+        sum(
+            rows_of(name, installments) * sum(table["widths"].values())
+            for name, table in tables.items()
+            if not name.startswith("temp.")
+        )
     )
 
 

@@ -50,7 +50,7 @@ def scan(sql: str, columns: Columns) -> Scan:
     return Scan(known, changed & set(columns), pruned & set(known))
 
 
-def queries(statement: exp.Expression) -> Iterator[exp.Expression]:
+def queries(statement: exp.Expr) -> Iterator[exp.Expr]:
     """The outermost queries of a statement, each with nothing around it."""
     if isinstance(statement, exp.Query):
         yield statement.copy()
@@ -61,8 +61,8 @@ def queries(statement: exp.Expression) -> Iterator[exp.Expression]:
             yield node.copy()
 
 
-def scan_query(query: exp.Expression, columns: Columns) -> Iterator[tuple[str, set[str], bool]]:
-    schema: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+def scan_query(query: exp.Expr, columns: Columns) -> Iterator[tuple[str, set[str], bool]]:
+    tables: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
     for table in query.find_all(exp.Table):
         if table.db or table.catalog:
             layer, name = name_of(table).split(".", 1)
@@ -70,7 +70,8 @@ def scan_query(query: exp.Expression, columns: Columns) -> Iterator[tuple[str, s
             table.set("db", exp.to_identifier(layer))
             table.set("this", exp.to_identifier(name))
             known = columns.get(f"{layer}.{name}") or {"unknown"}
-            schema[layer][name] = dict.fromkeys(known, "STRING")
+            tables[layer][name] = dict.fromkeys(known, "STRING")
+    schema: dict[str, object] = {**tables}
     qualified = qualify(query, dialect="bigquery", schema=schema, validate_qualify_columns=False)
     for scope in traverse_scope(pushdown_projections(qualified, schema=schema)):
         for alias, source in scope.sources.items():
@@ -79,7 +80,7 @@ def scan_query(query: exp.Expression, columns: Columns) -> Iterator[tuple[str, s
                 yield f"{source.db}.{source.name}", used, is_pruned(scope.expression, alias)
 
 
-def is_pruned(query: exp.Expression, alias: str) -> bool:
+def is_pruned(query: exp.Expr, alias: str) -> bool:
     """True when WHERE holds the table's `_seq` above a constant."""
     where = query.args.get("where")
     if where is None:
@@ -89,7 +90,7 @@ def is_pruned(query: exp.Expression, alias: str) -> bool:
     return any(is_newer_than_constant(part.unnest(), alias) for part in parts)
 
 
-def is_newer_than_constant(part: exp.Expression, alias: str) -> bool:
+def is_newer_than_constant(part: exp.Expr, alias: str) -> bool:
     return (
         isinstance(part, (exp.GT, exp.GTE))
         and isinstance(part.this, exp.Column)

@@ -4,6 +4,7 @@
 else is an assumption or a rule of Google's that stands here by name.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +87,7 @@ class Load:
 
 
 # What Google allows (its pages "Quotas and limits"), and what of a load it bounds.
-LIMITS = {
+LIMITS: dict[str, tuple[int, Callable[[Load], float]]] = {
     "load jobs a day": (100_000, lambda load: load.loads_a_day),
     "jobs of Cloud Run in a region": (1_000, lambda load: load.sources),
     "writes a second to the page of all runs": (1, lambda load: load.page_writes_a_second),

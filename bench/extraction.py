@@ -65,7 +65,8 @@ def run_child(command: Sequence[str], variables: dict[str, str]) -> dict[str, An
     )
     if ended.returncode:
         raise RuntimeError(f"{command[-1]} failed: {ended.stderr[-2000:]}")
-    return json.loads(ended.stdout.strip().splitlines()[-1])
+    found: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
+    return found
 
 
 def peer_python() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from credix.core.settings import PROJECT_DIR
 from credix.report.charts import new_axes
@@ -53,5 +54,7 @@ def growth(name: str, lines: Mapping[str, Mapping[int, float]], title: str, unit
 def save(axes: Axes, name: str) -> None:
     """As SVG, the same bytes for the same numbers."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
     plt.close()

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
 
@@ -20,12 +21,15 @@ from credix.state.states import SourceState
 from credix.warehouse import cycle
 from credix.workbook.extract import warm_up
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 
 class Nothing(io.RawIOBase):
     """Takes bytes and forgets them."""
 
-    def write(self, content: bytes) -> int:
-        return len(content)
+    def write(self, content: "ReadableBuffer", /) -> int:
+        return memoryview(content).nbytes
 
 
 def copy(settings: Settings) -> dict[str, int]:

@@ -171,7 +171,7 @@ def tell_growth_of_loads(by_rows: dict[str, Any]) -> str:
 
 
 def middle(readings: list[dict[str, Any]]) -> float:
-    return median(one["seconds"] for one in readings)
+    return float(median(one["seconds"] for one in readings))
 
 
 def spread(readings: list[dict[str, Any]]) -> str:

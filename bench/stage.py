@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import psycopg2.extensions
@@ -88,8 +89,8 @@ class Stage:
                     target = Identifier(self.settings.postgres_schema, source.table)
                     ensure_primary_key(cursor, target, source)
         connection.close()
-        for source in source_names():
-            self.execute(f"VACUUM ANALYZE {self.table(load_source(source))}")
+        for name in source_names():
+            self.execute(f"VACUUM ANALYZE {self.table(load_source(name))}")
 
     def change(self, rows: int) -> None:
         """Change so many installments, as payments do."""
@@ -108,7 +109,8 @@ class Stage:
         connection.close()
 
     def connect(self) -> psycopg2.extensions.connection:
-        return psycopg2.connect(**connect_arguments(self.settings))
+        found: psycopg2.extensions.connection = psycopg2.connect(**connect_arguments(self.settings))
+        return found
 
     def table(self, source: Source) -> str:
         return f"{self.settings.postgres_schema}.{source.table}"
@@ -117,7 +119,7 @@ class Stage:
 PASSED_ON = ("CREDIX_SLICE_BYTES", "CREDIX_EXTRACT_CONNECTIONS", "CREDIX_ROW_GROUP_ROWS")
 
 
-def connect_arguments(settings: Settings) -> dict[str, str]:
+def connect_arguments(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.postgres_host,
         "port": str(settings.postgres_port),

@@ -54,7 +54,8 @@ class FaultyChannel(grpc.GenericRpcHandler):
             else:
                 yield from answers
 
-        return grpc.unary_stream_rpc_method_handler(stream)
+        found: grpc.RpcMethodHandler = grpc.unary_stream_rpc_method_handler(stream)
+        return found
 
 
 def routing(call: Any) -> list[tuple[str, str]]:

@@ -52,4 +52,5 @@ class Holds:
         data = json.dumps(body).encode() if body is not None else None
         request = Request(f"{self.endpoint}/holds{path}", data, method=method)
         with urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-            return json.load(answer)
+            found: list | dict = json.load(answer)
+            return found

@@ -91,7 +91,8 @@ def lies_in(name: str, rooms: tuple[str, ...]) -> bool:
 
 
 def cells_of(notebook: Path) -> list[Any]:
-    return nbformat.read(notebook, as_version=4).cells
+    found: list[Any] = nbformat.read(notebook, as_version=4).cells
+    return found
 
 
 def tracked_texts() -> list[tuple[Path, str]]:

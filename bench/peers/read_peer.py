@@ -9,22 +9,23 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
-def dlt_backend(backend, table, folder):
+def dlt_backend(backend: str, table: str, folder: str) -> Callable[[], int]:
     """The SQL source of dlt up to the Parquet files of its working folder: no load behind it."""
     import dlt
     from dlt.sources.sql_database import sql_table
 
     schema, name = table.split(".")
-    options = {"chunk_size": 100_000}
+    options: dict[str, object] = {"chunk_size": 100_000}
     if backend == "connectorx":
         plain = os.environ["PEER_URL"].replace("+psycopg2", "")
         options = {"backend_kwargs": {"conn": plain, "return_type": "arrow"}}
     pipeline = dlt.pipeline("bench", pipelines_dir=folder, destination="filesystem")
 
-    def read():
+    def read() -> int:
         url = os.environ["PEER_URL"]
         rows = sql_table(url, schema=schema, table=name, backend=backend, **options)
         info = pipeline.extract(rows, loader_file_format="parquet")
@@ -34,12 +35,12 @@ def dlt_backend(backend, table, folder):
     return read
 
 
-def pandas_whole(table, folder):
+def pandas_whole(table: str, folder: str) -> Callable[[], int]:
     """The whole table as a DataFrame, then one Parquet file."""
     import pandas
     import sqlalchemy
 
-    def read():
+    def read() -> int:
         engine = sqlalchemy.create_engine(os.environ["PEER_URL"])
         frame = pandas.read_sql(f"SELECT * FROM {table}", engine)
         frame.to_parquet(Path(folder) / "table.parquet")
@@ -48,7 +49,7 @@ def pandas_whole(table, folder):
     return read
 
 
-def peak_mb():
+def peak_mb() -> int:
     """The most memory this process had, in MB; what it was forked from does not count."""
     status = Path("/proc/self/status")
     if status.exists():
@@ -57,7 +58,7 @@ def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**20
 
 
-def main():
+def main() -> None:
     tool, table, folder = sys.argv[1:4]
     name, _, backend = tool.partition("_")
     read = dlt_backend(backend, table, folder) if name == "dlt" else pandas_whole(table, folder)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -57,7 +58,7 @@ def spawn(
     return process
 
 
-def as_account(account: pwd.struct_passwd | None) -> dict:
+def as_account(account: pwd.struct_passwd | None) -> dict[str, Any]:
     """Arguments of `subprocess` that run a command as this user; none for ourselves."""
     if account is None:
         return {}

@@ -53,7 +53,8 @@ def storage_client(variables: dict[str, str]) -> storage.Client:
 
 @pytest.fixture(scope="session")
 def bucket(storage_client: storage.Client) -> storage.Bucket:
-    return storage_client.create_bucket(f"files-{uuid4().hex[:12]}")
+    found: storage.Bucket = storage_client.create_bucket(f"files-{uuid4().hex[:12]}")
+    return found
 
 
 @pytest.fixture

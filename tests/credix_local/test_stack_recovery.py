@@ -29,7 +29,8 @@ def kill(folder: Path, word: str) -> psutil.Process:
     found = server(folder, word).find()
     found.kill()
     process.wait_until(lambda: process.has_ended(found), 5)
-    return found
+    result: psutil.Process = found
+    return result
 
 
 @pytest.mark.parametrize("word", ["PostgreSQL", "Storage", "BigQuery"])

@@ -27,7 +27,8 @@ def notebook(*html: str) -> str:
     ]
     cell = nbformat.v4.new_code_cell("show()", outputs=outputs, execution_count=1)
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Extract"), cell])
-    return nbformat.writes(made)
+    found: str = nbformat.writes(made)
+    return found
 
 
 def folder_of(tmp_path: Path, run_id: str = RUN_ID) -> Path:

@@ -200,7 +200,8 @@ def test_a_new_day_turns_what_fell_due_into_overdue_and_a_run_without_changes_en
 
     def status() -> str:
         [row] = warehouse.query(f"SELECT payment_status FROM `{details}` WHERE asset_id = 'due'")
-        return row["payment_status"]
+        found: str = row["payment_status"]
+        return found
 
     carry_all(settings, "2030-01-10")
     assert status() == "PENDING"

@@ -128,7 +128,7 @@ def verdicts(manifest: Manifest) -> dict[str, str]:
 
 def count(warehouse: Warehouse, table: str, what: str = "*", where: str = "TRUE") -> int:
     name = warehouse.table_id("elementary", table)
-    return warehouse.query(f"SELECT count({what}) AS n FROM `{name}` WHERE {where}")[0]["n"]
+    return int(warehouse.query(f"SELECT count({what}) AS n FROM `{name}` WHERE {where}")[0]["n"])
 
 
 @needs_packages

@@ -181,7 +181,9 @@ def gather(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def convert(values: pa.ChunkedArray, column: Column, source: Source) -> pa.ChunkedArray:
+def convert(
+    values: "pa.ChunkedArray[Any]", column: Column, source: Source
+) -> "pa.ChunkedArray[Any]":
     """Values in the contract's Arrow type; raises DataError naming the column that does not fit."""
     where = f"Table {source.table}, column {column.name}"
     try:

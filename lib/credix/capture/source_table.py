@@ -188,7 +188,7 @@ def heap_size(connection: SourceConnection, source: Source, schema: str) -> Heap
 
 def count_rows(connection: SourceConnection, source: Source, schema: str) -> int:
     """The rows of the snapshot, by one scan that PostgreSQL's workers share."""
-    return connection.rows(f"SELECT count(*) FROM {table_sql(source, schema)}")[0][0]
+    return int(connection.rows(f"SELECT count(*) FROM {table_sql(source, schema)}")[0][0])
 
 
 def relation_marks(connection: SourceConnection, oids: tuple[int, ...]) -> tuple[str, ...]:

@@ -100,6 +100,9 @@ class Effects:
 class FailedAnew(google.ServiceUnavailable):
     """A transient failure of another part of an action than the one that failed before."""
 
+    def __init__(self, message: str) -> None:
+        google.ServiceUnavailable.__init__(self, message)
+
 
 class StopFailing:
     """Gives up when an action has failed for some seconds, counted from its first failure.

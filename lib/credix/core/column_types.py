@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
@@ -74,7 +75,7 @@ class Column:
         return self.mode == "REQUIRED"
 
     @property
-    def arrow(self) -> pa.Field:
+    def arrow(self) -> "pa.Field[Any]":
         return pa.field(self.name, TYPES[self.type].arrow, nullable=not self.is_required)
 
 

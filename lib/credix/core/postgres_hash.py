@@ -176,7 +176,8 @@ def digits_of(number: int) -> list[int]:
 
 
 def numbers_of(values: Values, kind: pa.DataType) -> np.ndarray:
-    return values.cast(kind).fill_null(0).to_numpy(zero_copy_only=False)
+    found: np.ndarray = values.cast(kind).fill_null(0).to_numpy(zero_copy_only=False)
+    return found
 
 
 HASHES: dict[str, Callable[[Values], np.ndarray]] = {

@@ -136,7 +136,8 @@ def parse_cron(job: str, line: str, timezone: str) -> CronTrigger:
     """Raises SettingsError naming the job and its line."""
     try:
         cron.parse(line)
-        return CronTrigger.from_crontab(line, timezone)
+        found: CronTrigger = CronTrigger.from_crontab(line, timezone)
+        return found
     except ValueError as error:
         raise SettingsError(f"The schedule of {job} is '{line}': {error}.") from None
 

@@ -59,7 +59,9 @@ def apply() -> None:
     """Load Parquet by these rules; the other formats stay the emulator's."""
     load_other = executor.execute_load_job
 
-    async def execute(project: str, job_id: str, config: dict, ctx: AppContext) -> JobMeta:
+    async def execute(
+        project: str, job_id: str, config: dict[str, Any], ctx: AppContext
+    ) -> JobMeta:
         if config.get("load", {}).get("sourceFormat", "CSV").upper() != "PARQUET":
             return await load_other(project, job_id, config, ctx)
         return await load_parquet(project, job_id, config, ctx)
@@ -68,7 +70,9 @@ def apply() -> None:
         replace(module, "execute_load_job", execute)
 
 
-async def load_parquet(project: str, job_id: str, config: dict, ctx: AppContext) -> JobMeta:
+async def load_parquet(
+    project: str, job_id: str, config: dict[str, Any], ctx: AppContext
+) -> JobMeta:
     """Run the job; a refused file fails the job and leaves the table as it was."""
     started = ctx.clock.now()
     statistics: dict[str, str] = {}

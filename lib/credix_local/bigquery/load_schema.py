@@ -5,6 +5,7 @@ Rules: BigQuery, "Loading Parquet data", conversions; "Manually change table sch
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,7 +39,7 @@ def read_fields(path: Path) -> tuple[TableFieldSchema, ...]:
     return tuple(to_field(field) for field in schema)
 
 
-def to_field(field: pa.Field) -> TableFieldSchema:
+def to_field(field: "pa.Field[Any]") -> TableFieldSchema:
     """One Parquet column, read as Arrow, as a BigQuery field."""
     if pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
         element = to_field(field.type.value_field.with_name(field.name))
@@ -52,7 +53,7 @@ def to_field(field: pa.Field) -> TableFieldSchema:
     )
 
 
-def to_type(field: pa.Field) -> str:
+def to_type(field: "pa.Field[Any]") -> str:
     """BigQuery's type of one Parquet column; raises LoadError for those it cannot load."""
     given = field.type
     if pa.types.is_timestamp(given):

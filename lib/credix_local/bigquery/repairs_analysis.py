@@ -139,7 +139,8 @@ def judge_scripts(judge: "Judge") -> None:
             judge.require_statement(
                 Sent(sql, None), self._project_id, self._ctx.catalog, variables=variables
             )
-        return await original(self, sql)
+        found: pa.Table = await original(self, sql)
+        return found
 
     original = replace(ScriptInterpreter, "_run_query", run_query)
 

@@ -39,7 +39,8 @@ def add_columns_of_updated_schemas() -> None:
                 self._engine.execute(
                     f'ALTER TABLE {target} ADD COLUMN IF NOT EXISTS "{name}" {kind}'
                 )
-        return original(self, table)
+        found: TableMeta = original(self, table)
+        return found
 
     original = replace(DuckDBCatalogRepository, "update_table", update_table)
 
@@ -54,7 +55,8 @@ def count_rows_instead_of_copying() -> None:
         self: SnapshotManager, project: str, dataset: str, table: str, *, kind: str = "AUTO"
     ) -> SnapshotMeta | None:
         if kind == "USER":
-            return original(self, project, dataset, table, kind=kind)
+            result: SnapshotMeta | None = original(self, project, dataset, table, kind=kind)
+            return result
         found = self._catalog.get_table(project, dataset, table)
         if found is not None and found.table_type == "TABLE":
             target = quoted_table_ref(project, dataset, table)

@@ -158,7 +158,8 @@ def mark_declared_types() -> None:
             if isinstance(one, exp.Alias) and isinstance(one.this, exp.Cast):
                 kind = exp.Cast(this=exp.Null(), to=one.this.to.copy())
                 one.set("this", exp.Anonymous(this=DECLARED, expressions=[one.this.this, kind]))
-        return made
+        found: list[exp.Expr] = made
+        return found
 
     original = replace(create_table_schema_ctas, "_cast_projections_to_schema", mark)
 
@@ -167,7 +168,8 @@ def read_escapes() -> None:
     """Literals with escapes by number, which sqlglot takes for letters, and bytes of any value."""
 
     def rewrite(sql: str, caller: Any) -> str:
-        return original(written_out(sql), caller)
+        found: str = original(written_out(sql), caller)
+        return found
 
     original = replace(translator, "rewrite_session_user", rewrite)
 
@@ -353,7 +355,7 @@ def is_never_zero(node: exp.Expr) -> bool:
     """Whether a divisor is a literal, or NULL in place of zero."""
     inner = node.unnest()
     if isinstance(inner, exp.Nullif):
-        return inner.expression.name == "0"
+        return bool(inner.expression.name == "0")
     return is_whole_number(inner) and inner.name.strip("0") != ""
 
 

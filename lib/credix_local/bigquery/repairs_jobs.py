@@ -51,7 +51,9 @@ def apply() -> None:
 def refuse_repeated_ids(handler: str) -> None:
     """A job id is single-use: inserting it again answers 409 (BigQuery, `jobs.insert`)."""
 
-    async def handle(project: str, job_id: str, config: dict, *args: Any, **options: Any) -> Any:
+    async def handle(
+        project: str, job_id: str, config: dict[str, Any], *args: Any, **options: Any
+    ) -> Any:
         ctx: AppContext = options["ctx"] if "ctx" in options else args[0]
         if not options.get("dry_run") and ctx.catalog.get_job(project, job_id) is not None:
             raise AlreadyExistsError(f"Already Exists: Job {project}:{job_id}")

@@ -38,7 +38,8 @@ def apply() -> None:
         for view in VIEWS:
             if re.search(view.pattern, sql, re.IGNORECASE):
                 sql = expand_view(view, sql, project, catalog)
-        return original(sql, project, catalog)
+        found: str = original(sql, project, catalog)
+        return found
 
     original = replace(inner_query, "expand_information_schema", expand)
 

@@ -63,7 +63,8 @@ def parse_once() -> None:
         if sql in templates and read is None:
             return templates[sql]
         if options or read != "bigquery":
-            return PARSE_ONE(sql, read=read, **options)
+            found: exp.Expr = PARSE_ONE(sql, read=read, **options)
+            return found
         return parse_shared(sql).copy()
 
     templates = find_templates()
@@ -89,7 +90,8 @@ def find_templates() -> dict[str, exp.Expr]:
         tree = PARSE_ONE(sql, read=read, **options)
         if read is None and not any(options.values()):
             found[sql] = tree
-        return tree
+        result: exp.Expr = tree
+        return result
 
     replace(sqlglot, "parse_one", parse_one)
     DuckDB().generator()
@@ -116,7 +118,8 @@ def translate_once() -> None:
 
     def apply_rules(self: SQLTranslator, sql: str, *, schema: dict[str, Any] | None = None) -> str:
         if len(sql) > TRANSLATED_LETTERS:
-            return original(self, sql, schema=schema)
+            found: str = original(self, sql, schema=schema)
+            return found
         key = (sql, repr(schema))
         if key not in known:
             if len(known) >= TRANSLATED_STATEMENTS:
@@ -135,7 +138,10 @@ def create_declared_tables_from_subqueries() -> None:
     """`CREATE TABLE x (columns) AS (SELECT …)`, as dbt writes tables with a contract."""
 
     def first_select(body: exp.Expression | None) -> exp.Select | None:
-        return original(body.unnest() if isinstance(body, exp.Subquery) else body)
+        found: exp.Select | None = original(
+            body.unnest() if isinstance(body, exp.Subquery) else body
+        )
+        return found
 
     original = replace(create_table_schema_ctas, "_first_select", first_select)
 
@@ -165,7 +171,8 @@ def refuse_ambiguous_merges() -> None:
         probe = ambiguity_probe(sql) if MERGE.match(sql) else None
         if probe is not None:
             refuse_if_found(await original_in_script(self, probe))
-        return await original_in_script(self, sql)
+        found: pa.Table = await original_in_script(self, sql)
+        return found
 
     original = replace(executor, "_run_single_sql", run)
     original_in_script = replace(ScriptInterpreter, "_run_query", run_in_script)

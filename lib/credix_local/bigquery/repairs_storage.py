@@ -62,7 +62,8 @@ def separate_results() -> None:
         self: DuckDBEngine, sql: str, parameters: list[Any] | None = None
     ) -> duckdb.DuckDBPyConnection:
         if REGISTERED.search(sql):
-            return original(self, sql, parameters)
+            found: duckdb.DuckDBPyConnection = original(self, sql, parameters)
+            return found
         cursor = self.connection.cursor()
         return cursor.execute(sql) if parameters is None else cursor.execute(sql, parameters)
 

@@ -78,7 +78,8 @@ def execute_inside_transactions() -> None:
     ) -> duckdb.DuckDBPyConnection:
         script = running_script.get()
         if script is None or script.connection is None:
-            return original(self, sql, parameters)
+            found: duckdb.DuckDBPyConnection = original(self, sql, parameters)
+            return found
         connection = script.connection
         return (
             connection.execute(sql) if parameters is None else connection.execute(sql, parameters)
@@ -108,7 +109,8 @@ def use_transactions_of_duckdb() -> None:
         script = Script()
         token = running_script.set(script)
         try:
-            return await original(self, source)
+            found: ScriptResult = await original(self, source)
+            return found
         finally:
             script.end("ROLLBACK")
             running_script.reset(token)

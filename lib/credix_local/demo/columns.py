@@ -1,5 +1,7 @@
 """Arrow columns of text, made a whole chunk at a time."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,10 +19,11 @@ def positions(index: np.ndarray, is_missing: np.ndarray | None = None) -> pa.Int
     return pa.array(index, pa.int64(), mask=is_missing)
 
 
-def join(*parts: pa.Array | str) -> pa.StringArray:
+def join(*parts: "pa.Array[Any] | str") -> pa.StringArray:
     """Columns and constants, one after the other."""
     columns = [pa.scalar(part) if isinstance(part, str) else part for part in (*parts, "")]
-    return pc.call_function("binary_join_element_wise", columns)
+    found: pa.StringArray = pc.call_function("binary_join_element_wise", columns)
+    return found
 
 
 def digit_strings(numbers: np.ndarray, width: int) -> pa.StringArray:

@@ -1,6 +1,7 @@
 """Demo rows of cnpj_ws: companies spread over Brazil as its people are."""
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -135,7 +136,7 @@ def build_companies(
 
 def draw_times(
     random: np.random.Generator, count: int, today: date, *, are_new: bool
-) -> tuple[pa.Array, pa.Array]:
+) -> "tuple[pa.Array[Any], pa.Array[Any]]":
     """When rows were written first and last: never later than 00:00 UTC of `today`."""
     end = np.datetime64(today, "us").astype(np.int64)
     length = np.int64(HISTORY_DAYS) * 86_400_000_000
@@ -149,7 +150,7 @@ def draw_times(
     return pa.array(created).cast(instant), pa.array(updated).cast(instant)
 
 
-def draw_opening_dates(random: np.random.Generator, count: int, today: date) -> pa.Array:
+def draw_opening_dates(random: np.random.Generator, count: int, today: date) -> "pa.Array[Any]":
     age = np.minimum(random.exponential(AVERAGE_AGE_DAYS, count), OLDEST_AGE_DAYS).astype(np.int64)
     latest = np.datetime64(today, "D") - HISTORY_DAYS - DAYS_BEFORE_FIRST_INVOICE
     return pa.array(latest - age)
@@ -161,14 +162,15 @@ def draw_legal_names(
     """A person's name for some of the micro companies, a trade and a proper name for others."""
     count = len(size)
 
-    def some(names: tuple[str, ...]) -> pa.Array:
+    def some(names: tuple[str, ...]) -> "pa.Array[Any]":
         return pick(names, random.integers(0, len(names), count))
 
     person = join(some(GIVEN_NAMES), " ", some(FAMILY_NAMES), " ", some(FAMILY_NAMES))
     form = pick((" Ltda", " S.A."), (size == SIZES.index("LARGE")).astype(np.int64))
     company = join(pick(list(TRADES.values()), trade), " ", some(PROPER_NAMES), form)
     is_person = (size == SIZES.index("MICRO")) & (random.random(count) < SOLE_TRADER_SHARE)
-    return pc.if_else(pa.array(is_person), person, company)
+    found: pa.StringArray = pc.if_else(pa.array(is_person), person, company)
+    return found
 
 
 def draw_phones(random: np.random.Generator, area_code: np.ndarray) -> pa.StringArray:
@@ -178,19 +180,23 @@ def draw_phones(random: np.random.Generator, area_code: np.ndarray) -> pa.String
     mobile = area_code * 1_000_000_000 + MOBILE_PREFIX * 10_000_000 + number
     landline = area_code * 100_000_000 + LANDLINE_PREFIX * 10_000_000 + number
     is_mobile = pa.array(random.random(count) < MOBILE_SHARE)
-    return pc.if_else(is_mobile, digit_strings(mobile, 11), digit_strings(landline, 10))
+    found: pa.StringArray = pc.if_else(
+        is_mobile, digit_strings(mobile, 11), digit_strings(landline, 10)
+    )
+    return found
 
 
 def draw_capitals(
     random: np.random.Generator, size: np.ndarray, faults: dict[str, np.ndarray]
-) -> pa.Array:
+) -> "pa.Array[Any]":
     """Share capitals in BRL with cents, as the contract's decimals."""
     capital = MEDIAN_CAPITAL[size] * random.lognormal(0.0, CAPITAL_SIGMA, len(size))
     cents = np.maximum(np.rint(capital * 100), 100).astype(np.int64)
     cents = np.where(faults["negative_capital"], -cents, cents)
     in_cents = pa.array(cents, mask=faults["missing_capital"]).cast(pa.decimal128(19, 0))
     hundredth = pa.scalar("0.01").cast(pa.decimal128(3, 2))
-    return pc.multiply(in_cents, hundredth).cast(TYPES["NUMERIC"].arrow)
+    found: pa.Array[Any] = pc.multiply(in_cents, hundredth).cast(TYPES["NUMERIC"].arrow)
+    return found
 
 
 def draw_zip_codes(
@@ -203,4 +209,5 @@ def draw_zip_codes(
     hyphenated = join(pc.utf8_slice_codeunits(codes, 0, 5), "-", pc.utf8_slice_codeunits(codes, 5))
     short = pc.utf8_slice_codeunits(codes, 1)
     wrong = pc.choose(pa.array(kind), pa.scalar(None, pa.string()), "", short, hyphenated)
-    return pc.if_else(pa.array(is_invalid), wrong, codes)
+    found: pa.StringArray = pc.if_else(pa.array(is_invalid), wrong, codes)
+    return found

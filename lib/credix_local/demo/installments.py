@@ -161,9 +161,10 @@ def draw_tax_numbers(
     if not is_unknown.any():
         return known
     picked = random.integers(0, len(buyers.strangers), int(is_unknown.sum()))
-    return pc.replace_with_mask(
+    found: pa.StringArray = pc.replace_with_mask(
         known, pa.array(is_unknown), buyers.strangers.take(positions(picked))
     )
+    return found
 
 
 def split_totals(
@@ -173,7 +174,8 @@ def split_totals(
     total = MEDIAN_TOTAL_IN_CENTS * random.lognormal(0.0, TOTAL_SIGMA, len(terms))
     total = np.maximum(total.astype(np.int64), SMALLEST_INSTALLMENT_IN_CENTS * terms)
     part, rest = total // terms, total % terms
-    return part[invoice] + np.where(number == terms[invoice], rest[invoice], 0)
+    found: np.ndarray = part[invoice] + np.where(number == terms[invoice], rest[invoice], 0)
+    return found
 
 
 def draw_payment_days(
@@ -208,7 +210,10 @@ def draw_paid_amounts(
     share = SMALLEST_PARTIAL_PAYMENT + (1 - SMALLEST_PARTIAL_PAYMENT) * random.random(len(kind))
     owes_interest = (days_late > 0) & (drawn > 1 - INTEREST_SHARE)
     factor = np.where(owes_interest, 1 + FINE + DAILY_INTEREST * days_late, 1.0)
-    return np.rint(expected * np.where(drawn < partial, share, factor)).astype(np.int64)
+    found: np.ndarray = np.rint(expected * np.where(drawn < partial, share, factor)).astype(
+        np.int64
+    )
+    return found
 
 
 def add_months(days: np.ndarray, months: np.ndarray) -> np.ndarray:
@@ -216,4 +221,5 @@ def add_months(days: np.ndarray, months: np.ndarray) -> np.ndarray:
     month = days.astype("M8[M]")
     target = month + months
     last = (target + 1).astype("M8[D]") - 1
-    return np.minimum(target.astype("M8[D]") + (days - month.astype("M8[D]")), last)
+    found: np.ndarray = np.minimum(target.astype("M8[D]") + (days - month.astype("M8[D]")), last)
+    return found

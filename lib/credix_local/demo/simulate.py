@@ -157,7 +157,7 @@ class Day:
             "rows": self.share(change.source, change.share),
         }
         self.cursor.execute(sql.SQL(change.sql).format(**self.tables), parameters)
-        return self.cursor.rowcount
+        return int(self.cursor.rowcount)
 
     def add_companies(self) -> int:
         """New companies; a number that is taken already is left out."""
@@ -176,7 +176,7 @@ class Day:
                 " ON CONFLICT DO NOTHING"
             ).format(names=names_of(batch), **self.tables)
         )
-        return self.cursor.rowcount
+        return int(self.cursor.rowcount)
 
     def add_installments(self) -> int:
         """Add invoices of some active companies, issued on this day: a new number each day."""

@@ -102,7 +102,8 @@ PHRASES += [CANCELLED, TIMED_OUT, SIX_HOURS, MEMORY, DENIED, MISSING]
 def raised(reason: str, message: str) -> google.GoogleAPICallError:
     """What Google's library raises of such a job."""
     error = {"reason": reason, "message": message, "location": "query"}
-    return base._error_result_to_exception(error, [error])
+    found: google.GoogleAPICallError = base._error_result_to_exception(error, [error])
+    return found
 
 
 def told_by_dbt(error: Exception) -> str:

@@ -159,9 +159,12 @@ class TestSlot:
 
 
 def is_active(slot: Replication) -> bool:
-    return slot.connection.rows(
-        "SELECT active FROM pg_replication_slots WHERE slot_name = %(name)s", {"name": slot.name}
-    )[0][0]
+    return bool(
+        slot.connection.rows(
+            "SELECT active FROM pg_replication_slots WHERE slot_name = %(name)s",
+            {"name": slot.name},
+        )[0][0]
+    )
 
 
 class TestPrivileges:

@@ -39,15 +39,17 @@ def evaluate(kernel: AsyncKernelManager, code: str, expression: str) -> str:
         client.start_channels()
         try:
             await client.wait_for_ready(timeout=60)
-            return await client.execute(
+            found: dict[str, Any] = await client.execute(
                 code, user_expressions={"asked": expression}, reply=True, timeout=60
             )
+            return found
         finally:
             client.stop_channels()
 
     answer = run_sync(ask)()["content"]
     assert answer["status"] == "ok", answer
-    return answer["user_expressions"]["asked"]["data"]["text/plain"]
+    found: str = answer["user_expressions"]["asked"]["data"]["text/plain"]
+    return found
 
 
 def test_a_spare_has_its_imports_done_and_an_empty_namespace() -> None:

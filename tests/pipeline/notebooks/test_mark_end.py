@@ -23,15 +23,20 @@ def executed(*outputs: NotebookNode | None) -> NotebookNode:
             start_time=started, status="completed" if output else "pending", exception=False
         )
         cells.append(cell)
-    return nbformat.v4.new_notebook(cells=cells)
+    found: NotebookNode = nbformat.v4.new_notebook(cells=cells)
+    return found
 
 
 def stream() -> NotebookNode:
-    return nbformat.v4.new_output("stream", name="stdout", text="12 rows\n")
+    found: NotebookNode = nbformat.v4.new_output("stream", name="stdout", text="12 rows\n")
+    return found
 
 
 def raised(name: str, value: str) -> NotebookNode:
-    return nbformat.v4.new_output("error", ename=name, evalue=value, traceback=[value])
+    found: NotebookNode = nbformat.v4.new_output(
+        "error", ename=name, evalue=value, traceback=[value]
+    )
+    return found
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ PostgreSQL's expressions expect DateStyle ISO, as `clients.postgres` sets it.
 
 from collections.abc import Callable, Sequence
 
-from credix.capture.predicates import quote
 from credix.core.column_types import Column
+from credix.core.source_sql import quote
 
 # No text but that of a STRING can hold the separator or be the mark, and STRING is hashed.
 SEPARATOR, NULL_MARK = "|", "-"

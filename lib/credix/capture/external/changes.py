@@ -68,7 +68,7 @@ def copy_changes(run: Run, blob: Any, parquet: pq.ParquetFile, layout: Layout, t
     return superseded
 
 
-def last_snapshot(run: Run) -> pa.Scalar | None:
+def last_snapshot(run: Run) -> "pa.Scalar[Any] | None":
     """When the last extract looked at the source: whatever was committed before, it has loaded.
 
     None where there was none, and for a cursor, which does not see every change.

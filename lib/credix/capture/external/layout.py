@@ -196,7 +196,7 @@ def find_instants(layout: Layout, rows: pa.Table, written_at: datetime) -> Any:
     return instants.fill_null(otherwise)
 
 
-def find_order(layout: Layout, rows: pa.Table) -> pa.ChunkedArray:
+def find_order(layout: Layout, rows: pa.Table) -> "pa.ChunkedArray[Any]":
     """What distinguishes changes of one instant, as a text that sorts; NULL where nothing does."""
     name = layout.marks.get("order")
     if name is None:
@@ -211,7 +211,7 @@ def find_order(layout: Layout, rows: pa.Table) -> pa.ChunkedArray:
     return as_text(found, name)
 
 
-def as_text(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def as_text(values: "pa.ChunkedArray[Any]", name: str) -> "pa.ChunkedArray[Any]":
     try:
         return values.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

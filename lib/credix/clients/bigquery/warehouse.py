@@ -193,7 +193,8 @@ class Warehouse:
 
         def read() -> pa.Table:
             rows = self._run("query", "BigQuery", attempts)
-            return rows.to_arrow(create_bqstorage_client=False)
+            found: pa.Table = rows.to_arrow(create_bqstorage_client=False)
+            return found
 
         return self._read("BigQuery", read)
 

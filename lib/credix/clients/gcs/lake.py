@@ -230,7 +230,8 @@ class Lake:
         return content
 
     def _find(self, bucket: str, path: str) -> storage.Blob | None:
-        return self._client.bucket(bucket).get_blob(path, **self._once)
+        found: storage.Blob | None = self._client.bucket(bucket).get_blob(path, **self._once)
+        return found
 
     def _copy(self, blob: storage.Blob, bucket: str, path: str, reason: str | None) -> storage.Blob:
         target = self._client.bucket(bucket).blob(path)
@@ -251,7 +252,8 @@ class Lake:
                     "not have it: it was deleted. Restore it, or run again."
                 ) from None
             return moved
-        return target
+        found: storage.Blob = target
+        return found
 
     def delete(self, effect: str, bucket: str, path: str) -> None:
         location = f"gs://{bucket}/{path}"

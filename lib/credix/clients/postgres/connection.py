@@ -71,7 +71,8 @@ class SourceConnection:
         """All rows of a result; `refusals` says what some errors mean for this statement."""
         with self._translated(refusals), self._connection.cursor() as cursor:
             cursor.execute(sql, parameters)
-            return cursor.fetchall()
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+            return found
 
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The result as Arrow batches over a second connection that sees the same snapshot."""

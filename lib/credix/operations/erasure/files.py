@@ -196,4 +196,5 @@ def erased_hashes(run: Run, matcher: Matcher, path: str) -> list[int]:
     columns = [*matcher.source.key, "_key_hash"]
     table = pq.ParquetFile(open_object(run.lake, blob)).read(columns=columns)
     found = table.filter(pa.array(matcher.mask(table)))
-    return np.unique(found["_key_hash"].to_numpy()).tolist()
+    result: list[int] = np.unique(found["_key_hash"].to_numpy()).tolist()
+    return result

@@ -31,7 +31,8 @@ class SourceFile:
     @property
     def stem(self) -> str:
         """What the rows call it: the name without hash and suffix."""
-        return self.blob.name.rpartition("/")[2].removesuffix(SUFFIX).rpartition("-")[0]
+        found: str = self.blob.name.rpartition("/")[2].removesuffix(SUFFIX).rpartition("-")[0]
+        return found
 
 
 def list_files(lake: Lake, source: Source) -> list[SourceFile]:

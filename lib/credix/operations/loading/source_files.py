@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -94,7 +95,7 @@ def as_contract(parquet: pq.ParquetFile, source: Source, path: Path) -> Iterator
         yield pa.RecordBatch.from_arrays(arrays, source.column_names)
 
 
-def as_type(values: pa.Array, column: Column, path: Path) -> pa.Array:
+def as_type(values: "pa.Array[Any]", column: Column, path: Path) -> "pa.Array[Any]":
     try:
         return values.cast(TYPES[column.type].arrow)
     except pa.ArrowInvalid as error:

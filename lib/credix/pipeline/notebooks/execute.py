@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import nbformat
-import papermill
 from nbclient.exceptions import CellControlSignal
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from papermill.execute import execute_notebook
+from papermill.inspection import inspect_notebook
 from papermill.log import logger
 
 from credix.core.disk import disk_error, reported_error
@@ -65,11 +66,14 @@ class ListeningClient(PapermillNotebookClient):
 
     heard: Callable[[str], None]
 
+    def __init__(self, manager: NotebookExecutionManager, **options: Any) -> None:
+        PapermillNotebookClient.__init__(self, manager, **options)
+
     def process_message(self, message: dict[str, Any], *place: Any) -> Any:
         line = find_line(message["content"])
         if line is not None:
             self.heard(line)
-        return super().process_message(message, *place)
+        return PapermillNotebookClient.process_message(self, message, *place)
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class AuditedNotebook(NotebookExecutionManager):
     """Papermill's record of an execution, redacted before every save and reported cell by cell."""
 
     def __init__(self, notebook: nbformat.NotebookNode, output: str | None, audit: Audit) -> None:
-        super().__init__(notebook, output, progress_bar=False)
+        NotebookExecutionManager.__init__(self, notebook, output, progress_bar=False)
         self.audit, self.headings = audit, cell_headings(notebook)
 
     def save(self, **keywords: Any) -> None:
@@ -124,14 +128,15 @@ class AuditEngine(Engine):
         client.heard = audit.reporter.progressed
         try:
             with audit.kernels.serving(audit.job.notebook, client):
-                client.execute(cleanup_kc=True)
+                PapermillNotebookClient.execute(client, cleanup_kc=True)
             mark_end(audited.nb)
         except BaseException as error:
             mark_end(audited.nb, error)
             raise
         finally:
             audited.notebook_complete()
-        return audited.nb
+        found: nbformat.NotebookNode = audited.nb
+        return found
 
 
 def execute(
@@ -144,7 +149,7 @@ def execute(
     papermill_engines.register(ENGINE, AuditEngine)
     job.output.parent.mkdir(parents=True, exist_ok=True)
     try:
-        papermill.execute_notebook(
+        execute_notebook(
             NOTEBOOKS / f"{job.notebook}.ipynb",
             job.output,
             parameters=dict(job.parameters),
@@ -186,7 +191,7 @@ def refuse_unknown_parameters(notebooks: Sequence[str], parameters: Mapping[str,
 
 def declared_parameters(notebook: str) -> set[str]:
     """Names in the notebook's `parameters` cell."""
-    return set(papermill.inspect_notebook(str(NOTEBOOKS / f"{notebook}.ipynb")))
+    return set(inspect_notebook(str(NOTEBOOKS / f"{notebook}.ipynb")))
 
 
 def as_own_error(notebook: str, ename: str, evalue: str) -> CredixError:
