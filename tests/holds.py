@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import dataclass
+from typing import Any
 from urllib.request import Request, urlopen
 
 PATIENCE_SECONDS = 60
@@ -20,11 +21,11 @@ class Holds:
 
     def under_way(self) -> dict[str, str]:
         """Jobs that are not done, with their states."""
-        return {job["job"]: job["state"] for job in self._ask("GET", "")}
+        return {job["job"]: job["state"] for job in self._jobs()}
 
     def claims(self) -> list[str]:
         """Transactions that are about to commit."""
-        return [job["job"] for job in self._ask("GET", "") if job["moment"] == "commit"]
+        return [job["job"] for job in self._jobs() if job["moment"] == "commit"]
 
     def await_held(self) -> str:
         """The id of the job that is held, as soon as one is."""
@@ -38,7 +39,9 @@ class Holds:
 
     def release(self, job: str) -> str:
         """Let a job go on; its state when it is done, or held again."""
-        return str(self._ask("POST", f"/{job}/release")["state"])
+        answer = self._ask("POST", f"/{job}/release")
+        assert isinstance(answer, dict)
+        return str(answer["state"])
 
     def forget(self) -> None:
         """Hold no job that is still to come."""
@@ -48,9 +51,14 @@ class Holds:
         """Cancel every job that is held, and hold no more."""
         self._ask("DELETE", "")
 
-    def _ask(self, method: str, path: str, body: object = None) -> "list | dict":
+    def _jobs(self) -> list[dict[str, Any]]:
+        answer = self._ask("GET", "")
+        assert isinstance(answer, list)
+        return answer
+
+    def _ask(self, method: str, path: str, body: object = None) -> list[Any] | dict[str, Any]:
         data = json.dumps(body).encode() if body is not None else None
         request = Request(f"{self.endpoint}/holds{path}", data, method=method)
         with urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-            found: list | dict = json.load(answer)
+            found: list[Any] | dict[str, Any] = json.load(answer)
             return found

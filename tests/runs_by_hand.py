@@ -36,7 +36,7 @@ def begin(
     folder = settings.run_dir / run_id
     run = build_run(settings, run_id, folder, source, 0, None, BUSINESS_DATE)
     lease = new_lease(run_id, timedelta(minutes=5))
-    before = []
+    before: list[SourceState] = []
 
     def change(state: SourceState) -> SourceState:
         before[:] = [state]

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
+from credix.capture.delta import write_delta
 from credix.core.errors import (
     CredixError,
     DataError,
@@ -275,7 +276,7 @@ class TestRowVersion:
             snapshot = step.take_snapshot(run, connection)
             installments.insert(asset_id="afterwards")
             plan = step.plan_delta(run, connection, snapshot)
-            delta = step.write_delta(run, connection, snapshot, plan)
+            delta = write_delta(run, connection, snapshot, plan)
             extracted = step.finish(run, snapshot, plan, delta, "")
         assert keys_of(extracted, "asset_id") == ["a1"]
 
@@ -396,7 +397,7 @@ class TestCursor:
 
 class TestValues:
     def test_every_value_arrives_exactly(self, settings: Settings, companies: Table) -> None:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"cnpj": "plain"},
             {"cnpj": "null", "legal_name": None, "share_capital": None, "created_at": None},
             {"cnpj": "empty", "legal_name": "", "email": " "},

@@ -112,7 +112,9 @@ class TestRotation:
 
 
 class TestMemory:
-    def test_batches_are_taken_one_row_group_at_a_time(self, tmp_path: Path) -> None:
+    def test_batches_are_taken_one_row_group_at_a_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """No more rows are ever taken from the stream than written and one group ahead."""
         taken: list[int] = []
         ahead: list[int] = []
@@ -129,7 +131,7 @@ class TestMemory:
             ahead.append(50 * len(taken) - sum(part.rows for part in made.parts))
             return finish(first, groups)
 
-        made._write_part = watched
+        monkeypatch.setattr(made, "_write_part", watched)
         assert sum(part.rows for part in made.write(stream())) == 2_000
         assert max(ahead) <= 100
 
@@ -212,7 +214,7 @@ class TestConversion:
         ],
     )
     def test_what_bigquery_cannot_hold_is_refused_by_name(
-        self, kind: str, values: pa.Array
+        self, kind: str, values: "pa.Array[Any]"
     ) -> None:
         with pytest.raises(
             DataError, match=r"business_case_installments, column amount: .*" + kind

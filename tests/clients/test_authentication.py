@@ -16,7 +16,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from dbt.adapters.bigquery.credentials import create_google_credentials
+from dbt.adapters.bigquery.credentials import BigQueryCredentials, create_google_credentials
 from dbt.config.profile import Profile
 from dbt.config.renderer import ProfileRenderer
 from dbt_common.context import set_invocation_context
@@ -185,9 +185,9 @@ class TestTokens:
         profiles = yaml.safe_load((PROJECT / "profiles.yml").read_text("utf-8"))
         for name in ("business_case", "elementary"):
             rendered = ProfileRenderer({}).render_data(profiles[name]["outputs"]["prod"])
-            made = create_google_credentials(
-                Profile._credentials_from_profile(rendered, name, "prod")
-            )
+            parsed = Profile._credentials_from_profile(rendered, name, "prod")
+            assert isinstance(parsed, BigQueryCredentials)
+            made = create_google_credentials(parsed)
             made.refresh(Request())
             assert made.token == TAKEN_ON
         assert ACCOUNT in tokens.asked[-1][0]

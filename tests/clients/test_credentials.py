@@ -20,7 +20,7 @@ class Failing(Credentials):
     """Credentials that ask for a token and get this error."""
 
     def __init__(self, error: auth.GoogleAuthError) -> None:
-        super().__init__()
+        Credentials.__init__(self)
         self.error = error
 
     def refresh(self, _: Any) -> None:

@@ -32,12 +32,14 @@ from credix.state.incidents import Incident, Incidents
 from credix.state.store import StateStore
 from tests.faults import FAULTS, REFUSALS, SLOW, FaultyServer, faulty_server
 from tests.faults_grpc import FaultyChannel, faulty_channel
+from tests.known import known
 
 COLUMNS = [Column("id", "STRING"), Column("amount", "INTEGER")]
 ROWS = [{"id": "a", "amount": 1}]
 BYTES, CRC32C = b"some bytes", "9s1VQw=="
 OPENED = Incidents(open={"x": Incident(text="late", since="2026-01-01", run_id="r")})
-SCHEMA = pa.schema([("id", pa.string()), ("amount", pa.int64())])
+COLUMNS_OF_ROWS: dict[str, pa.DataType] = {"id": pa.string(), "amount": pa.int64()}
+SCHEMA = pa.schema(COLUMNS_OF_ROWS)
 PARALLEL = 8
 
 
@@ -164,7 +166,7 @@ def hold(state: Any) -> Any:
 CALLS = [
     Call(
         "Lake.read_text",
-        lambda c, _: c.lake.read_text(c.bucket, c.path)[0],
+        lambda c, _: known(c.lake.read_text(c.bucket, c.path))[0],
         "some bytes",
         before=Corner.put,
     ),

@@ -23,6 +23,7 @@ from credix.core.column_types import Column
 from credix.core.contracts import load_source
 from credix.core.errors import CostError, DataError
 from tests.cloud.target import only_google
+from tests.credix_local.servers import ONCE
 from tests.elementary import IS_HERE, WHY
 
 Put = Callable[[pa.Table], str]
@@ -151,7 +152,7 @@ def test_elementary_makes_its_tables(
 @only_google
 def test_a_wrong_query_is_a_400_and_not_a_fault_of_the_server(live_warehouse: Warehouse) -> None:
     with pytest.raises(google.BadRequest):
-        live_warehouse._client.query("SELECT FROM", retry=None, job_retry=None).result(retry=None)
+        live_warehouse._client.query("SELECT FROM", **ONCE).result(retry=None)
 
 
 @only_google

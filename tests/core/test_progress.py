@@ -7,6 +7,7 @@ from io import StringIO, TextIOWrapper
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
 
 from credix.core import progress
@@ -101,7 +102,7 @@ def test_a_run_hears_each_line_and_the_notebook_keeps_the_last() -> None:
     client = ListeningClient(NotebookExecutionManager(notebook), kernel_name="python3")
     heard: list[str] = []
     client.heard = heard.append
-    client.execute()
+    PapermillNotebookClient.execute(client)
     assert [line.partition(", ")[0] for line in heard] == [
         "Reading: 1 of 4 rows (25 %)",
         "Reading: 2 of 4 rows (50 %)",

@@ -16,7 +16,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
 )
 
 from credix_local import stack
-from tests.credix_local.servers import LOCATION, connect_bigquery, connect_storage
+from tests.credix_local.servers import LOCATION, ONCE, connect_bigquery, connect_storage
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,7 @@ def query(client: bigquery.Client) -> Callable[..., list[dict[str, Any]]]:
     """Run a statement as Google's client does and return its rows."""
 
     def run(sql: str) -> list[dict[str, Any]]:
-        job = client.query(sql, retry=None, job_retry=None)
+        job = client.query(sql, **ONCE)
         return [dict(row.items()) for row in job.result(retry=None, job_retry=None)]
 
     return run

@@ -3,15 +3,19 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg2
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
 
-from credix_local import stack
+from credix_local.record import Record
 
 LOCATION = "southamerica-east1"
+# Google's client takes None for no retry, whatever its types say.
+NO_RETRY: dict[str, Any] = {"retry": None}
+ONCE: dict[str, Any] = {**NO_RETRY, "job_retry": None}
 
 
 def connect_postgres(variables: dict[str, str]) -> psycopg2.extensions.connection:
@@ -36,7 +40,7 @@ def processes() -> list[psutil.Process]:
 
 def servers_of(folder: Path) -> list[str]:
     """Command lines of living processes with an argument in the folder, or outside for it."""
-    record = stack.Record.load(folder)
+    record = Record.load(folder)
     places = [str(folder), str(folder / (record.postgres_home or "x")) if record else str(folder)]
     found = []
     for one in processes():
@@ -46,7 +50,7 @@ def servers_of(folder: Path) -> list[str]:
     return found
 
 
-def sockets_of(found: psutil.Process) -> list:
+def sockets_of(found: psutil.Process) -> list[Any]:
     try:
         return [one for one in found.net_connections("inet") if one.status == psutil.CONN_LISTEN]
     except psutil.Error:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from google.api_core.exceptions import BadRequest
+from google.api_core.exceptions import BadRequest, GoogleAPICallError
 from google.cloud import bigquery
 
 from credix_local.bigquery import repairs_analysis
@@ -13,7 +13,8 @@ from credix_local.bigquery.googlesql.analyzer import Analyzer, Names, Parameters
 from credix_local.bigquery.googlesql.engine import EngineError, StatementRefusedError
 from credix_local.bigquery.googlesql.tables import Field, Table
 from credix_local.bigquery.repairs_analysis import as_shape, is_script
-from tests.credix_local.servers import LOCATION
+from tests.credix_local.servers import LOCATION, NO_RETRY, ONCE
+from tests.known import known
 
 # Statements that BigQuery's documentation rules out, and what Google's analyzer says of each.
 # The groups are pages of BigQuery's reference.
@@ -101,7 +102,7 @@ def companies(client: bigquery.Client) -> Iterator[bigquery.Client]:
 
 
 def run(client: bigquery.Client, sql: str, **options: Any) -> list[tuple[Any, ...]]:
-    job = client.query(sql, retry=None, job_retry=None, **options)
+    job = client.query(sql, **ONCE, **options)
     return [tuple(row.values()) for row in job.result(retry=None, job_retry=None)]
 
 
@@ -121,7 +122,7 @@ def test_a_refused_statement_has_changed_nothing(companies: bigquery.Client) -> 
 
 
 def test_the_place_is_that_of_the_statement_as_it_was_sent(companies: bigquery.Client) -> None:
-    table = f"{companies.default_query_job_config.default_dataset}.companies"
+    table = f"{known(companies.default_query_job_config).default_dataset}.companies"
     with pytest.raises(BadRequest, match=r"Unrecognized name: nope at \[2:"):
         run(companies, f"SELECT id\nFROM `{table}` WHERE nope")
     sql = f"SELECT 1 FROM `{table}` WHERE nope"
@@ -133,17 +134,17 @@ def test_a_dry_run_is_judged_also_where_it_would_change_something(
     companies: bigquery.Client,
 ) -> None:
     dry = bigquery.QueryJobConfig(
-        dry_run=True, default_dataset=companies.default_query_job_config.default_dataset
+        dry_run=True, default_dataset=known(companies.default_query_job_config).default_dataset
     )
     with pytest.raises(BadRequest, match="DELETE must have a WHERE clause"):
-        companies.query("DELETE FROM companies", job_config=dry, retry=None)
-    companies.query("DELETE FROM companies WHERE true", job_config=dry, retry=None)
+        companies.query("DELETE FROM companies", job_config=dry, **NO_RETRY)
+    companies.query("DELETE FROM companies WHERE true", job_config=dry, **NO_RETRY)
     assert run(companies, "SELECT count(*) FROM companies") == [(1,)]
 
 
 class TestScripts:
     def test_the_statement_that_is_wrong_ends_it(self, companies: bigquery.Client) -> None:
-        name = companies.default_query_job_config.default_dataset
+        name = known(companies.default_query_job_config).default_dataset
         script = (
             "DECLARE wanted INT64 DEFAULT 7;\n"
             f"CREATE TABLE `{name}.kept` AS SELECT id FROM `{name}.companies` WHERE id = wanted;\n"
@@ -154,7 +155,7 @@ class TestScripts:
         assert run(companies, f"SELECT id FROM `{name}.kept`") == [(7,)]
 
     def test_one_that_cannot_be_parsed_does_not_begin(self, companies: bigquery.Client) -> None:
-        name = companies.default_query_job_config.default_dataset
+        name = known(companies.default_query_job_config).default_dataset
         script = f"CREATE TABLE `{name}.never` (a INT64); SELECT FROM `{name}.never`;"
         with pytest.raises(BadRequest, match="Syntax error"):
             run(companies, script, job_config=bigquery.QueryJobConfig())
@@ -179,7 +180,9 @@ class TestWhatTheAnalyzerDoesNotKnow:
     def test_a_missing_table_is_reported_as_bigquery_does(self, companies: bigquery.Client) -> None:
         with pytest.raises(Exception, match=r"[Nn]ot found") as refused:
             run(companies, "SELECT 1 FROM nope")
-        assert refused.value.errors[0]["reason"] == "notFound"
+        error = refused.value
+        assert isinstance(error, GoogleAPICallError)
+        assert error.errors[0]["reason"] == "notFound"
 
     @pytest.mark.parametrize(
         "sql",

@@ -7,6 +7,7 @@ import pytest
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
+from tests.credix_local.servers import NO_RETRY, ONCE
 from tests.holds import Holds
 
 Query = Callable[..., list[dict[str, Any]]]
@@ -39,7 +40,7 @@ def start(client: bigquery.Client, holds: Holds) -> Callable[..., bigquery.Query
     def send(sql: str, moment: str = "snapshot", times: int = 1) -> bigquery.QueryJob:
         holds.next(moment, times, who="late")
         config = bigquery.QueryJobConfig(labels={"who": "late"})
-        job = client.query(sql, job_config=config, retry=None, job_retry=None)
+        job = client.query(sql, job_config=config, **ONCE)
         holds.await_held()
         return job
 
@@ -51,7 +52,7 @@ def rows(query: Query, table: str) -> list[tuple[str, int]]:
 
 
 def error_of(job: bigquery.QueryJob) -> str:
-    job.reload(retry=None)
+    job.reload(**NO_RETRY)
     return str((job.error_result or {}).get("message", ""))
 
 
@@ -138,7 +139,7 @@ def test_a_table_takes_two_changes_and_queues_twenty(
 ) -> None:
     update = f"UPDATE {table} SET amount = amount + 1 WHERE TRUE"
     running = [start(update) for _ in range(2)]
-    queued = [client.query(update, retry=None, job_retry=None) for _ in range(20)]
+    queued = [client.query(update, **ONCE) for _ in range(20)]
     assert {job.state for job in queued} == {"PENDING"}
 
     with pytest.raises(GoogleAPICallError, match="Too many DML statements outstanding"):

@@ -1,11 +1,12 @@
 """The metadata views that dbt and Elementary read describe the tables."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from google.cloud import bigquery
 
-Query = Callable[..., list[dict]]
+Query = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def table(client: bigquery.Client, dataset: str) -> str:
     return definition.table_id
 
 
-def test_tables_lists_every_table_with_its_rows(query: Query, dataset, table: str):
+def test_tables_lists_every_table_with_its_rows(query: Query, dataset: str, table: str) -> None:
     query(f"INSERT INTO `{dataset}.{table}` (id) VALUES (1), (2)")
     query(f"CREATE VIEW `{dataset}.v` AS SELECT 1 AS id")
     rows = query(f"SELECT table_id, row_count, type FROM `{dataset}.__TABLES__` ORDER BY table_id")
@@ -35,7 +36,9 @@ def test_tables_lists_every_table_with_its_rows(query: Query, dataset, table: st
 @pytest.mark.parametrize(
     "name", ["`{}`.INFORMATION_SCHEMA.COLUMNS", "`{}.INFORMATION_SCHEMA.COLUMNS`"]
 )
-def test_columns_tells_types_modes_and_layout(query: Query, dataset, table: str, name: str):
+def test_columns_tells_types_modes_and_layout(
+    query: Query, dataset: str, table: str, name: str
+) -> None:
     rows = query(
         "SELECT column_name, data_type, is_nullable, is_partitioning_column AS p, "
         f"clustering_ordinal_position AS c FROM {name.format(dataset)} "
@@ -48,7 +51,7 @@ def test_columns_tells_types_modes_and_layout(query: Query, dataset, table: str,
     ]
 
 
-def test_column_field_paths_tells_descriptions(query: Query, dataset, table: str):
+def test_column_field_paths_tells_descriptions(query: Query, dataset: str, table: str) -> None:
     rows = query(
         f"SELECT description FROM `{dataset}`.INFORMATION_SCHEMA.COLUMN_FIELD_PATHS "
         f"WHERE table_name = '{table}' AND field_path = 'id'"
@@ -56,7 +59,9 @@ def test_column_field_paths_tells_descriptions(query: Query, dataset, table: str
     assert rows == [{"description": "The 'key'\nof it"}]
 
 
-def test_table_options_tells_the_description_as_a_literal(query: Query, dataset, table: str):
+def test_table_options_tells_the_description_as_a_literal(
+    query: Query, dataset: str, table: str
+) -> None:
     rows = query(
         f"SELECT option_name, option_value FROM `{dataset}`.INFORMATION_SCHEMA.TABLE_OPTIONS "
         f"WHERE table_name = '{table}'"
@@ -65,9 +70,11 @@ def test_table_options_tells_the_description_as_a_literal(query: Query, dataset,
 
 
 @pytest.mark.parametrize("view", ["MATERIALIZED_VIEWS", "OBJECT_PRIVILEGES"])
-def test_a_view_of_what_does_not_exist_locally_is_empty(query: Query, dataset, view: str):
+def test_a_view_of_what_does_not_exist_locally_is_empty(
+    query: Query, dataset: str, view: str
+) -> None:
     assert query(f"SELECT * FROM `{dataset}`.INFORMATION_SCHEMA.{view}") == []
 
 
-def test_an_empty_dataset_has_no_columns(query: Query, dataset):
+def test_an_empty_dataset_has_no_columns(query: Query, dataset: str) -> None:
     assert query(f"SELECT column_name FROM `{dataset}`.INFORMATION_SCHEMA.COLUMNS") == []

@@ -4,25 +4,29 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any, cast
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import requests
+from bqemulator.streaming.read_session import ReadSessionState
 from google.api_core import exceptions as google
 from google.cloud import bigquery
+from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
 from credix_local.bigquery.repairs_reads import SESSIONS, RecentSessions
+from tests.credix_local.servers import ONCE
 
-Query = Callable[..., list[dict]]
+Query = Callable[..., list[dict[str, Any]]]
 
 
 def types(client: bigquery.Client, table: str) -> dict[str, str]:
     return {field.name: field.field_type for field in client.get_table(table).schema}
 
 
-def test_numeric_keeps_38_digits_and_adds_exactly(query: Query):
+def test_numeric_keeps_38_digits_and_adds_exactly(query: Query) -> None:
     assert query(
         "SELECT CAST('12345678901234567890123456789.123456789' AS NUMERIC) AS wide, "
         "NUMERIC '0.1' + NUMERIC '0.2' AS total, CAST(12345 AS NUMERIC) / 100 AS quotient"
@@ -35,12 +39,14 @@ def test_numeric_keeps_38_digits_and_adds_exactly(query: Query):
     ]
 
 
-def test_timestamp_diff_counts_whole_units(query: Query):
+def test_timestamp_diff_counts_whole_units(query: Query) -> None:
     moments = "TIMESTAMP '2024-01-02 00:00:00', TIMESTAMP '2024-01-01 23:00:00'"
     assert query(f"SELECT TIMESTAMP_DIFF({moments}, DAY) AS days") == [{"days": 0}]
 
 
-def test_a_table_made_from_a_query_has_bigquerys_types(client, query: Query, dataset):
+def test_a_table_made_from_a_query_has_bigquerys_types(
+    client: bigquery.Client, query: Query, dataset: str
+) -> None:
     query(
         f"CREATE TABLE `{dataset}.s` AS SELECT x AS id, CAST(x AS NUMERIC) AS amount "
         "FROM UNNEST([1, 2, 3]) x"
@@ -62,7 +68,9 @@ def test_a_table_made_from_a_query_has_bigquerys_types(client, query: Query, dat
     assert query(f"SELECT MAX(one) AS one FROM `{dataset}.t`") == [{"one": 5_000_000_000}]
 
 
-def test_partitioning_and_clustering_of_a_statement_are_remembered(client, query: Query, dataset):
+def test_partitioning_and_clustering_of_a_statement_are_remembered(
+    client: bigquery.Client, query: Query, dataset: str
+) -> None:
     query(
         f"CREATE TABLE IF NOT EXISTS `{dataset}.t` PARTITION BY DATE(changed_at) "
         "CLUSTER BY id, name AS SELECT 1 AS id, 'a' AS name, TIMESTAMP '2024-01-31' AS changed_at"
@@ -72,7 +80,9 @@ def test_partitioning_and_clustering_of_a_statement_are_remembered(client, query
     assert table.clustering_fields == ["id", "name"]
 
 
-def test_create_if_not_exists_changes_nothing_of_an_existing_table(client, query: Query, dataset):
+def test_create_if_not_exists_changes_nothing_of_an_existing_table(
+    client: bigquery.Client, query: Query, dataset: str
+) -> None:
     query(f"CREATE TABLE `{dataset}.t` CLUSTER BY id AS SELECT 1 AS id")
     table = client.get_table(f"{dataset}.t")
     table.description, table.labels = "Kept", {"kept": "yes"}
@@ -87,7 +97,9 @@ def test_create_if_not_exists_changes_nothing_of_an_existing_table(client, query
     assert query(f"SELECT * FROM `{dataset}.t`") == [{"id": 1}]
 
 
-def test_a_table_with_declared_columns_may_come_from_a_subquery(client, query: Query, dataset):
+def test_a_table_with_declared_columns_may_come_from_a_subquery(
+    client: bigquery.Client, query: Query, dataset: str
+) -> None:
     query(
         f"CREATE OR REPLACE TABLE `{dataset}.t` (id INT64, amount NUMERIC) "
         "OPTIONS(description='Declared') AS (SELECT 1 AS id, 2 AS amount)"
@@ -111,7 +123,9 @@ WHEN NOT MATCHED AND s.seq > s.reconciled_seq THEN
 """
 
 
-def test_a_merge_updates_newer_rows_and_inserts_behind_the_guard(client, query: Query, dataset):
+def test_a_merge_updates_newer_rows_and_inserts_behind_the_guard(
+    client: bigquery.Client, query: Query, dataset: str
+) -> None:
     columns = "(id INT64, seq INT64, amount NUMERIC, changed_at TIMESTAMP)"
     old, new = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)
     for table, values in {
@@ -135,7 +149,9 @@ def test_a_merge_updates_newer_rows_and_inserts_behind_the_guard(client, query: 
 
 
 @pytest.mark.parametrize("prefix", ["", "-- a comment\n", "DECLARE x INT64 DEFAULT 1; "])
-def test_a_merge_with_two_source_rows_for_one_row_fails(query: Query, dataset, prefix: str):
+def test_a_merge_with_two_source_rows_for_one_row_fails(
+    query: Query, dataset: str, prefix: str
+) -> None:
     query(f"CREATE TABLE `{dataset}.t` AS SELECT 1 AS id, 'old' AS name")
     with pytest.raises(google.BadRequest, match="at most one source row"):
         query(
@@ -145,7 +161,9 @@ def test_a_merge_with_two_source_rows_for_one_row_fails(query: Query, dataset, p
     assert query(f"SELECT name FROM `{dataset}.t`") == [{"name": "old"}]
 
 
-def test_a_change_does_not_copy_the_table(client, query: Query, dataset):
+def test_a_change_does_not_copy_the_table(
+    client: bigquery.Client, query: Query, dataset: str
+) -> None:
     query(f"CREATE TABLE `{dataset}.t` AS SELECT 1 AS id")
     query(f"INSERT INTO `{dataset}.t` (id) VALUES (2), (3)")
     assert client.get_table(f"{dataset}.t").num_rows == 3
@@ -156,7 +174,9 @@ def test_a_change_does_not_copy_the_table(client, query: Query, dataset):
     assert query(f"SELECT COUNT(*) AS n FROM `{dataset}.t` {past}") == [{"n": 4}]
 
 
-def test_new_columns_of_a_table_can_be_queried(client, query: Query, dataset):
+def test_new_columns_of_a_table_can_be_queried(
+    client: bigquery.Client, query: Query, dataset: str
+) -> None:
     query(f"CREATE TABLE `{dataset}.t` AS SELECT 1 AS id")
     table = client.get_table(f"{dataset}.t")
     table.schema = [*table.schema, bigquery.SchemaField("amount", "NUMERIC")]
@@ -166,7 +186,9 @@ def test_new_columns_of_a_table_can_be_queried(client, query: Query, dataset):
     assert query(f"SELECT * FROM `{dataset}.t`") == [{"id": 1, "amount": None, "name": None}]
 
 
-def test_requests_at_the_same_time_get_their_own_rows(client, query: Query, dataset):
+def test_requests_at_the_same_time_get_their_own_rows(
+    client: bigquery.Client, query: Query, dataset: str
+) -> None:
     tables = {width: f"{dataset}.t{width}" for width in (1, 2, 3, 4)}
     for width, table in tables.items():
         columns = ", ".join(f"{width} AS c{number}" for number in range(width))
@@ -184,7 +206,7 @@ def test_requests_at_the_same_time_get_their_own_rows(client, query: Query, data
         assert all(pool.map(read, range(160)))
 
 
-def test_a_view_can_be_deleted(client, query: Query, dataset):
+def test_a_view_can_be_deleted(client: bigquery.Client, query: Query, dataset: str) -> None:
     query(f"CREATE VIEW `{dataset}.v` AS SELECT 1 AS id")
     client.delete_table(f"{dataset}.v")
     with pytest.raises(google.NotFound):
@@ -198,49 +220,55 @@ def test_a_view_can_be_deleted(client, query: Query, dataset):
         "/* from a tool */ ALTER TABLE `{}.t` SET OPTIONS (description = 'x')",
     ],
 )
-def test_statements_about_access_and_options_pass(query: Query, dataset, statement: str):
+def test_statements_about_access_and_options_pass(
+    query: Query, dataset: str, statement: str
+) -> None:
     query(f"CREATE TABLE `{dataset}.t` AS SELECT 1 AS id")
     query(statement.format(dataset))
 
 
-def test_an_array_of_distinct_values_leaves_out_nulls(query: Query):
+def test_an_array_of_distinct_values_leaves_out_nulls(query: Query) -> None:
     assert query("SELECT ARRAY_AGG(DISTINCT x IGNORE NULLS) AS xs FROM UNNEST([1, 1, NULL]) x") == [
         {"xs": [1]}
     ]
 
 
-def test_digests_agree_with_bigquerys_64_bits(query: Query):
+def test_digests_agree_with_bigquerys_64_bits(query: Query) -> None:
     assert query(
         "SELECT BIT_XOR(x) AS digest FROM UNNEST([-9223372036854775808, 9223372036854775807]) x"
     ) == [{"digest": -1}]
     assert query("SELECT FARM_FINGERPRINT('a') AS f") == [{"f": -5528939962900187677}]
 
 
-def test_a_repeated_query_id_is_a_conflict_and_its_job_can_be_asked_for(client):
+def test_a_repeated_query_id_is_a_conflict_and_its_job_can_be_asked_for(
+    client: bigquery.Client,
+) -> None:
     job_id = f"query_{uuid4().hex}"
-    client.query("SELECT 1", job_id=job_id, retry=None, job_retry=None).result(job_retry=None)
+    client.query("SELECT 1", job_id=job_id, **ONCE).result(job_retry=None)
     with pytest.raises(google.Conflict):
-        client.query("SELECT 1", job_id=job_id, retry=None, job_retry=None)
+        client.query("SELECT 1", job_id=job_id, **ONCE)
     assert client.get_job(job_id).state == "DONE"
 
 
 @pytest.mark.parametrize(
     "sql", ["SELEC 1", "SELECT no_such_function(1)", "MERGE x USING WHEN MATCHED", "SELECT 1 / 0"]
 )
-def test_a_faulty_query_is_refused_once_and_for_good(query: Query, sql: str):
+def test_a_faulty_query_is_refused_once_and_for_good(query: Query, sql: str) -> None:
     with pytest.raises(google.BadRequest) as caught:
         query(sql)
     assert caught.value.errors[0]["reason"] == "invalidQuery"
 
 
-def test_a_fault_of_a_request_is_no_server_error(variables: dict[str, str]):
+def test_a_fault_of_a_request_is_no_server_error(variables: dict[str, str]) -> None:
     jobs = f"{variables['BIGQUERY_EMULATOR_HOST']}/bigquery/v2/projects/credix-local/jobs"
     answer = requests.post(jobs, json=["nonsense"], timeout=10)
     assert answer.status_code == 400
     assert "The local BigQuery failed" in answer.json()["error"]["message"]
 
 
-def test_a_table_is_read_through_the_storage_api(query: Query, client, dataset, storage_reader):
+def test_a_table_is_read_through_the_storage_api(
+    query: Query, client: bigquery.Client, dataset: str, storage_reader: BigQueryReadClient
+) -> None:
     query(
         f"CREATE TABLE `{dataset}.t` AS SELECT x AS id, CAST(x AS NUMERIC) / 8 AS amount, "
         "DATE '2024-01-31' AS due_date FROM UNNEST(GENERATE_ARRAY(1, 100000)) x"
@@ -253,8 +281,8 @@ def test_a_table_is_read_through_the_storage_api(query: Query, client, dataset, 
 
 
 def test_a_wide_table_is_sent_in_messages_that_the_server_may_send(
-    query: Query, client, dataset, storage_reader
-):
+    query: Query, client: bigquery.Client, dataset: str, storage_reader: BigQueryReadClient
+) -> None:
     query(
         f"CREATE TABLE `{dataset}.wide` AS SELECT x AS id, REPEAT('x', 400) AS text "
         "FROM UNNEST(GENERATE_ARRAY(1, 60000)) x"
@@ -264,25 +292,25 @@ def test_a_wide_table_is_sent_in_messages_that_the_server_may_send(
     assert pc.sum(table["id"]).as_py() == 60_000 * 60_001 // 2
 
 
-def test_a_read_that_is_long_over_is_forgotten():
+def test_a_read_that_is_long_over_is_forgotten() -> None:
     sessions = RecentSessions()
     for number in range(SESSIONS + 2):
-        sessions[f"s{number}"] = number
+        sessions[f"s{number}"] = cast("ReadSessionState", number)
     assert list(sessions) == [f"s{number}" for number in range(2, SESSIONS + 2)]
 
 
-def test_a_result_becomes_a_data_frame(client):
+def test_a_result_becomes_a_data_frame(client: bigquery.Client) -> None:
     frame = client.query("SELECT 1 AS id, NUMERIC '1.5' AS amount").to_dataframe(
         create_bqstorage_client=False
     )
     assert frame.to_dict("records") == [{"id": 1, "amount": Decimal("1.5")}]
 
 
-def test_a_dataset_keeps_its_location(client, dataset):
+def test_a_dataset_keeps_its_location(client: bigquery.Client, dataset: str) -> None:
     assert client.get_dataset(dataset).location == "southamerica-east1"
 
 
-def test_parameters_are_bound_with_their_types(client):
+def test_parameters_are_bound_with_their_types(client: bigquery.Client) -> None:
     config = bigquery.QueryJobConfig(
         query_parameters=[
             bigquery.ScalarQueryParameter("day", "DATE", "2024-01-31"),

@@ -206,8 +206,8 @@ def test_the_hidden_risk_is_the_same_in_numpy_and_in_sql(source: DemoSource) -> 
     with source.engine.connect() as connection:
         statement = f"SELECT cnpj, {case} FROM {source.schema}.business_case_cnpj_ws"
         found = connection.exec_driver_sql(statement).all()
-    kinds = payer_kinds(np.array([int(number[:8]) for number, _ in found]))
-    assert [float(never) for _, never in found] == [PAYERS[kind].never for kind in kinds]
+    kinds = payer_kinds(np.array([int(str(number)[:8]) for number, _ in found]))
+    assert [float(str(never)) for _, never in found] == [PAYERS[kind].never for kind in kinds]
 
 
 def test_missing_tables_and_impossible_arguments_are_told(settings: Settings) -> None:

@@ -16,17 +16,20 @@ from filelock import FileLock
 
 from credix.core.errors import StackError
 from credix_local import process, stack
+from credix_local.daemon import Server
+from credix_local.postgres import PostgresServer
 from credix_local.record import Record
 from tests.credix_local.servers import connect_bigquery, connect_postgres, servers_of, start_command
+from tests.known import known
 
 
-def server(folder: Path, word: str) -> stack.Server:
-    servers = stack.build_servers(folder, Record.load(folder))
+def server(folder: Path, word: str) -> Server:
+    servers = stack.build_servers(folder, known(Record.load(folder)))
     return next(one for one in servers if word in one.name)
 
 
 def kill(folder: Path, word: str) -> psutil.Process:
-    found = server(folder, word).find()
+    found = known(server(folder, word).find())
     found.kill()
     process.wait_until(lambda: process.has_ended(found), 5)
     result: psutil.Process = found
@@ -34,7 +37,7 @@ def kill(folder: Path, word: str) -> psutil.Process:
 
 
 @pytest.mark.parametrize("word", ["PostgreSQL", "Storage", "BigQuery"])
-def test_a_killed_server_comes_back_and_the_others_stay(own_folder: Path, word: str):
+def test_a_killed_server_comes_back_and_the_others_stay(own_folder: Path, word: str) -> None:
     before = stack.start(own_folder).variables
     kill(own_folder, word)
     again = stack.start(own_folder)
@@ -43,7 +46,7 @@ def test_a_killed_server_comes_back_and_the_others_stay(own_folder: Path, word: 
     assert stack.is_running(own_folder)
 
 
-def test_everything_killed_at_once_comes_back_with_what_was_committed(own_folder: Path):
+def test_everything_killed_at_once_comes_back_with_what_was_committed(own_folder: Path) -> None:
     variables = stack.start(own_folder).variables
     connection = connect_postgres(variables)
     connection.autocommit = True
@@ -64,7 +67,7 @@ def test_everything_killed_at_once_comes_back_with_what_was_committed(own_folder
     assert [row.id for row in rows] == [7]
 
 
-def test_a_starter_killed_in_the_middle_leaves_nothing_in_the_way(new_folder: Path):
+def test_a_starter_killed_in_the_middle_leaves_nothing_in_the_way(new_folder: Path) -> None:
     folder = new_folder
     for moment in ("stack.json", "logs/postgres.log"):
         starter = subprocess.Popen(start_command(folder))
@@ -76,7 +79,7 @@ def test_a_starter_killed_in_the_middle_leaves_nothing_in_the_way(new_folder: Pa
     assert len([one for one in servers_of(folder) if "bigquery.server" in one]) == 1
 
 
-def test_two_starters_at_once_end_with_one_stack(own_folder: Path):
+def test_two_starters_at_once_end_with_one_stack(own_folder: Path) -> None:
     stack.stop(own_folder)
     starters = [subprocess.Popen(start_command(own_folder)) for _ in range(2)]
     assert [starter.wait(timeout=60) for starter in starters] == [0, 0]
@@ -84,14 +87,14 @@ def test_two_starters_at_once_end_with_one_stack(own_folder: Path):
     assert len([one for one in servers_of(own_folder) if "bigquery.server" in one]) == 1
 
 
-def test_a_lost_pid_file_does_not_lose_its_server(own_folder: Path):
+def test_a_lost_pid_file_does_not_lose_its_server(own_folder: Path) -> None:
     stack.start(own_folder)
     for path in (own_folder / "run").iterdir():
         path.unlink()
     assert stack.start(own_folder).started == ()
 
 
-def test_a_stale_pid_file_that_names_another_process_spares_it(own_folder: Path):
+def test_a_stale_pid_file_that_names_another_process_spares_it(own_folder: Path) -> None:
     stack.start(own_folder)
     stack.stop(own_folder)
     bystander = subprocess.Popen(["sleep", "60"])
@@ -100,7 +103,9 @@ def test_a_stale_pid_file_that_names_another_process_spares_it(own_folder: Path)
         for name in ("gcs", "bigquery"):
             record = own_folder / "run" / f"{name}.json"
             record.write_text(f'{{"pid": {bystander.pid}, "started": 1.0}}')
-        data = server(own_folder, "PostgreSQL").data
+        postgres = server(own_folder, "PostgreSQL")
+        assert isinstance(postgres, PostgresServer)
+        data = postgres.data
         lock = [str(bystander.pid), str(data), "1", "5432", "", "127.0.0.1", "1 1", "ready", ""]
         (data / "postmaster.pid").write_text("\n".join(lock))
         shutil.chown(data / "postmaster.pid", data.owner(), data.group())
@@ -113,10 +118,10 @@ def test_a_stale_pid_file_that_names_another_process_spares_it(own_folder: Path)
         bystander.wait()
 
 
-def test_a_port_taken_by_another_process_is_replaced_and_said(own_folder: Path):
+def test_a_port_taken_by_another_process_is_replaced_and_said(own_folder: Path) -> None:
     old = stack.start(own_folder).variables
     stack.stop(own_folder)
-    ports = Record.load(own_folder).ports
+    ports = known(Record.load(own_folder)).ports
     strangers = [socket.create_server(("127.0.0.1", port)) for port in ports.values()]
     try:
         assert not stack.is_running(own_folder)
@@ -135,14 +140,14 @@ def test_a_port_taken_by_another_process_is_replaced_and_said(own_folder: Path):
 @pytest.mark.parametrize("port", ["postgres", "gcs", "bigquery", "bigquery_grpc"])
 def test_a_port_taken_for_a_moment_while_a_server_starts_is_tried_again(
     own_folder: Path, port: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     before = stack.start(own_folder).variables
-    servers = stack.build_servers(own_folder, Record.load(own_folder))
+    servers = stack.build_servers(own_folder, known(Record.load(own_folder)))
     stopped = next(one for one in servers if port in one.port_names)
     stopped.stop()
     start = type(stopped).start
 
-    def start_on_a_taken_port(self: stack.Server) -> None:
+    def start_on_a_taken_port(self: Server) -> None:
         monkeypatch.setattr(type(stopped), "start", start)
         with socket.create_server(("127.0.0.1", self.ports[port])):
             start(self)
@@ -153,9 +158,9 @@ def test_a_port_taken_for_a_moment_while_a_server_starts_is_tried_again(
     assert (again.variables, again.messages) == (before, ())
 
 
-def test_a_busy_server_is_waited_for_and_not_restarted(own_folder: Path):
+def test_a_busy_server_is_waited_for_and_not_restarted(own_folder: Path) -> None:
     stack.start(own_folder)
-    found = server(own_folder, "BigQuery").find()
+    found = known(server(own_folder, "BigQuery").find())
     found.suspend()
     try:
         assert stack.health(own_folder)["BigQuery (bqemulator)"] == "not answering"
@@ -166,10 +171,10 @@ def test_a_busy_server_is_waited_for_and_not_restarted(own_folder: Path):
     finally:
         found.resume()
     assert starter.wait(timeout=60) == 0
-    assert server(own_folder, "BigQuery").find().pid == found.pid
+    assert known(server(own_folder, "BigQuery").find()).pid == found.pid
 
 
-def test_a_moved_folder_works_at_its_new_place(new_folder: Path, tmp_path: Path):
+def test_a_moved_folder_works_at_its_new_place(new_folder: Path, tmp_path: Path) -> None:
     old, new = tmp_path / "old", new_folder
     before = stack.start(old).variables
     client = connect_bigquery(before)
@@ -185,7 +190,7 @@ def test_a_moved_folder_works_at_its_new_place(new_folder: Path, tmp_path: Path)
     assert servers_of(old) == []
 
 
-def test_a_copied_folder_leaves_the_original_alone(own_folder: Path, new_folder: Path):
+def test_a_copied_folder_leaves_the_original_alone(own_folder: Path, new_folder: Path) -> None:
     stack.start(own_folder)
     stack.stop(own_folder)
     original = stack.start(own_folder)
@@ -197,31 +202,33 @@ def test_a_copied_folder_leaves_the_original_alone(own_folder: Path, new_folder:
     assert stack.is_running(own_folder)
 
 
-def test_a_damaged_record_is_said_with_the_way_out(tmp_path: Path):
+def test_a_damaged_record_is_said_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text("{")
     with pytest.raises(StackError, match=r"stack.json cannot be read.*reset the stack"):
         stack.start(tmp_path)
 
 
-def test_a_waiting_starter_gives_up_with_a_sentence(tmp_path: Path, monkeypatch):
+def test_a_waiting_starter_gives_up_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stack, "LOCK_SECONDS", 0.1)
     with FileLock(tmp_path / "stack.lock"), pytest.raises(StackError, match="Another process has"):
         stack.start(tmp_path)
 
 
-def test_a_process_is_told_by_its_start_when_its_pid_is_reused():
+def test_a_process_is_told_by_its_start_when_its_pid_is_reused() -> None:
     me = psutil.Process(os.getpid())
     assert process.living(me.pid, me.create_time()) == me
     assert process.living(me.pid, me.create_time() - 60) is None
 
 
-def test_a_process_that_ignores_a_signal_is_killed():
+def test_a_process_that_ignores_a_signal_is_killed() -> None:
     stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); input()"
     child = subprocess.Popen([sys.executable, "-c", stubborn], stdin=PIPE, stdout=PIPE)
-    child.stdout.readline()
+    known(child.stdout).readline()
     started = time.monotonic()
     process.terminate(psutil.Process(child.pid), [(signal.SIGTERM, 0.2), (signal.SIGKILL, 5)])
     assert child.wait(timeout=5) == -signal.SIGKILL
     assert time.monotonic() - started < 5
-    child.stdin.close()
-    child.stdout.close()
+    known(child.stdin).close()
+    known(child.stdout).close()

@@ -14,6 +14,7 @@ from credix.clients.dbt.call import call_dbt
 from credix.core.contracts import load_source, source_names
 from credix.core.paths import DATASETS
 from credix.core.settings import PROJECT_DIR
+from tests.credix_local.servers import ONCE
 
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
 RUN_VALUES = (
@@ -54,7 +55,7 @@ class Medallion:
         return f"`{self.client.project}.{self.prefix}_{layer}.{name}`"
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        job = self.client.query(sql, retry=None, job_retry=None)
+        job = self.client.query(sql, **ONCE)
         return [dict(row.items()) for row in job.result(retry=None, job_retry=None)]
 
     def rows(self, layer: str, name: str, order: str) -> list[dict[str, Any]]:
@@ -95,9 +96,9 @@ class Medallion:
         for row in rows:
             values = ", ".join(literal(value) for value in row.values())
             shapes.setdefault(tuple(row), []).append(f"({values})")
-        for columns, values in shapes.items():
+        for columns, tuples in shapes.items():
             target = f"{self.table('temp', name)} ({', '.join(columns)})"
-            self.query(f"insert into {target} values {', '.join(values)}")
+            self.query(f"insert into {target} values {', '.join(tuples)}")
         return name
 
     def dbt(self, *arguments: str, **values: str) -> Outcome:

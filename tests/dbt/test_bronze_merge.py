@@ -1,6 +1,7 @@
 """The fenced merge of bronze: what a delta may change, and what it may not."""
 
 import re
+from typing import Any
 
 import pytest
 from google.cloud import bigquery
@@ -9,7 +10,7 @@ from tests.dbt.medallion import Medallion
 from tests.dbt.rows import company, installment, snapshot, tombstone
 
 
-def installments(medallion: Medallion) -> dict[str, dict]:
+def installments(medallion: Medallion) -> dict[str, dict[str, Any]]:
     return {row["asset_id"]: row for row in medallion.rows("bronze", "installments", "asset_id")}
 
 

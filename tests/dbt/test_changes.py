@@ -1,7 +1,6 @@
 """Silver and gold that follow what changed are, row by row, those that are made whole."""
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -111,7 +110,7 @@ class History:
 
 
 @pytest.fixture
-def history(medallion: Medallion) -> Iterator[History]:
+def history(medallion: Medallion) -> History:
     """Silver and gold of a first bronze, made whole."""
     medallion.dbt("run", "--select", "bronze")
     made = History(medallion, random.Random(20250310))

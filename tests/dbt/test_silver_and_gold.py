@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from tests.dbt.medallion import Medallion
 from tests.dbt.rows import CNPJ, company, installment, tombstone
@@ -27,7 +28,7 @@ def test_new_day_turns_pending_into_overdue_without_new_data(medallion: Medallio
 
 def test_as_of_a_past_day_nothing_of_later_days_counts(medallion: Medallion) -> None:
     """Paid on 12 March; another one issued on 11 March; as of the 10th, and of the 12th."""
-    paid = {"paid_date": date(2025, 3, 12), "paid_amount_in_cents": 10_000}
+    paid: dict[str, Any] = {"paid_date": date(2025, 3, 12), "paid_amount_in_cents": 10_000}
     medallion.merge("cnpj_ws", company())
     medallion.merge(
         "installments",

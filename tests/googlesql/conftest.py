@@ -21,7 +21,7 @@ else:
     # The modules need the wheels that the tests are skipped without.
     collect_ignore_glob = ["test_*.py"]
 
-ARROW_TYPES = {
+ARROW_TYPES: dict[str, pa.DataType] = {
     "STRING": pa.string(),
     "NUMERIC": pa.decimal128(38, 9),
     "FLOAT": pa.float64(),
@@ -57,11 +57,10 @@ def nasty(client: bigquery.Client) -> Iterator[str]:
 
 def load(client: bigquery.Client, table: str, rows: "Rows") -> None:
     """Append rows to a table, as a Parquet file that the client uploads."""
-    schema = pa.schema([(field.name, ARROW_TYPES[field.type]) for field in rows.fields])
+    schema = pa.schema({field.name: ARROW_TYPES[field.type] for field in rows.fields})
     columns = zip(*rows.rows, strict=True) if rows.rows else [()] * len(rows.fields)
-    made = pa.table(
-        [pa.array(one, kind.type) for one, kind in zip(columns, schema, strict=True)], schema
-    )
+    arrays = [pa.array(one, kind.type) for one, kind in zip(columns, schema, strict=True)]
+    made = pa.Table.from_arrays(arrays, schema=schema)
     file = io.BytesIO()
     pq.write_table(made, file)
     config = bigquery.LoadJobConfig(source_format="PARQUET")

@@ -91,11 +91,18 @@ def as_names(sql: str, names: Sequence[str]) -> str:
     return sql
 
 
+def name_of(kind: type_pb2.TypeProto) -> str:
+    """The name of a type, as `INT64`."""
+    # A wrapper of an enum, to which the library gives this method when it is loaded.
+    kinds: Any = type_pb2.TypeKind
+    return str(kinds.Name(kind.type_kind)).removeprefix("TYPE_")
+
+
 def rest_type(kind: type_pb2.TypeProto) -> tuple[str, str]:
     """Type and mode of a column."""
     if kind.type_kind == type_pb2.TYPE_ARRAY:
         return rest_type(kind.array_type.element_type)[0], "REPEATED"
-    name = type_pb2.TypeKind.Name(kind.type_kind).removeprefix("TYPE_")
+    name = name_of(kind)
     return REST_TYPES.get(name, name), "NULLABLE"
 
 
@@ -103,7 +110,7 @@ def to_value(value: Any, kind: type_pb2.TypeProto) -> value_pb2.ValueProto:
     made = value_pb2.ValueProto()
     if value is None:
         return made
-    name = type_pb2.TypeKind.Name(kind.type_kind).removeprefix("TYPE_")
+    name = name_of(kind)
     if name == "NUMERIC":
         made.numeric_value = to_scaled(value, NUMERIC_DIGITS)
     elif name == "DATE":

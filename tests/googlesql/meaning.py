@@ -56,9 +56,8 @@ def merged_rows(statement: str, columns: list[str]) -> str:
             [*(f"not coalesce({one}, false)" for one in earlier), f"({condition})"]
         )
         if action == "update set":
-            changes = dict(
-                assigned.groups() for one in split_list(rest) if (assigned := ASSIGNED.match(one))
-            )
+            assignments = [ASSIGNED.match(one) for one in split_list(rest)]
+            changes = {one[1]: one[2] for one in assignments if one}
             row = ", ".join(f"{changes.get(name, f'{t}.`{name}`')} as `{name}`" for name in columns)
             parts.append(
                 f"select {row} from {target} as {t} join _source as {s} on {on} where {holds}"

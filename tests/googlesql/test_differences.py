@@ -8,6 +8,7 @@ from google.cloud import bigquery
 
 from credix.core.settings import PROJECT_DIR
 from credix_local.bigquery.googlesql.engine import StatementRefusedError
+from tests.credix_local.servers import ONCE
 from tests.googlesql.evaluator import Evaluator, shown
 
 ROW = re.compile(
@@ -27,7 +28,7 @@ def test_a_listed_value_still_differs_as_it_says(
     except StatementRefusedError:
         wanted = "error"
     try:
-        (row,) = client.query(sql, retry=None, job_retry=None).result(retry=None, job_retry=None)
+        (row,) = client.query(sql, **ONCE).result(retry=None, job_retry=None)
         found = shown(row[0])
     except BadRequest:
         found = "error"

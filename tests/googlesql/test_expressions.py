@@ -9,6 +9,7 @@ from google.cloud import bigquery
 from credix.capture.compare.canonical_text import bigquery_digest, bigquery_text
 from credix.core.column_types import Column
 from credix_local.bigquery.googlesql.engine import StatementRefusedError
+from tests.credix_local.servers import ONCE
 from tests.googlesql.evaluator import Evaluator, shown
 from tests.googlesql.expressions import EXPRESSIONS, REFUSED
 from tests.googlesql.nasty import TABLES
@@ -22,7 +23,7 @@ def select(expressions: tuple[str, ...], source: str) -> str:
 
 def run_locally(client: bigquery.Client, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Types of the columns, and the rows."""
-    found = client.query(sql, retry=None, job_retry=None).result(retry=None, job_retry=None)
+    found = client.query(sql, **ONCE).result(retry=None, job_retry=None)
     types = [f"{field.field_type} {field.mode}" for field in found.schema]
     return types, [row.values() for row in found]
 
@@ -87,5 +88,5 @@ def test_what_google_refuses_at_run_time_is_an_error_locally(
 
 def test_a_failed_query_is_an_error_of_its_request(client: bigquery.Client) -> None:
     with pytest.raises(BadRequest, match=r"(?i)division by zero") as caught:
-        client.query_and_wait("SELECT 1 / x FROM UNNEST([0]) AS x", retry=None, job_retry=None)
+        client.query_and_wait("SELECT 1 / x FROM UNNEST([0]) AS x", **ONCE)
     assert caught.value.errors[0]["reason"] == "invalidQuery"

@@ -16,6 +16,7 @@ from credix.capture.compare.canonical_text import bigquery_digest
 from credix.core.contracts import load_source
 from credix.report import portfolio
 from credix_local.bigquery.googlesql.tables import Field
+from tests.credix_local.servers import ONCE
 from tests.dbt.medallion import Medallion
 from tests.googlesql.conftest import load
 from tests.googlesql.evaluator import Evaluator, Rows, as_names, shown
@@ -126,7 +127,7 @@ class Oracle:
     def read(self, layer: str, name: str) -> Rows:
         """The rows of a table, kept as the state before the next statement."""
         sql = f"select * from {self.medallion.table(layer, name)}"
-        job = self.medallion.client.query(sql, retry=None, job_retry=None)
+        job = self.medallion.client.query(sql, **ONCE)
         found = job.result(retry=None, job_retry=None)
         fields = tuple(Field(one.name, one.field_type) for one in found.schema)
         self.tables[name] = Rows(fields, [row.values() for row in found])
@@ -158,7 +159,7 @@ class Oracle:
 
     def ask(self, what: str, query: str) -> list[str]:
         """The differences of one query."""
-        job = self.medallion.client.query(query, retry=None, job_retry=None)
+        job = self.medallion.client.query(query, **ONCE)
         found = job.result(retry=None, job_retry=None)
         fields = tuple(Field(one.name, one.field_type) for one in found.schema)
         return differences(what, self.compute(query), Rows(fields, [row.values() for row in found]))

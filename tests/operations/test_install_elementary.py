@@ -48,7 +48,8 @@ def test_packages_are_installed_once(
     install_elementary(places, told.append)
     assert told[0].startswith("Installed Elementary")
     assert told[1].startswith("Elementary is installed")
-    assert {path.name for path in module.INSTALLED.iterdir()} == set(PACKAGES)
+    installed = tmp_path / "observability" / "dbt_packages"
+    assert {path.name for path in installed.iterdir()} == set(PACKAGES)
 
 
 def test_where_the_network_says_no_nothing_is_left_and_a_way_out_is_named(
@@ -57,7 +58,7 @@ def test_where_the_network_says_no_nothing_is_left_and_a_way_out_is_named(
     answer(tmp_path, f"{BRINGS_ALL}\n{REFUSED}", monkeypatch)
     with pytest.raises(TransientError, match=r"connection refused\. .* CREDIX_ELEMENTARY_PACKAGES"):
         install_elementary(places, print)
-    assert not module.INSTALLED.exists()
+    assert not (tmp_path / "observability" / "dbt_packages").exists()
 
 
 def test_a_try_that_failed_is_told_and_not_made_again(

@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import product
 from pathlib import Path
 from uuid import uuid4
@@ -120,7 +121,7 @@ def draw(
             name = names[number % len(names)]
             own = folder / uuid4().hex
             check_history(
-                lambda name=name, own=own: world_in(settings, own, runners, **WORLDS[name]),
+                partial(world_in, settings, own, runners, **WORLDS[name]),
                 number=number,
                 steps=NOTEBOOK_STEPS if runners.are_notebooks else STEPS,
             )

@@ -109,8 +109,9 @@ class ProbedEffects(Effects):
             return
         type(self).stop = None
         self._write_down(f"{'died' if stop.is_death else 'held'} {name}:in flight, {stop.moment}")
-        labels = {"credix_source": task.source, "credix_step": label_value(name)}
-        Holds(task.variables["BIGQUERY_EMULATOR_HOST"]).next(stop.moment, **labels)
+        Holds(task.variables["BIGQUERY_EMULATOR_HOST"]).next(
+            stop.moment, credix_source=task.source, credix_step=label_value(name)
+        )
 
     def _write_down(self, what: str) -> None:
         path = type(self).log
@@ -137,8 +138,8 @@ def serve(line: Connection) -> None:
 
 def prepare(defect: str | None) -> None:
     """Make this process one whose runs can be stopped, and which has the defect."""
-    Dbt._invoke = without_tests(Dbt._invoke)
-    context.Effects = ProbedEffects
+    defects.change(Dbt, "_invoke", without_tests(Dbt._invoke))
+    defects.change(context, "Effects", ProbedEffects)
     extracting.take_snapshot = take_and_keep
     # A writer of a history never ends while a run waits for it.
     replication.Replication.create_slot.__defaults__ = (1,)

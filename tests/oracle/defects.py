@@ -10,7 +10,7 @@ from credix.capture import predicates
 from credix.clients.dbt import project
 from credix.clients.postgres import connection
 from credix.core import watermarks
-from credix.core.paths import control_table
+from credix.core.paths import control_table, hashed_table
 from credix.core.results import ExtractResult
 from credix.state import leases, running_jobs, states
 from credix.state import run as context
@@ -25,6 +25,11 @@ def plant(name: str | None) -> None:
     """Break this process in the way that the name says."""
     if name:
         DEFECTS[name]()
+
+
+def change(owner: object, name: str, planted: object) -> None:
+    """Put something else in the place of what a module or class has under this name."""
+    setattr(owner, name, planted)
 
 
 def before_merge(run: context.Run) -> None:
@@ -46,7 +51,7 @@ def take_the_number_from_the_committed_state() -> None:
             return raised.model_copy(update={"attempt": self.committed_seq + 1})
         return raised
 
-    states.SourceState.raise_fence = with_committed
+    change(states.SourceState, "raise_fence", with_committed)
 
 
 def commit_before_the_merge() -> None:
@@ -67,8 +72,8 @@ def count_due_dates_into_the_cursor() -> None:
     predicates.cursor_sql = lambda source: with_due_date(
         replace(source, cursor=(*source.cursor, "due_date"))
     )
-    predicates.next_watermark = greatest
-    predicates.lies_ahead = lambda *_: False
+    change(predicates, "next_watermark", greatest)
+    change(predicates, "lies_ahead", lambda *_: False)
 
 
 def archive_before_loading() -> None:
@@ -82,7 +87,7 @@ def archive_before_loading() -> None:
             + file.replace(f"{prefix}landing/", f"{prefix}archive/")
             for file in files(run)
         ]
-        table = temp_layer.hashed_table(run.source, run.run_id, run.attempt)
+        table = hashed_table(run.source, run.run_id, run.attempt)
         job_id = f"credix-{run.run_id}-{run.attempt}-{table}"
         return run.warehouse.load_parquet(
             "warehouse.load_hashed", uris, "temp", table, columns, job_id
@@ -94,21 +99,21 @@ def archive_before_loading() -> None:
 
 def take_the_snapshot_without_a_lock() -> None:
     begin = connection.SourceConnection.begin
-    connection.SourceConnection.begin = lambda self, _: begin(self, None)
+    change(connection.SourceConnection, "begin", lambda self, _: begin(self, None))
 
 
 def overlook_new_partitions() -> None:
     choose = predicates.choose_predicate
-    predicates.choose_predicate = lambda source, held, snapshot, watermark: choose(
-        source,
-        held.model_copy(update={"relation_oids": snapshot.relation_oids}),
-        snapshot,
-        watermark,
-    )
+
+    def overlooking(source: Any, held: Any, snapshot: Any, watermark: Any) -> Any:
+        as_if_known = held.model_copy(update={"relation_oids": snapshot.relation_oids})
+        return choose(source, as_if_known, snapshot, watermark)
+
+    change(predicates, "choose_predicate", overlooking)
 
 
 def be_quiet_without_looking_at_gold() -> None:
-    states.GoldState.is_current = lambda *_: True
+    change(states.GoldState, "is_current", lambda *_: True)
 
 
 def render_the_guard_before_the_statement() -> None:
@@ -131,7 +136,7 @@ def render_the_guard_before_the_statement() -> None:
         macro.write_text(template.replace("GUARD,", f"{guard},"), "utf-8")
         return build(self, effect, selectors, values)
 
-    project.Dbt.build = rendered
+    change(project.Dbt, "build", rendered)
 
 
 def merge_from_the_stable_table() -> None:
@@ -143,7 +148,7 @@ def merge_from_the_stable_table() -> None:
         {"macros/run_values.sql": [(OWN_TABLE, "{{- temp_relation(this.identifier ~ '_dbt') -}}")]}
     )()
     bronze.find_fault = lambda *_: None
-    temp_layer.require_fence = lambda _: None
+    change(temp_layer, "require_fence", lambda _: None)
 
 
 def leave_earlier_jobs_alone() -> None:
@@ -152,14 +157,16 @@ def leave_earlier_jobs_alone() -> None:
 
 def share_the_control_table() -> None:
     with_project({CONTROL: [("'capture_control_' ~ bronze.identifier", "'capture_control'")]})()
-    bronze.control_table = lambda _: "capture_control"
+    change(bronze, "control_table", lambda _: "capture_control")
 
 
 def judge_leases_by_the_name_of_the_host() -> None:
     """The rule that Cloud Run breaks: there every machine is called localhost."""
-    leases.is_abandoned = lambda held: (
-        held.host == socket.gethostname() and held.boot_id != leases.boot_id()
-    )
+
+    def judged(held: states.Lease) -> bool:
+        return held.host == socket.gethostname() and held.boot_id != leases.boot_id()
+
+    change(leases, "is_abandoned", judged)
 
 
 def with_project(changes: dict[str, list[tuple[str, str]]]) -> Plant:
@@ -215,4 +222,4 @@ DEFECTS: dict[str, Plant] = {
 # Where dbt has to read the project before every call.
 REWRITES_ITS_PROJECT = ("guard rendered before the statement",)
 
-__all__ = ["DEFECTS", "REWRITES_ITS_PROJECT", "before_merge", "plant"]
+__all__ = ["DEFECTS", "REWRITES_ITS_PROJECT", "before_merge", "change", "plant"]

@@ -37,15 +37,12 @@ class NotebookRunner:
 
 
 class NotebookRunners:
-    """The same as `Runners`, for runs in notebooks."""
+    """The same as `Runners`, for runs in notebooks: each has processes of its own."""
 
     are_notebooks = True
 
     def take(self) -> NotebookRunner:
         return NotebookRunner()
-
-    def give_back(self, runner: NotebookRunner) -> None:
-        """Each run has processes of its own."""
 
     def close(self) -> None:
         """Nothing is kept."""

@@ -5,6 +5,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
@@ -15,7 +16,7 @@ from credix.clients.dbt.project import Dbt
 from credix.clients.effects import Effects
 from credix.core.settings import Settings
 from tests.oracle.child import Outcome, Stop, Task, prepare, serve
-from tests.oracle.defects import REWRITES_ITS_PROJECT
+from tests.oracle.defects import REWRITES_ITS_PROJECT, change
 
 FORKED = multiprocessing.get_context("forkserver")
 PRELOADED = ["tests.oracle.child", "dbt.cli.main", "dbt.adapters.bigquery"]
@@ -123,7 +124,7 @@ def warm_and_fork(variables: dict[str, str], requests: Connection) -> None:
     manifest = parse_project()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for defect in received(requests):
-        fork_child(requests, lambda line, defect=defect: fork_runners(defect, manifest, line))
+        fork_child(requests, partial(fork_runners, defect, manifest))
 
 
 def fork_runners(defect: str | None, manifest: Any, requests: Connection) -> None:
@@ -176,4 +177,8 @@ def parse_never_again(manifest: Any) -> None:
     from dbt.cli.main import dbtRunner
 
     begin = dbtRunner.__init__
-    dbtRunner.__init__ = lambda self: begin(self, manifest)
+
+    def begin_parsed(self: dbtRunner) -> None:
+        begin(self, manifest)
+
+    change(dbtRunner, "__init__", begin_parsed)

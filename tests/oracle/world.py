@@ -270,7 +270,11 @@ class World:
     def _keep(self, runner: Runner | NotebookRunner, outcome: Outcome) -> None:
         if outcome.status == HELD and isinstance(runner, Runner):
             self.zombies.append(Zombie(runner))
-        elif outcome.status != "died":
+        elif (
+            outcome.status != "died"
+            and isinstance(runner, Runner)
+            and isinstance(self.runners, Runners)
+        ):
             self.runners.give_back(runner)
 
     def _judge(self, outcome: Outcome, stop: Stop | None, *, is_late: bool = False) -> Outcome:

@@ -1,6 +1,7 @@
 """Only what a model of silver or gold reads makes gold be built."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,15 +41,17 @@ class Decided(Pipeline):
         self.executed.append(f"{step} {' '.join(layers)}")
 
 
+def committed(state: SourceState, seq: int) -> SourceState:
+    return state.model_copy(update={"committed_seq": seq})
+
+
 @pytest.fixture
 def made(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Gold of today has seen all of installments, the only source that it reads."""
     monkeypatch.setattr(pipeline, "sources_of_gold", lambda: ["installments"])
     states = open_run(settings, "full").states
     for name, seq in (("installments", 3), ("cnpj_ws", 9)):
-        states.change_source(
-            "test", name, lambda s, seq=seq: s.model_copy(update={"committed_seq": seq})
-        )
+        states.change_source("test", name, partial(committed, seq=seq))
     states.change_gold(
         "test", lambda g: g.model_copy(update={"business_date": DAY, "seen": {"installments": 3}})
     )

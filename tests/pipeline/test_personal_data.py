@@ -124,9 +124,9 @@ def left_behind(settings: Settings, lake: Lake, receiver: Receiver) -> dict[str,
     found = {path: "" for path, _ in receiver.messages}
     for path, message in receiver.messages:
         found[path] += str(message)
-    for path in settings.run_dir.rglob("*"):
-        if path.is_file() and path.suffix != OF_ROWS:
-            found[str(path)] = path.read_text("utf-8", errors="replace")
+    for file in settings.run_dir.rglob("*"):
+        if file.is_file() and file.suffix != OF_ROWS:
+            found[str(file)] = file.read_text("utf-8", errors="replace")
     buckets = (
         settings.lake_bucket,
         settings.archive_bucket,

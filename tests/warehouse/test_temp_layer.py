@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from credix.capture.delta import write_delta
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
@@ -141,19 +142,18 @@ class TestLoad:
         assert warehouse
         table = tables["cnpj_ws"]
         largest = "9" * 29 + "." + "9" * 9
-        for number, changes in enumerate(
-            [
-                {"legal_name": None, "share_capital": None, "created_at": None},
-                {"legal_name": "", "email": " ", "share_capital": Decimal("1E-9")},
-                {"legal_name": "Ação 東京 🧾", "share_capital": Decimal(largest)},
-                {"legal_name": "a\nb\r\n\t\"c\" 'd' \\N", "share_capital": Decimal("-" + largest)},
-                {"opening_date": date(1, 1, 1), "created_at": datetime(1, 1, 1, tzinfo=UTC)},
-                {
-                    "opening_date": date(9999, 12, 31),
-                    "created_at": datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
-                },
-            ]
-        ):
+        all_changes: list[dict[str, Any]] = [
+            {"legal_name": None, "share_capital": None, "created_at": None},
+            {"legal_name": "", "email": " ", "share_capital": Decimal("1E-9")},
+            {"legal_name": "Ação 東京 🧾", "share_capital": Decimal(largest)},
+            {"legal_name": "a\nb\r\n\t\"c\" 'd' \\N", "share_capital": Decimal("-" + largest)},
+            {"opening_date": date(1, 1, 1), "created_at": datetime(1, 1, 1, tzinfo=UTC)},
+            {
+                "opening_date": date(9999, 12, 31),
+                "created_at": datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+            },
+        ]
+        for number, changes in enumerate(all_changes):
             table.insert(cnpj=f"{number:014d}", **changes)
         table.execute("SET TIME ZONE 'UTC'")
         run = carried(settings, "cnpj_ws")
@@ -250,7 +250,7 @@ def extract_unchecked(run: Run) -> None:
     with extract_step.connect(run) as connection:
         snapshot = extract_step.take_snapshot(run, connection)
         plan = extract_step.plan_delta(run, connection, snapshot)
-        delta = extract_step.write_delta(run, connection, snapshot, plan)
+        delta = write_delta(run, connection, snapshot, plan)
         extract_step.finish(run, snapshot, plan, delta, "")
 
 

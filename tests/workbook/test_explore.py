@@ -119,7 +119,9 @@ def test_a_table_is_read_in_the_asked_columns_rows_and_number(
 
     found = explorer.table("bronze", "installments", ["asset_id"], "installment_number >= 40")
     assert found.column_names == ["asset_id"]
-    assert sorted(found["asset_id"].to_pylist()) == [f"a{number}" for number in range(40, 50)]
+    assert sorted(map(str, found["asset_id"].to_pylist())) == [
+        f"a{number}" for number in range(40, 50)
+    ]
     assert explorer.table("bronze", "installments", limit=7).num_rows == 7
     counted = explorer.sql("SELECT count(*) AS n FROM rows", rows=found)
     assert counted["n"].tolist() == [10]

@@ -10,7 +10,7 @@ import pytest
 from credix.capture.log import reader
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.postgres.pgoutput import lsn_number
-from credix.clients.postgres.replication import Replication
+from credix.clients.postgres.replication import Replication, SlotStatus
 from credix.core.contracts import load_source
 from credix.core.errors import SettingsError
 from credix.core.results import ExtractResult
@@ -347,7 +347,7 @@ class TestGaps:
         assert changed(settings) == ["told"]
 
     def test_a_lost_slot_means_a_full_read(self) -> None:
-        status = reader.SlotStatus(5, "lost", "wal_removed", 0)
+        status = SlotStatus(5, "lost", "wal_removed", 0)
         gap = reader.find_gap(Watermark(lsn="0/9", publication="p"), "p", status, "credix_x")
         assert gap == "the server has given up the replication slot credix_x (wal_removed)"
 

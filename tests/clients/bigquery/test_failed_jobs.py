@@ -16,8 +16,9 @@ from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.core.column_types import Column
 from credix.core.errors import CostError, CredixError, DataError, SettingsError, TransientError
-from tests.clients.bigquery.test_reasons import JOBS, Fault
-from tests.faults_jobs import FailingJobs, failing_jobs
+from credix.core.results import Fault
+from tests.clients.bigquery.test_reasons import JOBS
+from tests.faults_jobs import FailingJobs, Plan, failing_jobs
 
 COLUMNS = [Column("id", "STRING"), Column("amount", "INTEGER")]
 CLASSES = {
@@ -63,13 +64,18 @@ def load(warehouse: Warehouse, uri: str, table: str, job_id: str = "") -> int:
     )
 
 
+def at_first(told: tuple[str, str]) -> Plan:
+    """Let the first job of each statement fail with this reason and message."""
+    return lambda _, number: told if number == 1 else None
+
+
 def test_each_reason_of_a_query_that_passes_costs_one_more_job_and_each_other_ends_it(
     led: Warehouse, server: FailingJobs
 ) -> None:
     wrong = []
     for number, (reason, message, fault) in enumerate(JOBS):
         sql = f"SELECT {number} AS x"
-        server.fails = lambda _, n, told=(reason, message): told if n == 1 else None
+        server.fails = at_first((reason, message))
         try:
             found: object = led.query(sql)
         except CredixError as error:
@@ -87,7 +93,7 @@ def test_each_reason_of_a_load_that_passes_costs_one_more_job_and_each_other_end
     wrong = []
     for number, (reason, message, fault) in enumerate(JOBS):
         table = f"t_{number}_"
-        server.fails = lambda _, n, told=(reason, message): told if n == 1 else None
+        server.fails = at_first((reason, message))
         try:
             found: object = load(led, uri, table)
         except CredixError as error:

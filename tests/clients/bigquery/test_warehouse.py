@@ -24,7 +24,7 @@ from credix.core.errors import CostError, DataError, SettingsError, TransientErr
 from credix.core.settings import Settings
 
 COLUMNS = [Column("id", "STRING", "REQUIRED", "The key"), Column("amount", "INTEGER")]
-ROWS = {"id": ["a", "b"], "amount": [1, None]}
+ROWS: dict[str, list[Any]] = {"id": ["a", "b"], "amount": [1, None]}
 EFFECT = "warehouse.load_hashed"
 
 
@@ -107,7 +107,8 @@ class TestLoad:
         self, temp: Warehouse, lake: Lake
     ) -> None:
         job_id = uuid4().hex
-        for table in (pa.table({"id": ["a"], "extra": [1]}), pa.table(ROWS)):
+        other: dict[str, list[Any]] = {"id": ["a"], "extra": [1]}
+        for table in (pa.table(other), pa.table(ROWS)):
             with pytest.raises(DataError, match="extra"):
                 load(temp, [put(lake, table)], job_id)
 

@@ -69,8 +69,9 @@ class TestWhatIsReplacedInDbt:
             assert "import create_bigquery_client" in code
             assert code.count("create_bigquery_client(") == 1
         prepare_dbt(settings)
-        assert connections.create_bigquery_client is retry.create_bigquery_client
-        assert connections.create_bigquery_client is not clients.create_bigquery_client
+        makers = [vars(module)["create_bigquery_client"] for module in (connections, retry)]
+        assert makers[0] is makers[1]
+        assert makers[0] is not clients.create_bigquery_client
 
     def test_a_flag_without_a_source_looks_it_up_by_this_method(self) -> None:
         assert "self._default_source()" in inspect.getsource(behavior_flags.BehaviorFlagRendered)

@@ -200,7 +200,7 @@ def test_the_page_that_is_opened_has_every_run(
     lake: Lake, archived: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(publish.webbrowser, "open", opened.append)
+    monkeypatch.setattr("webbrowser.open", opened.append)
     runs = archived(0)
     show_history(lake.settings, is_rebuilt=True, is_opened=False)
     assert opened == []
@@ -214,7 +214,7 @@ def test_where_an_address_only_offers_a_download_a_copy_is_opened(
 ) -> None:
     """As on Google without a server of pages: there its links lead to the console."""
     opened: list[str] = []
-    monkeypatch.setattr(publish.webbrowser, "open", opened.append)
+    monkeypatch.setattr("webbrowser.open", opened.append)
     monkeypatch.setattr(publish, "shows_pages", lambda _: False)
     archived(0)
     settings = lake.settings.model_copy(update={"run_dir": tmp_path / "runs"})

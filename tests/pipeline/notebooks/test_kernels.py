@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
 
 from credix.clients.bigquery.warehouse import Warehouse
@@ -61,6 +62,7 @@ def test_a_spare_has_its_imports_done_and_an_empty_namespace() -> None:
         [waiting] = [k for k in kernels_of(os.getpid()) if "preload" in " ".join(k.cmdline())]
         spare = kernels.take("02_land")
 
+        assert isinstance(spare.provisioner, LocalProvisioner)
         assert spare.provisioner.pid == waiting.pid
         assert evaluate(spare, "", names) == bare
         assert evaluate(spare, "import sys", f"{ready} <= set(sys.modules)") == "True"

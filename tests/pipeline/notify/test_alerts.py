@@ -1,6 +1,7 @@
 """Alerts behind runs: what is found, who is told, and how often."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from credix.core.settings import Settings
 from credix.core.watermarks import Watermark
 from credix.pipeline.notify.alerts import alert, find, find_monitored, notify
 from credix.state.incidents import Findings
+from credix.state.states import SourceState
 from credix.state.store import StateStore
 from tests.pipeline.manifests import extracted, manifest
 from tests.pipeline.test_pipeline import Silent, run, run_with
@@ -65,6 +67,10 @@ def test_without_a_channel_nothing_is_noted(settings: Settings, lake: Lake) -> N
     assert lake.blobs(settings.lake_bucket, f"{settings.prefix}/state/") == []
 
 
+def at(state: SourceState, watermark: Watermark) -> SourceState:
+    return state.model_copy(update={"watermark": watermark})
+
+
 def test_a_source_is_late_when_its_snapshot_is_older_than_its_schedule_allows(
     settings: Settings,
 ) -> None:
@@ -73,11 +79,7 @@ def test_a_source_is_late_when_its_snapshot_is_older_than_its_schedule_allows(
     for source, minutes in ages.items():
         read_at = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
         watermark = Watermark(row_version=1, snapshot_at=read_at)
-        states.change_source(
-            "test",
-            source,
-            lambda state, watermark=watermark: state.model_copy(update={"watermark": watermark}),
-        )
+        states.change_source("test", source, partial(at, watermark=watermark))
 
     found = find(manifest(), "", states)
 
