@@ -44,6 +44,14 @@ KNOWS_THE_SOURCES = {
     "credix.operations.environment": "the sizes of the demo data that `seed` makes",
     "credix.cli.stack": "the options of `seed`",
 }
+# The clients read what servers and libraries answer; everybody else gets values from them.
+ANYTHING = re.compile(r"\b(?:dict|Mapping)\[str, Any\]")
+OF_OTHER_SOFTWARE = {
+    "credix.core.progress.find_line": "a message of a kernel",
+    "credix.core.results.read_earlier": "a step result in any form of an earlier release",
+    "credix.operations.lab.forget_outputs": "JupyterLab calls it with a notebook's model",
+    "credix.pipeline.notebooks.execute.ListeningClient.process_message": "nbclient calls it",
+}
 # Spelt in two halves, so that this file does not hold what it looks for.
 MUTED = re.compile("no" + "qa|type: ?" + "ignore|pylint: ?" + "disable|fmt: ?" + "off")
 MACHINE_PATH = re.compile(r"(?<![\w.$}>/-])/(?:home|root|Users|work" + r"|mnt)/[\w.-]+")
@@ -80,6 +88,22 @@ def imports_of(module: Path) -> Iterator[str]:
             yield from (name if name in NAMES else node.module for name in inner)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{module}: relative imports hide where an arrow leads"
+
+
+def public_annotations(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """The annotations of public functions, methods and fields, by the name of what has them."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    bodies = [("", tree.body), *((f"{node.name}.", node.body) for node in classes)]
+    for name, body in bodies:
+        for node in body:
+            if isinstance(node, ast.AnnAssign) and name and isinstance(node.target, ast.Name):
+                yield f"{name}{node.target.id}", node.annotation
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name[0] != "_":
+                given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                annotations = [argument.annotation for argument in given]
+                for annotation in [*annotations, node.returns]:
+                    if annotation is not None:
+                        yield f"{name}{node.name}", annotation
 
 
 def package_of(name: str) -> str:
@@ -184,6 +208,19 @@ class TestModules:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
         assert ended.stdout.strip() == "[]"
+
+
+class TestValues:
+    def test_no_function_takes_or_returns_a_dictionary_of_anything(self) -> None:
+        """What one package hands to another is a value whose fields have names and types."""
+        found = {
+            f"{name_of(module)}.{name}"
+            for module in MODULES
+            if package_of(f"{name_of(module)}.") != "clients"
+            for name, annotation in public_annotations(ast.parse(module.read_text("utf-8")))
+            if ANYTHING.search(ast.unparse(annotation))
+        }
+        assert found == set(OF_OTHER_SOFTWARE)
 
 
 class TestErrors:

@@ -23,12 +23,12 @@ def doctor(env: str | None, *, as_json: bool) -> None:
     """Check what a run needs, and say what fixes it; start and change nothing."""
     from credix.operations.doctor import examine, is_healthy
 
-    findings = [finding.as_dict() for finding in examine(env)]
+    findings = list(examine(env))
     if as_json:
-        terminal.print_json(findings)
+        terminal.print_json([finding.as_dict() for finding in findings])
     else:
         for finding in findings:
-            terminal.print_finding(SIGNS[finding["status"]], finding["check"], finding["found"])
+            terminal.print_finding(SIGNS[finding.status], finding.check, finding.found)
     if not is_healthy(findings):
         sys.exit(1)
 

@@ -4,7 +4,7 @@ import getpass
 import secrets
 import socket
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -90,7 +90,7 @@ def erase(
     wanted = parse_keys(load_source(str(source)), given)
     chosen = Chosen(settings, str(source), wanted, asks_source=not no_source_check)
     requests = [chosen, *(chosen.references() if with_references else [])]
-    facts: dict[str, Any] = {"sources": [request.facts() for request in requests]}
+    facts: dict[str, object] = {"sources": [request.facts() for request in requests]}
     answer = Answer(yes, as_json, {**facts, "referencing_rows": chosen.naming})
     answer.show(
         "What is to be erased",
@@ -168,7 +168,7 @@ class Chosen:
 
         return [carry_out(self.settings, record) for record in self.interrupted()]
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, str | int | None]:
         traces = self.traces
         values = (
             len(self.keys),

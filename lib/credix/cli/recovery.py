@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -214,7 +214,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
         comparison = compare_source(open_run(settings, source, "reconcile"))
         frame = comparison.table()
         differences = frame.to_dict("records")
-        facts: dict[str, Any] = {
+        facts: dict[str, object] = {
             "source": source,
             "equal": comparison.is_equal,
             "differences": differences,

@@ -4,12 +4,13 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from credix.core import cron
 from credix.core.errors import SettingsError
@@ -520,7 +521,7 @@ def unknown_variable(name: str, known: set[str]) -> str:
     return f"{name} is not a setting" + (f" (did you mean {close[0]}?)" if close else "")
 
 
-def describe_fault(fault: Mapping[str, Any]) -> str:
+def describe_fault(fault: ErrorDetails) -> str:
     """One of pydantic's errors as a phrase that names the variable, without its value."""
     name = fault["loc"][0]
     if fault["type"] == "missing":

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from google.auth.exceptions import GoogleAuthError
 from packaging.markers import UndefinedEnvironmentName
@@ -358,5 +357,5 @@ def skipped(reason: str, *names: str) -> Iterator[Finding]:
         yield Finding(name, SKIPPED, reason)
 
 
-def is_healthy(findings: Sequence[Mapping[str, Any]]) -> bool:
-    return all(finding["status"] in (WELL, WARNS) for finding in findings)
+def is_healthy(findings: Sequence[Finding]) -> bool:
+    return all(finding.status in (WELL, WARNS) for finding in findings)

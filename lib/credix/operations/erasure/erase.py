@@ -8,7 +8,6 @@ merge with it, so that no run in flight brings a row back.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 
@@ -168,7 +167,7 @@ def erase_files(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
         for each, some in found
         for file in rewrite_files(each, matcher, [file for file in some if file.rows])
     ]
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "files": counts["files"] - len(retained),
         "file_rows": counts["file_rows"] - sum(file.rows for file in retained),
         "pending": tuple(retained),

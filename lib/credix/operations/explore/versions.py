@@ -1,7 +1,7 @@
 """Versions of rows in the files: one key through all runs, all keys between two runs."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -15,6 +15,8 @@ from credix.core.masking import MASK, mask_value
 from credix.core.source_sql import quote
 from credix.operations.explore.listing import SourceFile
 
+# A row of the files: its columns are those of a contract.
+Row = Mapping[str, object]
 FACTS = ["version", "change", "run", "_seq", "read_at", "merged", "file"]
 # Run ids sort by time.
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-")
@@ -42,9 +44,11 @@ def history(
         f"WHERE {condition} ORDER BY _seq, _extracted_at",
         list(key),
     )
-    by_name = {(file.seq, file.stem): file for file in files}
-    lines: list[dict[str, Any]] = []
-    previous: dict[str, Any] | None = None
+    by_name: dict[tuple[object, object], SourceFile] = {
+        (file.seq, file.stem): file for file in files
+    }
+    lines: list[Row] = []
+    previous: Row | None = None
     for number, row in enumerate(found, 1):
         file = by_name.get((row["_seq"], row["_source_file"]))
         facts = {
@@ -72,9 +76,7 @@ def busiest_key(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[
     return key_of(found[0], source) if found else (None,) * len(source.key)
 
 
-def describe_change(
-    before: dict[str, Any] | None, after: dict[str, Any], columns: Sequence[str]
-) -> str:
+def describe_change(before: Row | None, after: Row, columns: Sequence[str]) -> str:
     """What a version brought, in a phrase; the values of the two are those of the files."""
     if after["_is_deleted"]:
         return "read again, deleted" if before and before["_is_deleted"] else "deleted"
@@ -87,7 +89,7 @@ def describe_change(
     return f"changed: {', '.join(differing(before, after, columns))}"
 
 
-def differing(before: dict[str, Any], after: dict[str, Any], columns: Sequence[str]) -> list[str]:
+def differing(before: Row, after: Row, columns: Sequence[str]) -> list[str]:
     return [name for name in columns if before[name] != after[name]]
 
 
@@ -130,7 +132,7 @@ def compare(
     One line per key and differing column; a key that is new or deleted has one line. The values
     are texts; those of `hidden` columns are masked.
     """
-    lines: list[dict[str, Any]] = []
+    lines: list[Row] = []
     for old, new in pairs(connection, source, before, after, limit):
         for change, column in changes_of(old, new, source.column_names):
             values = [
@@ -146,7 +148,7 @@ def compare(
 
 def pairs(
     connection: duckdb.DuckDBPyConnection, source: Source, before: int, after: int, limit: int
-) -> list[tuple[dict[str, Any] | None, dict[str, Any]]]:
+) -> list[tuple[Row | None, Row]]:
     """The rows of both moments by key, of the keys that an attempt in between has loaded."""
     keys = ", ".join(quote(name) for name in source.key)
     names = ", ".join(quote(name) for name in [*source.column_names, "_row_hash", "_is_deleted"])
@@ -172,13 +174,11 @@ def moved_schema(source: Source) -> pa.Schema:
     return arrow_schema(column for column in source.columns if column.name in source.key)
 
 
-def key_of(row: dict[str, Any], source: Source) -> tuple[Any, ...]:
+def key_of(row: Row, source: Source) -> tuple[Any, ...]:
     return tuple(row[name] for name in source.key)
 
 
-def changes_of(
-    old: dict[str, Any] | None, new: dict[str, Any], columns: Sequence[str]
-) -> list[tuple[str, str]]:
+def changes_of(old: Row | None, new: Row, columns: Sequence[str]) -> list[tuple[str, str]]:
     """What happened to a key: (change, column), the column empty where it is the whole row."""
     was_there = old is not None and not old["_is_deleted"]
     is_there = not new["_is_deleted"]
@@ -189,8 +189,7 @@ def changes_of(
     return [("changed", name) for name in differing(old, new, columns)]
 
 
-def rows_of(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any]
-) -> list[dict[str, Any]]:
+def rows_of(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any]) -> list[Row]:
     """The rows of a small result, values as Python has them."""
-    return connection.sql(sql, params=parameters).to_arrow_table().to_pylist()
+    found: Sequence[Row] = connection.sql(sql, params=parameters).to_arrow_table().to_pylist()
+    return list(found)

@@ -57,7 +57,7 @@ class NotebookJob:
 
     notebook: str
     output: Path
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     foresee: Callable[[], Sequence[str]]
 
 
@@ -171,7 +171,7 @@ def execute(
         ) from None
 
 
-def refuse_unknown_parameters(notebooks: Sequence[str], parameters: Mapping[str, Any]) -> None:
+def refuse_unknown_parameters(notebooks: Sequence[str], parameters: Mapping[str, object]) -> None:
     """Raises SettingsError for a parameter that no notebook has or that is the run's own."""
     known = {name for notebook in notebooks for name in declared_parameters(notebook)}
     settable = ", ".join(sorted(known - SET_BY_RUN)) or "none"
