@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from credix.capture.source_table import check_columns, check_key, take_snapshot
+from credix.capture.source_table import SourceTable
 from credix.clients.postgres.connection import SourceConnection, translate
 from credix.core.errors import DataError, SourceError, TransientError
 from credix.core.settings import Settings
@@ -36,8 +36,8 @@ def bare(table: Table) -> Table:
 def key_of(settings: Settings, table: Table) -> Callable[[], str]:
     def check() -> str:
         with SourceConnection(settings) as connection:
-            take_snapshot(connection, table.source, settings.postgres_schema)
-            return check_key(connection, table.source, settings.postgres_schema)
+            SourceTable(connection, table.source).take_snapshot()
+            return SourceTable(connection, table.source).check_key()
 
     return check
 
@@ -107,7 +107,7 @@ def test_a_key_of_several_columns_is_compared_as_a_set(settings: Settings, bare:
     source = replace(bare.source, key=("invoice_id", "asset_id"))
     bare.execute("ALTER TABLE {table} ADD PRIMARY KEY (asset_id, invoice_id)")
     with SourceConnection(settings) as connection:
-        found = check_key(connection, source, settings.postgres_schema)
+        found = SourceTable(connection, source).check_key()
     assert found == "(invoice_id, asset_id) is unique and NOT NULL by a constraint of the table"
 
 
@@ -116,7 +116,7 @@ def test_types_are_compared_without_their_length(settings: Settings, table: Tabl
         "ALTER TABLE {table} ALTER payment_method TYPE varchar(10), ALTER invoice_id TYPE char(3)"
     )
     with SourceConnection(settings) as connection:
-        checks = check_columns(connection, table.source, settings.postgres_schema)
+        checks = SourceTable(connection, table.source).check_columns()
     kinds = {check.name: check.source for check in checks}
     assert (kinds["payment_method"], kinds["invoice_id"]) == ("character varying", "character")
     assert all(check.fits for check in checks)
@@ -129,7 +129,7 @@ def test_a_snapshot_knows_the_server_the_relations_and_open_transactions(
     began = datetime.now(UTC)
     other.insert(asset_id="open")
     with SourceConnection(settings) as connection:
-        snapshot = take_snapshot(connection, table.source, settings.postgres_schema)
+        snapshot = SourceTable(connection, table.source).take_snapshot()
     other.connection.close()
     assert snapshot.next_row_version >= snapshot.row_version
     assert snapshot.server.timeline == 1
@@ -145,7 +145,7 @@ def test_the_table_cannot_be_truncated_while_it_is_read(settings: Settings, tabl
     table.insert()
     table.execute("SET lock_timeout = '50ms'")
     with SourceConnection(settings) as connection:
-        take_snapshot(connection, table.source, settings.postgres_schema)
+        SourceTable(connection, table.source).take_snapshot()
         with pytest.raises(Exception, match="lock timeout"):
             table.execute("TRUNCATE {table}")
         table.insert(asset_id="writers go on")
@@ -154,7 +154,7 @@ def test_the_table_cannot_be_truncated_while_it_is_read(settings: Settings, tabl
 
 def test_the_session_cannot_write(settings: Settings, table: Table) -> None:
     with SourceConnection(settings) as connection:
-        take_snapshot(connection, table.source, settings.postgres_schema)
+        SourceTable(connection, table.source).take_snapshot()
         with pytest.raises(Exception, match="read-only"):
             connection.execute(f"DELETE FROM {table.name}")
 

@@ -176,15 +176,16 @@ class DeltaWriter:
 
     def _write_heap(self) -> None:
         """Write the rows of the next blocks of the heap; all of them, unless they are too many."""
-        run, plan, schema = self.run, self.plan, self.run.settings.postgres_schema
+        run, plan = self.run, self.plan
+        table = source_table.SourceTable(self.connection, run.source)
         self.parts.discard()
         self.rereads, self.dropped_rows = [], 0
         expected = self.digest.rows if self.digest else 0
         if plan.predicate.is_full and plan.slices is None:
-            expected = source_table.count_rows(self.connection, run.source, schema)
+            expected = table.count_rows()
         self.keys = Buckets.empty(choose_number(expected))
         self.parts.on_full = self.shipper.take
-        size = source_table.heap_size(self.connection, run.source, schema)
+        size = table.heap_size()
         first_block = plan.slices.next_block if plan.slices else 0
         with meter(self.reading, expected or None) as progress:
             tap = RowCounter(self.keys, progress)
@@ -198,7 +199,7 @@ class DeltaWriter:
             self.digest = self.keys.total if run.source.captures_deletes else None
             if tap.rows != expected:
                 raise DataError(
-                    f"{tap.rows} rows of {run.source.table_in(schema)} were read, the same "
+                    f"{tap.rows} rows of {table.name} were read, the same "
                     f"snapshot counts {expected}: an index or a page of the table may be damaged. "
                     "Nothing was merged; check the table, then run again."
                 )

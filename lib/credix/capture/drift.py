@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from credix.capture.source_table import ColumnCheck
+from credix.capture.source_table import ColumnCheck, SourceTable
 from credix.core.column_types import TYPES, Column
 from credix.core.contracts import Source
 from credix.core.errors import SourceError
@@ -13,10 +13,10 @@ def find_new(source: Source, checks: Sequence[ColumnCheck]) -> list[ColumnCheck]
     return [check for check in checks if not check.contract and check.name not in source.ignored]
 
 
-def describe_drift(source: Source, schema: str, checks: Sequence[ColumnCheck]) -> list[str]:
+def describe_drift(table: SourceTable) -> list[str]:
     """A sentence for each new column; raises SourceError with them under `drift: fail`."""
-    name = source.table_in(schema)
-    new = find_new(source, checks)
+    source, name = table.source, table.name
+    new = find_new(source, table.check_columns())
     if new and source.drift == "fail":
         columns = ", ".join(f"{check.name} ({check.source})" for check in new)
         raise SourceError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from credix.capture import predicates, source_table
+from credix.capture import predicates
 from credix.capture.compare.key_comparison import query_keys
 from credix.capture.compare.value_comparison import Comparison, compare
 from credix.capture.delta import MISSING_AT_A_TIME, Delta, DeltaPlan, write_delta
@@ -15,11 +15,12 @@ from credix.capture.drift import describe_drift
 from credix.capture.log import reader
 from credix.capture.predicates import Predicate, Snapshot
 from credix.capture.slices import add_slice, find_slices
+from credix.capture.source_table import SourceTable
 from credix.capture.upload import describe_part
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.paths import paths_of
 from credix.core.results import ExtractResult, SliceNumber
-from credix.core.source_sql import any_sql, key_hash_sql, select_sql, table_sql
+from credix.core.source_sql import any_sql, key_hash_sql, select_sql
 from credix.core.watermarks import Progress, Watermark
 from credix.state.fencing import fenced
 from credix.state.run import Run
@@ -89,13 +90,13 @@ def take_snapshot(run: Run, connection: SourceConnection) -> Snapshot:
 
     The replication slot of a source that is captured by log is made ready before.
     """
-    state, schema = read_state(run), run.settings.postgres_schema
+    state, table = read_state(run), SourceTable(connection, run.source)
     if run.source.capture != "log":
-        snapshot = source_table.take_snapshot(connection, run.source, schema)
+        snapshot = table.take_snapshot()
         predicates.require_caught_up(state, snapshot)
         return snapshot
     log = reader.open_log(run, connection, state)
-    snapshot = source_table.take_snapshot(connection, run.source, schema)
+    snapshot = table.take_snapshot()
     return replace(
         snapshot,
         log_gap=log.gap,
@@ -121,22 +122,22 @@ def describe_snapshot(snapshot: Snapshot) -> pd.DataFrame:
 
 def check_source(run: Run, connection: SourceConnection) -> tuple[pd.DataFrame, str]:
     """Contract and source side by side, and how the key is known to be one."""
-    schema = run.settings.postgres_schema
-    checks = source_table.check_columns(connection, run.source, schema)
-    table = pd.DataFrame(
+    table = SourceTable(connection, run.source)
+    checks = table.check_columns()
+    compared = pd.DataFrame(
         {
             "column": [check.name for check in checks],
             "contract": [check.contract or "(not in the contract)" for check in checks],
             "source": [check.source for check in checks],
         }
     )
-    return table, source_table.check_key(connection, run.source, schema)
+    return compared, table.check_key()
 
 
 @fenced
 def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> DeltaPlan:
     """Choose the predicate from the watermark and the orders; fix where the next run begins."""
-    state, schema = read_state(run), run.settings.postgres_schema
+    state, table = read_state(run), SourceTable(connection, run.source)
     watermark, predicate = choose_rows(run, connection, snapshot, state)
     if run.orders.backfill:
         first, last = run.orders.backfill
@@ -155,15 +156,14 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
         rereads = predicates.rereads_sql(run.source, watermark, snapshot)
         predicate = replace(predicate, rereads_sql=rereads)
     is_large = predicate.is_full or slices is not None
-    checks = source_table.check_columns(connection, run.source, schema)
     return DeltaPlan(
         state,
         watermark,
         predicate,
         sql=select_sql(
-            run.source, schema, predicate.sql, None if is_large else predicate.rereads_sql
+            run.source, table.schema, predicate.sql, None if is_large else predicate.rereads_sql
         ),
-        messages=describe_drift(run.source, schema, checks),
+        messages=describe_drift(table),
         drops_known=not (predicate.is_full or run.orders.reads_again),
         comparison=comparison,
         slices=slices,
@@ -324,9 +324,9 @@ def greatest_cursor(run: Run, connection: SourceConnection) -> Any:
     if run.source.capture != "cursor":
         return None
     expression = predicates.cursor_sql(run.source)
-    table = table_sql(run.source, run.settings.postgres_schema)
+    table = SourceTable(connection, run.source)
     return connection.rows(
-        f"SELECT max({expression}) FROM {table} "
+        f"SELECT max({expression}) FROM {table.sql} "
         f"WHERE {expression} BETWEEN '0001-01-01' AND '9999-12-31'"
     )[0][0]
 

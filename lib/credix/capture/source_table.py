@@ -31,53 +31,225 @@ class ColumnCheck:
         return bool(self.contract and self.source and self.source in TYPES[self.contract].accepted)
 
 
-def take_snapshot(connection: SourceConnection, source: Source, schema: str) -> Snapshot:
-    """Lock the table against TRUNCATE and rewrites, then take the snapshot; both until close.
+@dataclass(frozen=True)
+class SourceTable:
+    """A source's table in PostgreSQL, as one session sees it, and what its contract says of it."""
 
-    The open transactions are read first: one that is seen neither here nor by the snapshot began
-    after `asked_at` and so after the bound.
-    """
-    require_table(connection, source, schema)
-    asked_at, oldest, may_see_all, has_prepared = connection.rows(
+    connection: SourceConnection
+    source: Source
+
+    @property
+    def schema(self) -> str:
+        """The schema of the table, unless its contract names another one."""
+        return self.connection.settings.postgres_schema
+
+    @property
+    def name(self) -> str:
+        """The table for people: `oltp.installments`."""
+        return self.source.table_in(self.schema)
+
+    @property
+    def sql(self) -> str:
+        """The table in a statement, quoted."""
+        return table_sql(self.source, self.schema)
+
+    def take_snapshot(self) -> Snapshot:
+        """Lock the table against TRUNCATE and rewrites, then take the snapshot; both until close.
+
+        The open transactions are read first: one that is seen neither here nor by the snapshot
+        began after `asked_at` and so after the bound.
         """
-        SELECT clock_timestamp(), min(xact_start),
-               pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
-               EXISTS (SELECT FROM pg_prepared_xacts)
-        FROM pg_stat_activity
-        WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid()
+        self.require()
+        asked_at, oldest, may_see_all, has_prepared = self.connection.rows(
+            """
+            SELECT clock_timestamp(), min(xact_start),
+                   pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+                   EXISTS (SELECT FROM pg_prepared_xacts)
+            FROM pg_stat_activity
+            WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid()
+            """
+        )[0]
+        self.connection.begin(f"LOCK TABLE {self.sql} IN ACCESS SHARE MODE")
+        taken_at, row_version, next_row_version, is_standby, system, version = self.connection.rows(
+            """
+            SELECT statement_timestamp(),
+                   pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+                   pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+                   pg_is_in_recovery(),
+                   (SELECT system_identifier::text FROM pg_control_system()),
+                   current_setting('server_version_num')::int / 10000
+            """
+        )[0]
+        log_position, timeline = log_end(self.connection, is_standby=is_standby)
+        oldest_open_at = min(oldest or asked_at, asked_at) - timedelta(microseconds=1)
+        oids = self.relation_oids()
+        return Snapshot(
+            taken_at=taken_at,
+            row_version=row_version,
+            next_row_version=next_row_version,
+            server=Server(
+                system_identifier=system,
+                timeline=timeline,
+                major_version=version,
+            ),
+            relation_oids=oids,
+            relation_marks=relation_marks(self.connection, oids),
+            column_numbers=self.column_numbers(),
+            oldest_open_at=oldest_open_at if may_see_all else None,
+            is_standby=is_standby,
+            log_position=log_position,
+            has_prepared_transactions=has_prepared,
+        )
+
+    def require(self) -> None:
+        """Raises SourceError when the table is missing, no table, or may not be read."""
+        name, settings = self.name, self.connection.settings
+        found = self.connection.rows(
+            """
+            SELECT relkind::text, has_schema_privilege(relnamespace, 'USAGE')
+                                  AND has_table_privilege(c.oid, 'SELECT')
+            FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+            WHERE nspname = %(schema)s AND relname = %(table)s
+            """,
+            {"schema": self.source.schema_in(self.schema), "table": self.source.table},
+        )
+        if not found:
+            raise SourceError(
+                f"The source table {name} does not exist in database "
+                f"{settings.postgres_db}: create it, or correct POSTGRES_SCHEMA or the "
+                f"table of '{self.source.name}' in sources.yml."
+            )
+        kind, may_read = found[0]
+        if kind not in TABLE_KINDS:
+            raise SourceError(
+                f"{name} is a {OTHER_KINDS.get(kind, 'relation of kind ' + kind)}: changes can "
+                "only be captured from a table. Name the table that it reads in sources.yml."
+            )
+        if not may_read:
+            raise SourceError(
+                f"The role {settings.postgres_user} may not read {name}: grant it USAGE on "
+                f"the schema and SELECT on the whole table."
+            )
+
+    def relation_oids(self) -> tuple[int, ...]:
+        """The table's oid and those of its partitions and children, in order."""
+        rows = self.connection.rows(
+            """
+            WITH RECURSIVE tree(oid) AS (
+                SELECT %(table)s::regclass::oid
+                UNION ALL
+                SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
+            )
+            SELECT oid::bigint FROM tree ORDER BY oid
+            """,
+            {"table": self.sql},
+        )
+        return tuple(oid for (oid,) in rows)
+
+    def heap_size(self) -> HeapSize:
+        """How large the table is with its partitions, and with its values that lie out of line."""
+        oids = self.relation_oids()
+        rows = self.connection.rows(
+            """
+            SELECT pg_relation_size(relation) / current_setting('block_size')::int,
+                   pg_table_size(relation)
+            FROM unnest(%(oids)s::oid[]) AS asked(relation)
+            """,
+            {"oids": list(oids)},
+        )
+        return HeapSize(tuple(blocks for blocks, _ in rows), int(sum(size for _, size in rows)))
+
+    def count_rows(self) -> int:
+        """The rows of the snapshot, by one scan that PostgreSQL's workers share."""
+        return int(self.connection.rows(f"SELECT count(*) FROM {self.sql}")[0][0])
+
+    def column_numbers(self) -> tuple[int, ...]:
+        """The attribute numbers of the contract's columns; a column added again has another one."""
+        rows = self.connection.rows(
+            """
+            SELECT attnum::int FROM pg_attribute
+            WHERE attrelid = %(table)s::regclass AND attname = ANY (%(names)s) AND NOT attisdropped
+            ORDER BY array_position(%(names)s, attname::text)
+            """,
+            {"table": self.sql, "names": self.source.column_names},
+        )
+        return tuple(number for (number,) in rows)
+
+    def check_columns(self) -> list[ColumnCheck]:
+        """Return every column of contract and source; raises SourceError where they do not fit."""
+        rows = self.connection.rows(
+            """
+            SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '\\(.*?\\)', '')
+            FROM pg_attribute
+            WHERE attrelid = %(table)s::regclass AND attnum > 0 AND NOT attisdropped
+            ORDER BY attnum
+            """,
+            {"table": self.sql},
+        )
+        found = {name: kind.strip() for name, kind in rows}
+        checks = [ColumnCheck(c.name, c.type, found.get(c.name)) for c in self.source.columns]
+        extra = [ColumnCheck(name, None, found[name]) for name in found]
+        name = self.name
+        missing = [check.name for check in checks if check.source is None]
+        if missing:
+            raise SourceError(
+                f"{name} has no column {', '.join(missing)}, which {self.source.name}.json "
+                "demands: was it dropped or renamed? Restore it, or change the contract."
+            )
+        wrong = [
+            f"{check.name} is {check.source}, the contract says {check.contract} "
+            f"({' or '.join(sorted(TYPES[check.contract or ''].accepted))})"
+            for check in checks
+            if not check.fits
+        ]
+        if wrong:
+            raise SourceError(f"{name}: column {'; column '.join(wrong)}. Change one of the two.")
+        return checks + [check for check in extra if check.name not in self.source.column_names]
+
+    def check_key(self) -> str:
+        """Return how the key is known to be unique and NOT NULL.
+
+        Raises SourceError with the violations.
         """
-    )[0]
-    connection.begin(f"LOCK TABLE {table_sql(source, schema)} IN ACCESS SHARE MODE")
-    taken_at, row_version, next_row_version, is_standby, system, version = connection.rows(
-        """
-        SELECT statement_timestamp(),
-               pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-               pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-               pg_is_in_recovery(),
-               (SELECT system_identifier::text FROM pg_control_system()),
-               current_setting('server_version_num')::int / 10000
-        """
-    )[0]
-    log_position, timeline = log_end(connection, is_standby=is_standby)
-    oldest_open_at = min(oldest or asked_at, asked_at) - timedelta(microseconds=1)
-    oids = relation_oids(connection, source, schema)
-    return Snapshot(
-        taken_at=taken_at,
-        row_version=row_version,
-        next_row_version=next_row_version,
-        server=Server(
-            system_identifier=system,
-            timeline=timeline,
-            major_version=version,
-        ),
-        relation_oids=oids,
-        relation_marks=relation_marks(connection, oids),
-        column_numbers=column_numbers(connection, source, schema),
-        oldest_open_at=oldest_open_at if may_see_all else None,
-        is_standby=is_standby,
-        log_position=log_position,
-        has_prepared_transactions=has_prepared,
-    )
+        columns = ", ".join(self.source.key)
+        if self._is_declared():
+            return f"({columns}) is unique and NOT NULL by a constraint of the table"
+        quoted = [quote(column) for column in self.source.key]
+        nulls, duplicates = self.connection.rows(
+            f"""
+            SELECT coalesce(sum(n) FILTER (WHERE is_null), 0)::bigint,
+                   coalesce(sum(n - 1) FILTER (WHERE NOT is_null), 0)::bigint
+            FROM (SELECT count(*) AS n, {" OR ".join(f"{q} IS NULL" for q in quoted)} AS is_null
+                  FROM {self.sql} GROUP BY {", ".join(quoted)}) keys
+            """
+        )[0]
+        if nulls or duplicates:
+            raise SourceError(
+                f"{self.name}: the key ({columns}) is not usable: {nulls} rows without a "
+                f"key, {duplicates} rows with a key that another row has. Remove them, then add "
+                "a primary key so that they cannot come back."
+            )
+        return f"({columns}) was counted: unique and without NULL in this snapshot"
+
+    def _is_declared(self) -> bool:
+        """True when a valid unique index over exactly the key holds for the whole table."""
+        rows = self.connection.rows(
+            """
+            SELECT 1
+            FROM pg_index i JOIN pg_class c ON c.oid = indrelid
+            WHERE indrelid = %(table)s::regclass AND indisunique AND indisvalid AND indimmediate
+              AND indpred IS NULL AND indexprs IS NULL
+              AND (c.relkind = 'p' OR NOT c.relhassubclass)
+              AND (SELECT array_agg(attname::text ORDER BY attname::text) FROM pg_attribute
+                   WHERE attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts - 1]))
+                  = %(key)s::text[]
+              AND NOT EXISTS (SELECT FROM pg_attribute
+                   WHERE attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts - 1])
+                     AND NOT attnotnull)
+            """,
+            {"table": self.sql, "key": sorted(self.source.key)},
+        )
+        return bool(rows)
 
 
 def log_end(connection: SourceConnection, *, is_standby: bool) -> tuple[str, int]:
@@ -125,72 +297,6 @@ def is_flushed(connection: SourceConnection, snapshot: Snapshot) -> bool:
     return lsn_number(flushed) >= lsn_number(snapshot.log_position)
 
 
-def require_table(connection: SourceConnection, source: Source, schema: str) -> None:
-    """Raises SourceError when the table is missing, no table, or may not be read."""
-    name = source.table_in(schema)
-    found = connection.rows(
-        """
-        SELECT relkind::text, has_schema_privilege(relnamespace, 'USAGE')
-                              AND has_table_privilege(c.oid, 'SELECT')
-        FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-        WHERE nspname = %(schema)s AND relname = %(table)s
-        """,
-        {"schema": source.schema_in(schema), "table": source.table},
-    )
-    if not found:
-        raise SourceError(
-            f"The source table {name} does not exist in database "
-            f"{connection.settings.postgres_db}: create it, or correct POSTGRES_SCHEMA or the "
-            f"table of '{source.name}' in sources.yml."
-        )
-    kind, may_read = found[0]
-    if kind not in TABLE_KINDS:
-        raise SourceError(
-            f"{name} is a {OTHER_KINDS.get(kind, 'relation of kind ' + kind)}: changes can only "
-            "be captured from a table. Name the table that it reads in sources.yml."
-        )
-    if not may_read:
-        raise SourceError(
-            f"The role {connection.settings.postgres_user} may not read {name}: grant it USAGE on "
-            f"the schema and SELECT on the whole table."
-        )
-
-
-def relation_oids(connection: SourceConnection, source: Source, schema: str) -> tuple[int, ...]:
-    """The table's oid and those of its partitions and children, in order."""
-    rows = connection.rows(
-        """
-        WITH RECURSIVE tree(oid) AS (
-            SELECT %(table)s::regclass::oid
-            UNION ALL
-            SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
-        )
-        SELECT oid::bigint FROM tree ORDER BY oid
-        """,
-        {"table": table_sql(source, schema)},
-    )
-    return tuple(oid for (oid,) in rows)
-
-
-def heap_size(connection: SourceConnection, source: Source, schema: str) -> HeapSize:
-    """How large the table is with its partitions, and with its values that lie out of line."""
-    oids = relation_oids(connection, source, schema)
-    rows = connection.rows(
-        """
-        SELECT pg_relation_size(relation) / current_setting('block_size')::int,
-               pg_table_size(relation)
-        FROM unnest(%(oids)s::oid[]) AS asked(relation)
-        """,
-        {"oids": list(oids)},
-    )
-    return HeapSize(tuple(blocks for blocks, _ in rows), int(sum(size for _, size in rows)))
-
-
-def count_rows(connection: SourceConnection, source: Source, schema: str) -> int:
-    """The rows of the snapshot, by one scan that PostgreSQL's workers share."""
-    return int(connection.rows(f"SELECT count(*) FROM {table_sql(source, schema)}")[0][0])
-
-
 def relation_marks(connection: SourceConnection, oids: tuple[int, ...]) -> tuple[str, ...]:
     """A text for each relation that changes when its file or its place below a parent does."""
     rows = connection.rows(
@@ -204,92 +310,3 @@ def relation_marks(connection: SourceConnection, oids: tuple[int, ...]) -> tuple
         {"oids": list(oids)},
     )
     return tuple(mark for (mark,) in rows)
-
-
-def column_numbers(connection: SourceConnection, source: Source, schema: str) -> tuple[int, ...]:
-    """The attribute numbers of the contract's columns; a column added again has another one."""
-    rows = connection.rows(
-        """
-        SELECT attnum::int FROM pg_attribute
-        WHERE attrelid = %(table)s::regclass AND attname = ANY (%(names)s) AND NOT attisdropped
-        ORDER BY array_position(%(names)s, attname::text)
-        """,
-        {"table": table_sql(source, schema), "names": source.column_names},
-    )
-    return tuple(number for (number,) in rows)
-
-
-def check_columns(connection: SourceConnection, source: Source, schema: str) -> list[ColumnCheck]:
-    """Every column of contract and source; raises SourceError when the contract's do not fit."""
-    rows = connection.rows(
-        """
-        SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '\\(.*?\\)', '')
-        FROM pg_attribute
-        WHERE attrelid = %(table)s::regclass AND attnum > 0 AND NOT attisdropped
-        ORDER BY attnum
-        """,
-        {"table": table_sql(source, schema)},
-    )
-    found = {name: kind.strip() for name, kind in rows}
-    checks = [ColumnCheck(c.name, c.type, found.get(c.name)) for c in source.columns]
-    extra = [ColumnCheck(name, None, found[name]) for name in found]
-    name = source.table_in(schema)
-    missing = [check.name for check in checks if check.source is None]
-    if missing:
-        raise SourceError(
-            f"{name} has no column {', '.join(missing)}, which {source.name}.json demands: "
-            "was it dropped or renamed? Restore it, or change the contract."
-        )
-    wrong = [
-        f"{check.name} is {check.source}, the contract says {check.contract} "
-        f"({' or '.join(sorted(TYPES[check.contract or ''].accepted))})"
-        for check in checks
-        if not check.fits
-    ]
-    if wrong:
-        raise SourceError(f"{name}: column {'; column '.join(wrong)}. Change one of the two.")
-    return checks + [check for check in extra if check.name not in source.column_names]
-
-
-def check_key(connection: SourceConnection, source: Source, schema: str) -> str:
-    """How the key is known to be unique and NOT NULL; raises SourceError with the violations."""
-    columns = ", ".join(source.key)
-    if is_declared(connection, source, schema):
-        return f"({columns}) is unique and NOT NULL by a constraint of the table"
-    quoted = [quote(column) for column in source.key]
-    nulls, duplicates = connection.rows(
-        f"""
-        SELECT coalesce(sum(n) FILTER (WHERE is_null), 0)::bigint,
-               coalesce(sum(n - 1) FILTER (WHERE NOT is_null), 0)::bigint
-        FROM (SELECT count(*) AS n, {" OR ".join(f"{q} IS NULL" for q in quoted)} AS is_null
-              FROM {table_sql(source, schema)} GROUP BY {", ".join(quoted)}) keys
-        """
-    )[0]
-    if nulls or duplicates:
-        raise SourceError(
-            f"{source.table_in(schema)}: the key ({columns}) is not usable: {nulls} rows without a "
-            f"key, {duplicates} rows with a key that another row has. Remove them, then add "
-            "a primary key so that they cannot come back."
-        )
-    return f"({columns}) was counted: unique and without NULL in this snapshot"
-
-
-def is_declared(connection: SourceConnection, source: Source, schema: str) -> bool:
-    """True when a valid unique index over exactly the key holds for the whole table."""
-    rows = connection.rows(
-        """
-        SELECT 1
-        FROM pg_index i JOIN pg_class c ON c.oid = indrelid
-        WHERE indrelid = %(table)s::regclass AND indisunique AND indisvalid AND indimmediate
-          AND indpred IS NULL AND indexprs IS NULL
-          AND (c.relkind = 'p' OR NOT c.relhassubclass)
-          AND (SELECT array_agg(attname::text ORDER BY attname::text) FROM pg_attribute
-               WHERE attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts - 1]))
-              = %(key)s::text[]
-          AND NOT EXISTS (SELECT FROM pg_attribute
-               WHERE attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts - 1])
-                 AND NOT attnotnull)
-        """,
-        {"table": table_sql(source, schema), "key": sorted(source.key)},
-    )
-    return bool(rows)

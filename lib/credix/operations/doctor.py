@@ -13,7 +13,7 @@ from google.auth.exceptions import GoogleAuthError
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 
-from credix.capture.source_table import check_columns, check_key, require_table
+from credix.capture.source_table import SourceTable
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.credentials import credentials_error, dbt_credentials, require_token
 from credix.clients.effects import Effects
@@ -221,15 +221,16 @@ def check_clock(there: float, here: float) -> str:
 
 
 def check_table(connection: SourceConnection, name: str) -> str:
-    source, schema = load_source(name), connection.settings.postgres_schema
-    require_table(connection, source, schema)
-    columns = check_columns(connection, source, schema)
+    table = SourceTable(connection, load_source(name))
+    source = table.source
+    table.require()
+    columns = table.check_columns()
     extra = [column.name for column in columns if column.contract is None]
     unknown = [column for column in extra if column not in source.ignored]
-    key = check_key(connection, source, schema)
+    key = table.check_key()
     if unknown and source.drift == "fail":
         raise SourceError(
-            f"{source.table_in(schema)} has columns that the contract lacks: {', '.join(unknown)}. "
+            f"{table.name} has columns that the contract lacks: {', '.join(unknown)}. "
             f"./run_pipeline.py evolve {name}, or list them as ignored in sources.yml."
         )
     return key

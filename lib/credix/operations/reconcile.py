@@ -1,8 +1,9 @@
 """Every value of the source against bronze, as a person asks for it between runs."""
 
-from credix.capture import extract, source_table
+from credix.capture import extract
 from credix.capture.compare.value_comparison import Comparison
 from credix.capture.predicates import require_caught_up
+from credix.capture.source_table import SourceTable
 from credix.state.leases import require_idle
 from credix.state.run import Run
 
@@ -17,7 +18,7 @@ def compare_source(run: Run) -> Comparison:
     require_idle(state.lease, run.source.name)
     newest_seq = max(state.attempt, newest_in_bronze(run))
     with extract.connect(run) as connection:
-        snapshot = source_table.take_snapshot(connection, run.source, run.settings.postgres_schema)
+        snapshot = SourceTable(connection, run.source).take_snapshot()
         require_caught_up(state, snapshot)
         extract.check_source(run, connection)
         return extract.compare_values(run, connection, snapshot, state, newest_seq)

@@ -8,9 +8,10 @@ import psycopg2.extras
 import pyarrow as pa
 import pytest
 
-from credix.capture import predicates, source_table
+from credix.capture import predicates
 from credix.capture.compare import value_comparison as step
 from credix.capture.compare.value_comparison import Comparison
+from credix.capture.source_table import SourceTable
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.postgres.connection import SourceConnection
 from credix.core import source_sql
@@ -55,8 +56,7 @@ class Bronze:
         watermark = self.run.watermark
         assert watermark is not None
         with SourceConnection(self.settings) as connection:
-            schema = self.settings.postgres_schema
-            source_table.take_snapshot(connection, self.run.source, schema)
+            SourceTable(connection, self.run.source).take_snapshot()
             pending = predicates.changed_sql(self.run.source, watermark)
             return step.compare(self.run, connection, pending, self.run.attempt)
 

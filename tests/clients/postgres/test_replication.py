@@ -8,6 +8,7 @@ import pytest
 
 from credix.capture.log.changed_keys import VisibleTransactions
 from credix.capture.log.requirements import key_types, require_log
+from credix.capture.source_table import SourceTable
 from credix.clients.postgres.connection import SourceConnection
 from credix.clients.postgres.pgoutput import Begin, Insert
 from credix.clients.postgres.replication import LONGEST_NAME, Replication, slot_name
@@ -198,7 +199,7 @@ class TestIdentity:
     def check(self, settings: Settings, table: Table) -> Callable[[], None]:
         def require() -> None:
             with SourceConnection(settings) as connection:
-                require_log(connection, table.source, settings.postgres_schema)
+                require_log(SourceTable(connection, table.source))
 
         return require
 
@@ -270,7 +271,7 @@ class TestIdentity:
             "ALTER TABLE {table} ALTER asset_id TYPE char(20), ALTER invoice_id TYPE varchar(10)"
         )
         with SourceConnection(settings) as connection:
-            kinds = key_types(connection, SOURCE, settings.postgres_schema)
+            kinds = key_types(SourceTable(connection, SOURCE))
         assert kinds == ("bpchar",)
 
 
@@ -286,7 +287,7 @@ class TestServer:
             SourceConnection(own_settings) as connection,
             pytest.raises(SourceError, match=r"wal_level is replica.*ALTER SYSTEM SET wal_level"),
         ):
-            require_log(connection, SOURCE, own_settings.postgres_schema)
+            require_log(SourceTable(connection, SOURCE))
 
     def test_a_server_without_a_free_slot_says_which_setting(
         self, own_server: PostgresServer, own_settings: Settings

@@ -18,6 +18,7 @@ from credix.capture.log.changed_keys import (
 )
 from credix.capture.log.requirements import key_types, require_log
 from credix.capture.predicates import Predicate, Snapshot, choose_predicate, since_row_version
+from credix.capture.source_table import SourceTable
 from credix.clients.postgres.connection import SourceConnection
 from credix.clients.postgres.pgoutput import lsn_number, lsn_text
 from credix.clients.postgres.replication import Replication, SlotStatus
@@ -50,7 +51,7 @@ def open_log(run: Run, connection: SourceConnection, state: SourceState) -> Log:
     created again only where it serves neither that nor the watermark. Raises SourceError when
     server, table or role do not allow it.
     """
-    require_log(connection, run.source, run.settings.postgres_schema)
+    require_log(SourceTable(connection, run.source))
     with Replication(run.settings, run.source) as replication:
         status = replication.status()
         known = replication.find_publication()
@@ -105,7 +106,7 @@ def choose_rows(
     if not before.follows_log:
         why = "transactions older than the replication slot were still open"
         return watermark, replace(predicate, reason=f"{predicate.reason}: {why}")
-    types = key_types(connection, run.source, run.settings.postgres_schema)
+    types = key_types(SourceTable(connection, run.source))
     return watermark, by_keys(run.source, read.keys, types, state, snapshot, predicate)
 
 

@@ -4,20 +4,21 @@ To publish a table whose rows have no replica identity would make the applicatio
 and deletes fail, so this is asked before.
 """
 
-from credix.capture.source_table import relation_oids, require_table
+from credix.capture.source_table import SourceTable
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.contracts import Source
 from credix.core.errors import SourceError
-from credix.core.source_sql import quote, table_sql
+from credix.core.source_sql import quote
 
 IDENTITIES = {"d": "DEFAULT", "i": "USING INDEX", "n": "NOTHING"}
 
 
-def require_log(connection: SourceConnection, source: Source, schema: str) -> None:
+def require_log(table: SourceTable) -> None:
     """Raises SourceError when the server, the table or one of its partitions does not fit."""
-    require_table(connection, source, schema)
+    connection, source = table.connection, table.source
+    table.require()
     require_server(connection, source)
-    oids = relation_oids(connection, source, schema)
+    oids = table.relation_oids()
     require_logged_relations(connection, source, oids)
     require_identity(connection, source, oids)
 
@@ -102,15 +103,15 @@ def require_identity(connection: SourceConnection, source: Source, oids: tuple[i
         )
 
 
-def key_types(connection: SourceConnection, source: Source, schema: str) -> tuple[str, ...]:
+def key_types(table: SourceTable) -> tuple[str, ...]:
     """The types of the key's columns, without their lengths, as one writes them in a cast."""
     found = dict(
-        connection.rows(
+        table.connection.rows(
             """
             SELECT attname, format_type(atttypid, -1) FROM pg_attribute
             WHERE attrelid = %(table)s::regclass AND attname = ANY (%(key)s)
             """,
-            {"table": table_sql(source, schema), "key": list(source.key)},
+            {"table": table.sql, "key": list(table.source.key)},
         )
     )
-    return tuple(found[column] for column in source.key)
+    return tuple(found[column] for column in table.source.key)

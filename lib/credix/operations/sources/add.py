@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from credix.capture.source_table import check_key, require_table
+from credix.capture.source_table import SourceTable
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import TYPES, Column
 from credix.core.contracts import (
@@ -28,7 +28,7 @@ from credix.core.errors import SettingsError, SourceError
 from credix.core.jobs import all_jobs
 from credix.core.paths import SHARED_CONTROL, control_table
 from credix.core.settings import PROJECT_DIR, Settings
-from credix.core.source_sql import quote_literal, table_sql
+from credix.core.source_sql import quote_literal
 from credix.operations.sources.evolve import write_contract
 from credix.operations.sources.texts import OF_BRONZE, model_sql, model_yml, section_of
 
@@ -79,16 +79,17 @@ def draft_source(
         name, table, (), "row_version", (), True, "fail", frozenset(), frozenset(), (), own_schema
     )
     with SourceConnection(settings) as connection:
-        require_table(connection, probe, schema)
-        found = read_columns(connection, table_sql(probe, schema))
-        key = wish.key or read_key(connection, table_sql(probe, schema))
+        probed = SourceTable(connection, probe)
+        probed.require()
+        found = read_columns(connection, probed.sql)
+        key = wish.key or read_key(connection, probed.sql)
         if not key:
             raise SettingsError(
                 f"{schema}.{table} has no primary key: name unique columns with --key, or better "
                 f"ALTER TABLE {schema}.{table} ADD PRIMARY KEY (…)."
             )
         source = build(name, table, own_schema, found, wish, key)
-        check_key(connection, source, schema)
+        SourceTable(connection, source).check_key()
     return source
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from credix.capture.drift import as_contract_columns, find_new
-from credix.capture.source_table import check_columns, require_table
+from credix.capture.source_table import SourceTable
 from credix.clients.postgres.connection import SourceConnection
 from credix.core.column_types import Column
 from credix.core.contracts import Source, contract_file
@@ -15,8 +15,9 @@ from credix.core.settings import Settings
 def new_columns(settings: Settings, source: Source) -> list[Column]:
     """What the contract would gain, in the order of the source table."""
     with SourceConnection(settings) as connection:
-        require_table(connection, source, settings.postgres_schema)
-        checks = check_columns(connection, source, settings.postgres_schema)
+        table = SourceTable(connection, source)
+        table.require()
+        checks = table.check_columns()
     return as_contract_columns(source, find_new(source, checks))
 
 
