@@ -134,9 +134,9 @@ def empty(settings: Settings) -> None:
         settings.report_bucket,
         settings.runs_bucket,
     ):
-        for blob in lake.blobs(bucket, ""):
+        for blob in lake.objects(bucket, ""):
             if settings.prefix in blob.name:
-                blob.delete()
+                lake.blob(blob).delete()
     for dataset in warehouse._client.list_datasets():
         if settings.prefix in dataset.dataset_id:
             warehouse._client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)

@@ -134,7 +134,7 @@ def ask(settings: Settings) -> set[str | None]:
     ):
         endpoints = {"storage_endpoint": storage.address, "bigquery_endpoint": bigquery.address}
         led = settings.model_copy(update=endpoints)
-        Lake(led, Effects(1)).blobs(led.lake_bucket, "nothing")
+        Lake(led, Effects(1)).objects(led.lake_bucket, "nothing")
         Warehouse(led, Effects(1)).query("SELECT 1")
         topic = {"alert_topic": "projects/p/topics/t", "pubsub_endpoint": storage.address}
         storage.plan = lambda _: "404"
@@ -146,7 +146,7 @@ def ask(settings: Settings) -> set[str | None]:
 def refused(settings: Settings) -> list[CredixError]:
     """How each client says that it has no token."""
     acts = (
-        lambda: Lake(settings, Effects(1)).blobs(settings.lake_bucket, ""),
+        lambda: Lake(settings, Effects(1)).objects(settings.lake_bucket, ""),
         lambda: Warehouse(settings, Effects(1)).query("SELECT 1"),
         lambda: TableReader(settings, Effects(1)).read("temp", "t", ["id"], "", 1),
     )

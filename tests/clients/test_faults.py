@@ -25,6 +25,7 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.clients.gcs.objects import download, open_dataset
+from credix.clients.gcs.stored import StoredObject
 from credix.core.column_types import Column
 from credix.core.errors import CredixError, TransientError
 from credix.core.settings import Settings
@@ -70,17 +71,17 @@ class Corner:
         apart = self.settings.with_prefix(f"{self.settings.prefix}_{self.name}")
         return Warehouse(apart, self.effects)
 
-    def put(self, content: bytes = BYTES) -> Any:
+    def put(self, content: bytes = BYTES) -> StoredObject:
         """An object of this name, as it is listed."""
         self.lake.upload("lake.upload", self.bucket, self.path, content)
-        (blob,) = self.lake.blobs(self.bucket, self.path)
+        (blob,) = self.lake.objects(self.bucket, self.path)
         return blob
 
     def read(self, bucket: str | None = None) -> bytes:
         return self.lake.read_bytes(bucket or self.bucket, self.path)
 
     def names(self) -> list[str]:
-        return [blob.name for blob in self.lake.blobs(self.bucket, self.path)]
+        return [blob.name for blob in self.lake.objects(self.bucket, self.path)]
 
     def fill(self) -> None:
         """A table of this name with a row."""
@@ -98,13 +99,6 @@ class Corner:
 
     def columns(self) -> list[str]:
         return [column.name for column in self.warehouse.columns("temp", self.name) or []]
-
-    def own(self, blob: Any) -> Any:
-        """The object with these clients; its own would go round the server in between."""
-        made = self.lake._client.bucket(blob.bucket.name).blob(blob.name)
-        facts = {name: value for name, value in blob._properties.items() if name != "mediaLink"}
-        made._set_properties(facts)
-        return made
 
 
 def parquet() -> bytes:
@@ -138,13 +132,13 @@ def moved(corner: Corner) -> tuple[list[str], bytes]:
     return corner.names(), corner.read(corner.settings.archive_bucket)
 
 
-def downloaded(corner: Corner, blob: Any) -> bytes | None:
+def downloaded(corner: Corner, stored: StoredObject) -> bytes | None:
     target = corner.folder / corner.name
-    return target.read_bytes() if download(corner.lake, corner.own(blob), target) else None
+    return target.read_bytes() if download(corner.lake, stored, target) else None
 
 
-def scanned(corner: Corner, blob: Any) -> list[dict[str, Any]]:
-    return open_dataset(corner.lake, [corner.own(blob)], SCHEMA).to_table().to_pylist()
+def scanned(corner: Corner, stored: StoredObject) -> list[dict[str, Any]]:
+    return open_dataset(corner.lake, [stored], SCHEMA).to_table().to_pylist()
 
 
 def loaded(corner: Corner, _: Any) -> int:
@@ -195,7 +189,7 @@ CALLS = [
     Call(
         "Lake.holds", lambda c, _: c.lake.holds(c.bucket, c.path, CRC32C), True, before=Corner.put
     ),
-    Call("Lake.blobs", lambda c, _: len(c.names()), 1, before=Corner.put),
+    Call("Lake.objects", lambda c, _: len(c.names()), 1, before=Corner.put),
     Call(
         "Lake.folders",
         lambda c, _: c.name in str(c.lake.folders(c.bucket, f"{c.settings.prefix}/faults/")),
@@ -204,9 +198,7 @@ CALLS = [
     ),
     Call(
         "Lake.move",
-        lambda c, blob: c.lake.move(
-            "lake.archive", c.own(blob), c.settings.archive_bucket, blob.name
-        ),
+        lambda c, blob: c.lake.move("lake.archive", blob, c.settings.archive_bucket, blob.name),
         None,
         given=Corner.put,
         after=moved,
@@ -224,7 +216,7 @@ CALLS = [
         "Lake.create_bucket",
         lambda c, _: c.lake.create_bucket(f"made-{c.name}"),
         None,
-        after=lambda c: c.lake.blobs(f"made-{c.name}", ""),
+        after=lambda c: c.lake.objects(f"made-{c.name}", ""),
         seen=[],
     ),
     Call("Lake.require_bucket", lambda c, _: c.lake.require_bucket(c.bucket), None),

@@ -55,7 +55,7 @@ def provisioned(google_settings: Settings) -> Iterator[Settings]:
         for layer in DATASETS:
             name = f"{google_settings.gcp_project}.{google_settings.dataset(layer)}"
             warehouse._client.delete_dataset(name, delete_contents=True, not_found_ok=True)
-        for blob in lake.blobs(google_settings.lake_bucket, f"{google_settings.prefix}/"):
+        for blob in lake.objects(google_settings.lake_bucket, f"{google_settings.prefix}/"):
             lake.delete("lake.delete", google_settings.lake_bucket, blob.name)
 
 

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,6 +12,7 @@ from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import CHUNK_BYTES, Lake
 from credix.clients.gcs.objects import download
+from credix.clients.gcs.stored import StoredObject
 from credix.core.addresses import history_address
 from credix.core.errors import CredixError, SettingsError, StateError
 from credix.core.settings import Settings
@@ -29,8 +29,8 @@ def path(live: Settings) -> str:
     return f"{live.prefix}/live/{uuid4().hex}"
 
 
-def listed(lake: Lake, path: str) -> Any:
-    (blob,) = lake.blobs(lake.settings.lake_bucket, path)
+def listed(lake: Lake, path: str) -> StoredObject:
+    (blob,) = lake.objects(lake.settings.lake_bucket, path)
     return blob
 
 
@@ -81,7 +81,7 @@ def test_a_replaced_object_is_not_deleted(live_lake: Lake, path: str) -> None:
     old = listed(live_lake, path)
     live_lake.replace("page.put", bucket, path, b"second", "text/plain", "no-store")
     with pytest.raises(google.PreconditionFailed):
-        old.delete(if_generation_match=old.generation)
+        live_lake.blob(old).delete(if_generation_match=old.generation)
 
 
 def test_an_object_is_moved_with_its_facts(live_lake: Lake, path: str) -> None:
@@ -138,10 +138,10 @@ def test_a_retained_object_is_not_deleted(live_lake: Lake, path: str) -> None:
     """It stays in the archive until its retention is over, a few bytes."""
     bucket = live_lake.settings.archive_bucket
     live_lake.upload("lake.archive", bucket, path, b"kept")
-    (blob,) = live_lake.blobs(bucket, path)
-    assert blob.retention_expiration_time
+    (blob,) = live_lake.objects(bucket, path)
+    assert blob.retained_until
     with pytest.raises(google.Forbidden):
-        blob.delete()
+        live_lake.blob(blob).delete()
 
 
 @only_google
@@ -156,4 +156,4 @@ def test_who_has_no_role_is_told_so(live: Settings, path: str) -> None:
 
 def test_a_missing_bucket_is_named(live_lake: Lake) -> None:
     with pytest.raises(CredixError, match="credix-nobody-made-this"):
-        live_lake.blobs("credix-nobody-made-this", "")
+        live_lake.objects("credix-nobody-made-this", "")

@@ -33,7 +33,7 @@ def test_run_all_by_hand_works_twice_and_leaves_the_real_pipeline_alone(
 
     untouched = SourceState(source="installments")
     assert StateStore(settings, lake).read_source("installments") == untouched
-    assert lake.blobs(settings.lake_bucket, paths_of(settings).landing) == []
+    assert lake.objects(settings.lake_bucket, paths_of(settings).landing) == []
     assert warehouse.columns("bronze", "installments") is None
     sandbox = Warehouse(sandbox_settings(settings), warehouse.effects)
     table = sandbox.table_id("gold", "payment_analytics_detailed")

@@ -123,8 +123,8 @@ def test_notebooks_run_those_of_a_run_twice_move_no_real_state_and_end_with_the_
     assert {path.name: path.read_bytes() for path in files} == before
     for source in ("cnpj_ws", "installments"):
         assert StateStore(settings, lake).read_source(source) == SourceState(source=source)
-    assert lake.blobs(settings.lake_bucket, paths_of(settings).landing) == []
-    assert lake.blobs(settings.archive_bucket, f"{settings.prefix}/") == []
+    assert lake.objects(settings.lake_bucket, paths_of(settings).landing) == []
+    assert lake.objects(settings.archive_bucket, f"{settings.prefix}/") == []
     assert warehouse.columns("bronze", "installments") is None
     sandbox = Warehouse(sandbox_settings(settings), warehouse.effects)
     table = sandbox.table_id("gold", "payment_analytics_detailed")

@@ -255,10 +255,10 @@ def test_packages_of_elementary_that_do_not_fit_are_found(
 
 
 def test_an_examination_changes_nothing(healthy: Settings, lake: Lake) -> None:
-    before = {blob.name for blob in lake.blobs(healthy.lake_bucket, healthy.prefix)}
+    before = {blob.name for blob in lake.objects(healthy.lake_bucket, healthy.prefix)}
     datasets = Warehouse(healthy, Effects()).tables("temp", "")
     findings(healthy)
-    assert {blob.name for blob in lake.blobs(healthy.lake_bucket, healthy.prefix)} == before
+    assert {blob.name for blob in lake.objects(healthy.lake_bucket, healthy.prefix)} == before
     assert Warehouse(healthy, Effects()).tables("temp", "") == datasets
     assert not healthy.run_dir.exists()
 

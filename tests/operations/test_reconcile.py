@@ -103,7 +103,7 @@ def everything(settings: Settings, warehouse: Warehouse, table: Table) -> dict[s
         kept = cursor.fetchall()
     return {
         "objects": [
-            (b.name, b.generation, b.md5_hash) for bu in buckets for b in lake.blobs(bu, "")
+            (b.name, b.generation, b.crc32c) for bu in buckets for b in lake.objects(bu, "")
         ],
         "tables": [warehouse.tables(layer, "") for layer in ("temp", "bronze", "silver", "gold")],
         "files": sorted(settings.run_dir.rglob("*")),

@@ -116,7 +116,7 @@ class Verdict:
             (self.settings.lake_bucket, f"{self.settings.prefix}/failed/"),
             (self.settings.archive_bucket, f"{self.settings.prefix}/archive/"),
         ]
-        blobs = [blob for bucket, folder in folders for blob in self.lake.blobs(bucket, folder)]
+        blobs = [blob for bucket, folder in folders for blob in self.lake.objects(bucket, folder)]
         places = Counter(blob.name.rpartition("/")[2] for blob in blobs)
         doubled = [name for name, count in places.items() if count > 1]
         if doubled:
@@ -135,7 +135,7 @@ class Verdict:
     def check_archive(self) -> None:
         """A file is archived only after BigQuery has it."""
         folder = f"{self.settings.prefix}/archive/"
-        for blob in self.lake.blobs(self.settings.archive_bucket, folder):
+        for blob in self.lake.objects(self.settings.archive_bucket, folder):
             log = self.folder / f"effects-{blob.metadata['seq']}.txt"
             # The one more attempt of a repair writes into the log of its run.
             if log.exists() and "warehouse.load_hashed" not in log.read_text("utf-8").split():

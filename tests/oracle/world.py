@@ -172,7 +172,7 @@ class World:
 
     def replay(self, number: int) -> None:
         """Merge any file of the archive once more."""
-        files = self.verdict.lake.blobs(
+        files = self.verdict.lake.objects(
             self.settings.archive_bucket, f"{self.settings.prefix}/archive/"
         )
         if files:

@@ -63,8 +63,8 @@ def clear(settings: Settings) -> None:
     """Delete all files and datasets of the prefix."""
     lake, warehouse = Lake(settings, Effects()), Warehouse(settings, Effects())
     for bucket in (settings.lake_bucket, settings.archive_bucket):
-        for blob in lake.blobs(bucket, f"{settings.prefix}/"):
-            blob.delete()
+        for blob in lake.objects(bucket, f"{settings.prefix}/"):
+            lake.blob(blob).delete()
     for layer in DATASETS:
         dataset = warehouse.table_id(layer, "").rstrip(".")
         warehouse._client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)

@@ -40,7 +40,7 @@ def folder_of(tmp_path: Path, run_id: str = RUN_ID) -> Path:
 
 def names(lake: Lake, run_id: str = RUN_ID) -> list[str]:
     path = paths_of(lake.settings).run(run_id)
-    blobs = lake.blobs(lake.settings.archive_bucket, path)
+    blobs = lake.objects(lake.settings.archive_bucket, path)
     return sorted(blob.name.removeprefix(path) for blob in blobs)
 
 

@@ -120,7 +120,7 @@ class TestGuards:
         with pytest.raises(DataError, match=r"came back empty, bronze holds 20 .*--allow-deletes"):
             carry(settings, "cnpj_ws")
         assert len(bronze_rows(warehouse, companies)) == 20
-        assert lake.blobs(settings.lake_bucket, paths_of(settings).landing) == []
+        assert lake.objects(settings.lake_bucket, paths_of(settings).landing) == []
 
     def test_it_is_carried_when_it_is_allowed_once(
         self, settings: Settings, warehouse: Warehouse, companies: Table

@@ -30,8 +30,8 @@ build.run.warehouse.drop("temp", "no_such_table")
 build.run.warehouse.query("SELECT no_such_column FROM UNNEST([1]) AS n")
 """
 NO_PARQUET = """
-[blob] = run.lake.blobs(run.settings.lake_bucket, f"{run.settings.prefix}/landing/")
-blob.upload_from_string(b"this is no Parquet file")
+[stored] = run.lake.objects(run.settings.lake_bucket, f"{run.settings.prefix}/landing/")
+run.lake.blob(stored).bucket.blob(stored.name).upload_from_string(b"this is no Parquet file")
 """
 FAULTS = {
     "the kernel is killed": ("02_land", KILL, "kernel"),

@@ -100,7 +100,7 @@ def places(lake: Lake) -> dict[str, list[str]]:
         "failed": (settings.lake_bucket, paths.failed(paths.external(SOURCE))),
     }
     return {
-        name: sorted(blob.name.rpartition("/")[2] for blob in lake.blobs(*folder))
+        name: sorted(blob.name.rpartition("/")[2] for blob in lake.objects(*folder))
         for name, folder in folders.items()
     }
 
@@ -239,7 +239,7 @@ def test_a_file_that_cannot_be_used_goes_to_failed_and_stops_no_other(
     folder = paths_of(settings).failed(paths_of(settings).external(SOURCE))
     reasons = {
         blob.name.removeprefix(folder).rpartition(".")[0]: blob.metadata["reason"]
-        for blob in lake.blobs(settings.lake_bucket, folder)
+        for blob in lake.objects(settings.lake_bucket, folder)
     }
     assert reasons.keys() == wanted.keys()
     assert not {name: reasons[name] for name in wanted if wanted[name] not in reasons[name]}
@@ -277,7 +277,7 @@ def test_no_more_is_fetched_than_the_disk_may_hold_and_what_never_fits_is_refuse
     put(lake, "2.parquet", rows(*({"asset_id": f"{n:064x}"} for n in range(2000))))
     run = begin(settings, SOURCE)
     found = arrivals.find_files(run)
-    size = max(file.blob.size for file in found if file.name in names)
+    size = max(file.stored.size for file in found if file.name in names)
     run = replace(run, settings=settings.model_copy(update={"slice_bytes": size * 3 // 2}))
 
     lines = {line.file: line for line in arrivals.check_files(run, found).lines}
@@ -296,7 +296,7 @@ def test_versions_that_no_run_compares_with_any_more_are_deleted(
     bucket = lake._client.bucket(settings.lake_bucket)
 
     def held() -> set[int]:
-        listed = lake.blobs(settings.lake_bucket, folder)
+        listed = lake.objects(settings.lake_bucket, folder)
         names = [blob.name.removeprefix(folder).partition(".")[0] for blob in listed]
         assert "of-somebody-else" in names
         return {int(name) for name in names if name.isdecimal()}

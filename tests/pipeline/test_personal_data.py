@@ -134,10 +134,10 @@ def left_behind(settings: Settings, lake: Lake, receiver: Receiver) -> dict[str,
         settings.report_bucket,
     )
     for bucket in buckets:
-        for blob in lake.blobs(bucket, settings.prefix):
+        for blob in lake.objects(bucket, settings.prefix):
             found[f"metadata of {blob.name}"] = str(blob.metadata)
             if OF_ROWS not in blob.name:
-                found[f"gs://{bucket}/{blob.name}"] = blob.download_as_bytes().decode()
+                found[f"gs://{bucket}/{blob.name}"] = lake.read_bytes(bucket, blob.name).decode()
     return found
 
 

@@ -164,13 +164,16 @@ def test_the_archive_tells_the_run_and_no_secret(
     manifest = run(settings, "cnpj", layers=["bronze"])
 
     folder = paths_of(settings).run(manifest.run_id)
-    blobs = {b.name.removeprefix(folder): b for b in lake.blobs(settings.archive_bucket, folder)}
+    blobs = {b.name.removeprefix(folder): b for b in lake.objects(settings.archive_bucket, folder)}
     notebooks = [f"{step}.cnpj_ws" for step in ("01_extract", "02_land", "03_load", "04_transform")]
     assert set(blobs) == {f"{n}{s}" for n in notebooks for s in (".ipynb", ".html")} | {
         "dbt_results.jsonl",
         "manifest.json",
     }
-    contents = {name: blob.download_as_bytes().decode() for name, blob in blobs.items()}
+    contents = {
+        name: lake.read_bytes(settings.archive_bucket, blob.name).decode()
+        for name, blob in blobs.items()
+    }
     for name, content in contents.items():
         assert settings.postgres_password.get_secret_value() not in content, name
         assert "Nome Secreto" not in content, name

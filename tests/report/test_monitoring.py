@@ -151,7 +151,10 @@ def test_elementary_watches_publishes_and_finds_what_is_planted(
     results = count(warehouse, "dbt_run_results")
     assert results == count(warehouse, "dbt_run_results", "DISTINCT model_execution_id")
     assert count(warehouse, "elementary_test_results", where="test_type = 'dbt_test'") > 20
-    pages = {blob.name: blob for blob in lake.blobs(watched.report_bucket, watched.prefix)}
+    listed = lake.objects(watched.report_bucket, watched.prefix)
+    pages = {stored.name: lake.blob(stored) for stored in listed}
+    for page in pages.values():
+        page.reload()
     newest = pages[f"{watched.prefix}/index.html"]
     dated = pages[f"{watched.prefix}/reports/{run_id}/index.html"]
     assert newest.content_type == dated.content_type == "text/html; charset=utf-8"

@@ -168,8 +168,8 @@ def test_reports_tell_what_has_moved_and_never_who_and_a_day_has_one_catalog(
     assert statuses["installments"].commit_to_gold == lag
     for status in statuses.values():
         assert status.gold_lag_seconds == pytest.approx(status.lag_seconds, abs=0.2)
-    [remembered] = lake.blobs(settings.lake_bucket, paths_of(settings).figures)
-    assert CNPJ not in remembered.download_as_bytes().decode()
+    [remembered] = lake.objects(settings.lake_bucket, paths_of(settings).figures)
+    assert CNPJ not in lake.read_bytes(settings.lake_bucket, remembered.name).decode()
     assert published == generations(settings, lake)
     assert_shows_nobody(settings, lake)
     if CHROMIUM is not None:
@@ -181,7 +181,7 @@ def generations(settings: Settings, lake: Lake) -> dict[str, int]:
 
     Besides there is at most Elementary's report.
     """
-    blobs = lake.blobs(settings.report_bucket, settings.prefix)
+    blobs = lake.objects(settings.report_bucket, settings.prefix)
     found = {blob.name: blob.generation for blob in blobs if "/catalog/" in blob.name}
     assert len(found) == 2
     assert FOLDER.exists() or len(blobs) == 2
@@ -190,8 +190,8 @@ def generations(settings: Settings, lake: Lake) -> dict[str, int]:
 
 def assert_shows_nobody(settings: Settings, lake: Lake) -> None:
     """The catalog opens without a network, and holds no row, secret or path."""
-    [index] = lake.blobs(settings.report_bucket, paths_of(settings).catalog_index)
-    page = index.download_as_bytes().decode()
+    [index] = lake.objects(settings.report_bucket, paths_of(settings).catalog_index)
+    page = lake.read_bytes(settings.report_bucket, index.name).decode()
     assert index.content_type == "text/html; charset=utf-8"
     assert "company_payment_summary" in page
     assert not re.search(r'<(?:script|img)[^>]* src="http|<link[^>]* href="http', page)

@@ -64,7 +64,7 @@ def places(run: Run) -> dict[str, list[str]]:
         "failed": (settings.lake_bucket, paths.failed("")),
     }
     return {
-        name: sorted(blob.name.rpartition("/")[2] for blob in run.lake.blobs(*folder))
+        name: sorted(blob.name.rpartition("/")[2] for blob in run.lake.objects(*folder))
         for name, folder in folders.items()
     }
 
@@ -100,7 +100,7 @@ class TestUpload:
         part = extracted.read_result(ExtractResult).parts[0]
         day = extracted.read_result(ExtractResult).snapshot_at.date().isoformat()
         assert path == paths_of(extracted.settings).landed(day, part.object_name)
-        (blob,) = extracted.lake.blobs(extracted.settings.lake_bucket, path)
+        (blob,) = extracted.lake.objects(extracted.settings.lake_bucket, path)
         assert blob.crc32c == part.crc32c
         assert blob.metadata == {
             "source": "installments",
@@ -109,7 +109,7 @@ class TestUpload:
             "rows": "2",
             "crc32c": part.crc32c,
             "fingerprint": extracted.source.fingerprint,
-            "snapshot_at": extracted.read_result(ExtractResult).snapshot_at,
+            "snapshot_at": extracted.read_result(ExtractResult).snapshot_at.isoformat(),
         }
 
     def test_landing_again_changes_nothing(self, extracted: Run) -> None:
@@ -197,7 +197,7 @@ class TestSweep:
         (name,) = places(extracted)["failed"]
         assert re.fullmatch(r"stray\.parquet\.\d+", name)
         assert places(extracted)["landing"] == [name_of(extracted)]
-        (blob,) = lake.blobs(lake.settings.lake_bucket, paths_of(lake.settings).failed(path))
+        (blob,) = lake.objects(lake.settings.lake_bucket, paths_of(lake.settings).failed(path))
         assert "no run of this pipeline" in blob.metadata["reason"]
 
     @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ class TestRefusal:
             load(landed)
         assert places(landed) == {"landing": [], "archive": [], "failed": [file_of(landed)]}
         (path,) = landed_paths(landed)
-        (blob,) = lake.blobs(lake.settings.lake_bucket, paths_of(lake.settings).failed(path))
+        (blob,) = lake.objects(lake.settings.lake_bucket, paths_of(lake.settings).failed(path))
         assert blob.metadata["reason"].startswith("BigQuery refused to load")
         assert blob.metadata["run_id"] == landed.run_id
 
@@ -262,6 +262,6 @@ def replace_landed(run: Run, content: bytes) -> None:
     """Another content in place of the landed file, with its metadata, as a bad disk would."""
     bucket = run.settings.lake_bucket
     for path in landed_paths(run):
-        (blob,) = run.lake.blobs(bucket, path)
+        (blob,) = run.lake.objects(bucket, path)
         run.lake.delete("lake.test", bucket, path)
-        run.lake.upload("lake.test", bucket, path, content, metadata=blob.metadata)
+        run.lake.upload("lake.test", bucket, path, content, metadata=dict(blob.metadata))

@@ -193,13 +193,15 @@ def test_asking_changes_nothing(
 ) -> None:
     tables["installments"].insert()
     carry(settings, "installments")
-    before = [lake.blobs(bucket, "") for bucket in (settings.lake_bucket, settings.archive_bucket)]
+    before = [
+        lake.objects(bucket, "") for bucket in (settings.lake_bucket, settings.archive_bucket)
+    ]
     tables_before = warehouse.tables("temp", "")
     explorer = open_explorer()
     explorer.history("installments", "a1")
     explorer.table("bronze", "installments")
     explorer.sql("SELECT count(*) FROM installments_files")
-    after = [lake.blobs(bucket, "") for bucket in (settings.lake_bucket, settings.archive_bucket)]
+    after = [lake.objects(bucket, "") for bucket in (settings.lake_bucket, settings.archive_bucket)]
     assert [[(b.name, b.generation) for b in blobs] for blobs in after] == [
         [(b.name, b.generation) for b in blobs] for blobs in before
     ]

@@ -36,7 +36,7 @@ def publish_catalog(run: Run) -> Catalog:
     page = page_address(run.settings, bucket, paths.catalog_index)
     dated = paths.catalog(run.business_date, project_fingerprint())
     try:
-        if run.lake.blobs(bucket, dated):
+        if run.lake.objects(bucket, dated):
             return Catalog("current", page=page)
         content = seal_catalog(Dbt(run.settings, run.effects, run.folder / "catalog").document())
         # The dated one comes last: where it is, the newest one is too.

@@ -156,9 +156,9 @@ def result_files(run: Run, known: set[str], since: datetime) -> Iterator[tuple[s
     root, bucket = paths_of(run.settings).runs, run.settings.archive_bucket
     days = (datetime.now(UTC) - since).days
     listed = [
-        blob.name
+        stored.name
         for number in range(days + 1)
-        for blob in run.lake.blobs(
+        for stored in run.lake.objects(
             bucket, f"{root}dt={(since + timedelta(days=number)).date().isoformat()}/"
         )
     ]

@@ -60,11 +60,11 @@ def forget_rereads(run: Run, state: SourceState) -> None:
     """
     bucket = run.settings.lake_bucket
     begin = paths_of(run.settings).rereads(run.source.name)
-    for blob in run.lake.blobs(bucket, begin):
-        attempt = blob.name.removeprefix(begin).removesuffix(".parquet")
+    for stored in run.lake.objects(bucket, begin):
+        attempt = stored.name.removeprefix(begin).removesuffix(".parquet")
         is_own = attempt.isdecimal() and int(attempt) <= run.attempt
-        if is_own and blob.name not in state.reread_files:
-            run.lake.delete("state.forget_rereads", bucket, blob.name)
+        if is_own and stored.name not in state.reread_files:
+            run.lake.delete("state.forget_rereads", bucket, stored.name)
 
 
 def release_log(run: Run, before: SourceState, after: SourceState) -> None:

@@ -3,6 +3,7 @@
 What is there and no run will load, an orphaned file or a failed run's, is swept out first.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -78,27 +79,27 @@ def sweep_landing(run: Run) -> pd.DataFrame:
     committed = run.states.read_source(run.source.name).committed_seq
     waiting = tuple(paths.external(source) for source in source_names())
     lines = []
-    for blob in run.lake.blobs(bucket, paths.landing):
-        if blob.name.startswith(waiting):
+    for stored in run.lake.objects(bucket, paths.landing):
+        if stored.name.startswith(waiting):
             continue
-        known = blob.metadata or {}
+        known = stored.metadata
         reason = why_swept(known, run.source.name, run.attempt)
         if reason is None:
             continue
         if not is_stray(known) and known["seq"] == str(committed):
-            target, path = run.settings.archive_bucket, paths.archived(blob.name)
+            target, path = run.settings.archive_bucket, paths.archived(stored.name)
             reason = "loaded and merged by a run that died before archiving"
         else:
-            target, path = bucket, paths.failed(blob.name)
+            target, path = bucket, paths.failed(stored.name)
             if is_stray(known):
                 # A writer may bring the same name again, with another content.
-                path = f"{path}.{blob.generation}"
-        run.lake.move("lake.sweep", blob, target, path, reason)
-        lines.append({"file": blob.name, "moved to": f"gs://{target}/{path}", "reason": reason})
+                path = f"{path}.{stored.generation}"
+        run.lake.move("lake.sweep", stored, target, path, reason)
+        lines.append({"file": stored.name, "moved to": f"gs://{target}/{path}", "reason": reason})
     return pd.DataFrame(lines, columns=["file", "moved to", "reason"])
 
 
-def why_swept(metadata: dict[str, str], source: str, attempt: int) -> str | None:
+def why_swept(metadata: Mapping[str, str], source: str, attempt: int) -> str | None:
     """The reason to move a landing file away; None for files of living runs."""
     if is_stray(metadata):
         return "no run of this pipeline put this file into landing"
@@ -108,7 +109,7 @@ def why_swept(metadata: dict[str, str], source: str, attempt: int) -> str | None
     return None
 
 
-def is_stray(metadata: dict[str, str]) -> bool:
+def is_stray(metadata: Mapping[str, str]) -> bool:
     return "source" not in metadata or not metadata.get("seq", "").isdecimal()
 
 

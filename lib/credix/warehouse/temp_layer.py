@@ -1,10 +1,10 @@
 """03: landed files into BigQuery's temp layer under an enforced schema, then into the archive."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
+from credix.clients.gcs.stored import StoredObject
 from credix.core.column_types import Column
 from credix.core.errors import DataError, SettingsError
 from credix.core.paths import hashed_table, paths_of, reference_table, stable_table
@@ -117,11 +117,11 @@ def archive_files(run: Run) -> pd.DataFrame:
     """Move the loaded files to the archive bucket: each is in one place, whenever this dies."""
     paths = paths_of(run.settings)
     lines = []
-    for blob in landed_blobs(run):
-        path = paths.archived(blob.name)
-        run.lake.move("lake.archive", blob, run.settings.archive_bucket, path)
+    for stored in landed_objects(run):
+        path = paths.archived(stored.name)
+        run.lake.move("lake.archive", stored, run.settings.archive_bucket, path)
         lines.append(
-            {"file": blob.name, "archived as": f"gs://{run.settings.archive_bucket}/{path}"}
+            {"file": stored.name, "archived as": f"gs://{run.settings.archive_bucket}/{path}"}
         )
     return pd.DataFrame(lines, columns=["file", "archived as"])
 
@@ -141,19 +141,19 @@ def finish(run: Run, loaded: int, result_path: str) -> LoadResult:
 
 def reject_files(run: Run, reason: str) -> None:
     paths = paths_of(run.settings)
-    for blob in landed_blobs(run):
-        run.lake.move(
-            "lake.reject", blob, run.settings.lake_bucket, paths.failed(blob.name), reason[:1000]
-        )
+    for stored in landed_objects(run):
+        path = paths.failed(stored.name)
+        run.lake.move("lake.reject", stored, run.settings.lake_bucket, path, reason[:1000])
 
 
 def landed_files(run: Run) -> tuple[str, ...]:
     return run.read_result(LandResult).files
 
 
-def landed_blobs(run: Run) -> list[Any]:
+def landed_objects(run: Run) -> list[StoredObject]:
     """This run's files that are still in landing; after a repeated run there may be none."""
     files = set(landed_files(run))
     folders = {file.rpartition("/")[0] + "/" for file in files}
-    listed = [b for f in sorted(folders) for b in run.lake.blobs(run.settings.lake_bucket, f)]
-    return [blob for blob in listed if blob.name in files]
+    bucket = run.settings.lake_bucket
+    listed = [stored for one in sorted(folders) for stored in run.lake.objects(bucket, one)]
+    return [stored for stored in listed if stored.name in files]

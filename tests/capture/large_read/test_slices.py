@@ -320,11 +320,11 @@ class TestShipping:
         extracted = extract(run)
         assert sum(part.is_shipped for part in extracted.parts) == len(extracted.parts) - 1
         folder = f"{shipping.prefix}/landing/"
-        before = {blob.name: blob.generation for blob in lake.blobs(shipping.lake_bucket, folder)}
+        before = {blob.name: blob.generation for blob in lake.objects(shipping.lake_bucket, folder)}
         assert len(before) == len(extracted.parts) - 1
         landed = land(run)
         assert len(landed.files) == len(extracted.parts)
-        after = {blob.name: blob.generation for blob in lake.blobs(shipping.lake_bucket, folder)}
+        after = {blob.name: blob.generation for blob in lake.objects(shipping.lake_bucket, folder)}
         assert before.items() <= after.items()
 
     def test_what_a_dead_run_shipped_is_swept_by_the_next(
@@ -332,17 +332,17 @@ class TestShipping:
     ) -> None:
         extract(begin(shipping, "installments"))
         carry(shipping, "installments")
-        assert not lake.blobs(shipping.lake_bucket, f"{shipping.prefix}/landing/")
+        assert not lake.objects(shipping.lake_bucket, f"{shipping.prefix}/landing/")
         assert bronze_rows(warehouse, installments) == installments.rows()
 
     def test_a_part_that_vanished_is_uploaded_again(self, shipping: Settings, lake: Lake) -> None:
         run = begin(shipping, "installments")
         extracted = extract(run)
-        for blob in lake.blobs(shipping.lake_bucket, f"{shipping.prefix}/landing/"):
-            blob.delete()
+        for blob in lake.objects(shipping.lake_bucket, f"{shipping.prefix}/landing/"):
+            lake.blob(blob).delete()
         landed = land(run)
         assert landed.rows == extracted.rows
-        assert len(lake.blobs(shipping.lake_bucket, f"{shipping.prefix}/landing/")) == len(
+        assert len(lake.objects(shipping.lake_bucket, f"{shipping.prefix}/landing/")) == len(
             extracted.parts
         )
 

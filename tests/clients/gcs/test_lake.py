@@ -6,12 +6,12 @@ from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import google.cloud.storage as storage
 import google_crc32c
 import pytest
 
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
+from credix.clients.gcs.stored import StoredObject
 from credix.core.errors import SettingsError, StateError, TransientError
 from credix.core.settings import Settings
 
@@ -47,8 +47,8 @@ def crc32c(content: bytes) -> str:
     return b64encode(checksum.digest()).decode()
 
 
-def blob_of(lake: Lake, bucket: str, path: str) -> storage.Blob:
-    (found,) = lake.blobs(bucket, path)
+def blob_of(lake: Lake, bucket: str, path: str) -> StoredObject:
+    (found,) = lake.objects(bucket, path)
     return found
 
 
@@ -132,7 +132,7 @@ class TestUpload:
         lake.upload("lake.upload", bucket, path, CONTENT)
         lake.delete("lake.delete", bucket, path)
         lake.delete("lake.delete", bucket, path)
-        assert lake.blobs(bucket, path) == []
+        assert lake.objects(bucket, path) == []
         with pytest.raises(StateError, match=f"gs://{bucket}/{path} is gone"):
             lake.read_bytes(bucket, path)
 
@@ -144,7 +144,7 @@ class TestMove:
         path, target = f"{folder}/landing/x", f"{folder}/failed/x"
         lake.upload("lake.upload", bucket, path, CONTENT, metadata={"seq": "7"})
         lake.move("lake.reject", blob_of(lake, bucket, path), bucket, target, "a reason")
-        assert lake.blobs(bucket, path) == []
+        assert lake.objects(bucket, path) == []
         moved = blob_of(lake, bucket, target)
         assert moved.metadata == {"seq": "7", "reason": "a reason"}
         assert lake.read_bytes(bucket, target) == CONTENT
@@ -157,7 +157,7 @@ class TestMove:
         for place in (bucket, archive):
             lake.upload("lake.upload", place, path, CONTENT, crc32c=crc32c(CONTENT))
         lake.move("lake.archive", blob_of(lake, bucket, path), archive, path)
-        assert lake.blobs(bucket, path) == []
+        assert lake.objects(bucket, path) == []
         assert lake.read_bytes(archive, path) == CONTENT
 
     def test_it_is_success_when_it_had_been_moved_already(
@@ -212,7 +212,7 @@ class TestFaults:
         with pytest.raises(SettingsError, match=words):
             lake.upload("lake.upload", missing, "x/part", CONTENT)
         with pytest.raises(SettingsError, match=words):
-            lake.blobs(missing, "x/")
+            lake.objects(missing, "x/")
 
     def test_a_missing_archive_keeps_the_object_where_it_is(
         self, lake: Lake, settings: Settings, bucket: str, folder: str
@@ -230,7 +230,7 @@ class TestFaults:
         name = settings.postgres_schema.replace("_", "-")
         for _ in range(2):
             lake.create_bucket(name)
-        assert lake.blobs(name, "") == []
+        assert lake.objects(name, "") == []
 
     def test_the_environment_stays_as_it_is(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch

@@ -1,5 +1,6 @@
 """Erased rows are gone from every table and file, stay gone, and leave a record without data."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from credix.cli.recovery import open_run
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
+from credix.clients.gcs.stored import StoredObject
 from credix.clients.provision import provision_warehouse
 from credix.core.contracts import load_source
 from credix.core.errors import FenceError, SettingsError
@@ -79,12 +81,12 @@ def holders(settings: Settings, lake: Lake, warehouse: Warehouse, text: str = PE
                 held = warehouse.query(f"SELECT to_json_string(t) AS row FROM `{name}` AS t")
                 found += [name for row in held if text in row["row"]]
     for bucket in (settings.lake_bucket, settings.archive_bucket, settings.runs_bucket):
-        for blob in lake.blobs(bucket, ""):
+        for blob in lake.objects(bucket, ""):
             if settings.prefix not in blob.name:
                 continue
-            content = blob.download_as_bytes()
+            content = lake.read_bytes(bucket, blob.name)
             if blob.name.endswith(".parquet") and content[:4] == b"PAR1" == content[-4:]:
-                content = str(pq.read_table(blob.open("rb")).to_pylist()).encode()
+                content = str(pq.read_table(io.BytesIO(content)).to_pylist()).encode()
             if text.encode() in content:
                 found.append(blob.name)
     for path in settings.run_dir.rglob("*.parquet"):
@@ -135,8 +137,8 @@ def test_what_the_retention_keeps_is_pending_and_no_replay_brings_it_back(
 ) -> None:
     until = datetime.now(UTC) + timedelta(days=30)
 
-    def retained(blob: Any) -> datetime | None:
-        return until if blob.bucket.name == settings.archive_bucket else None
+    def retained(stored: StoredObject) -> datetime | None:
+        return until if stored.bucket == settings.archive_bucket else None
 
     with monkeypatch.context() as patched:
         patched.setattr("credix.operations.erasure.files.retained_until", retained)

@@ -64,7 +64,7 @@ def test_what_no_channel_took_is_told_by_the_next_run(
 def test_without_a_channel_nothing_is_noted(settings: Settings, lake: Lake) -> None:
     failed = manifest(status="failed", error="03_load failed.")
     assert alert(states_of(settings), failed, "03_load failed.") == []
-    assert lake.blobs(settings.lake_bucket, f"{settings.prefix}/state/") == []
+    assert lake.objects(settings.lake_bucket, f"{settings.prefix}/state/") == []
 
 
 def at(state: SourceState, watermark: Watermark) -> SourceState:

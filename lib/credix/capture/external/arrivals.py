@@ -8,7 +8,6 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ from credix.capture.external.changes import refuse_ambiguous, write_changes
 from credix.capture.external.layout import written_at
 from credix.capture.parts import describe_part as describe_file
 from credix.clients.gcs.objects import download
+from credix.clients.gcs.stored import StoredObject
 from credix.core.disk import disk_named
 from credix.core.errors import DataError
 from credix.core.paths import paths_of
@@ -30,18 +30,18 @@ SUFFIX = ".parquet"
 class ExternalFile:
     """One file that waits below `landing/external/<source>/`; `name` is its path below that.
 
-    `identity` and `crc32c` are those of the listing: fetching it distinguishes the blob from a
+    `identity` and `crc32c` are those of the listing: fetching it distinguishes the object from a
     newer one.
     """
 
     name: str
-    blob: Any
+    stored: StoredObject
     identity: str
     crc32c: str
 
     @property
     def written_at(self) -> datetime:
-        return written_at(self.blob.time_created, self.blob.metadata)
+        return written_at(self.stored.created_at, self.stored.metadata)
 
 
 @dataclass(frozen=True)
@@ -91,18 +91,18 @@ def find_files(run: Run) -> list[ExternalFile]:
     folder = paths_of(run.settings).external(run.source.name)
     received = run.states.read_source(run.source.name).received
     found = []
-    for blob in run.lake.blobs(run.settings.lake_bucket, folder):
-        identity = f"{blob.name}#{blob.generation}"
-        file = ExternalFile(blob.name.removeprefix(folder), blob, identity, blob.crc32c)
+    for stored in run.lake.objects(run.settings.lake_bucket, folder):
+        identity = f"{stored.name}#{stored.generation}"
+        file = ExternalFile(stored.name.removeprefix(folder), stored, identity, stored.crc32c)
         if file.identity in received:
-            archive_file(run, blob, received[file.identity])
-        elif not blob.name.endswith("/"):
+            archive_file(run, stored, received[file.identity])
+        elif not stored.name.endswith("/"):
             found.append(file)
     return sorted(found, key=lambda file: file.name)
 
 
 def files_as_table(files: list[ExternalFile]) -> pd.DataFrame:
-    lines = [(file.name, file.blob.size, file.written_at.isoformat()) for file in files]
+    lines = [(file.name, file.stored.size, file.written_at.isoformat()) for file in files]
     return pd.DataFrame(lines, columns=["file", "bytes", "written at"])
 
 
@@ -120,18 +120,18 @@ def check_files(run: Run, files: list[ExternalFile]) -> Arrivals:
     fetched, is_over, bound = 0, False, run.settings.slice_bytes
     with disk_named(arrivals.folder), meter(f"Fetching {run.source.name}") as progress:
         for file in files:
-            is_over = is_over or fetched + file.blob.size > bound >= file.blob.size
+            is_over = is_over or fetched + file.stored.size > bound >= file.stored.size
             if is_over:
                 reason = "CREDIX_SLICE_BYTES is reached: the next run takes it"
                 arrivals.lines.append(
-                    Arrival(file.name, file.blob.size, fate="left", reason=reason)
+                    Arrival(file.name, file.stored.size, fate="left", reason=reason)
                 )
                 continue
             try:
                 line = take_file(run, file, arrivals, known)
                 fetched += line.size_bytes
             except DataError as error:
-                line = Arrival(file.name, file.blob.size, fate="refused", reason=str(error))
+                line = Arrival(file.name, file.stored.size, fate="refused", reason=str(error))
                 refuse_file(run, file, line.reason)
             arrivals.lines.append(line)
             progress.add(line.rows, line.size_bytes)
@@ -142,23 +142,23 @@ def take_file(run: Run, file: ExternalFile, arrivals: Arrivals, known: dict[str,
     """Fetch one file and write its changes beside it; raises DataError when it cannot be used."""
     if not file.name.endswith(SUFFIX):
         raise DataError("its name does not end in .parquet")
-    if file.blob.size > run.settings.slice_bytes:
+    if file.stored.size > run.settings.slice_bytes:
         raise DataError(
-            f"it has {file.blob.size} bytes, more than CREDIX_SLICE_BYTES "
+            f"it has {file.stored.size} bytes, more than CREDIX_SLICE_BYTES "
             f"({run.settings.slice_bytes}) lets onto this machine: write smaller files, or raise it"
         )
     number = len(arrivals.changes)
     fetched = arrivals.folder / f"{number:06d}.fetched"
-    is_listed = download(run.lake, file.blob, fetched)
+    is_listed = download(run.lake, file.stored, fetched)
     part = describe_file(fetched, file.name, 0) if is_listed else None
     if part is None or part.crc32c != file.crc32c:
         reason = "it was replaced or deleted while it was read: the next run takes what is there"
-        return Arrival(file.name, file.blob.size, fate="left", reason=reason)
+        return Arrival(file.name, file.stored.size, fate="left", reason=reason)
     path = paths_of(run.settings).received(run.source.name, part.sha256, file.name)
     refuse_twin(run, part.sha256, known)
     changes = arrivals.folder / f"{number:06d}.parquet"
     try:
-        rows, superseded = write_changes(run, file.blob, fetched, changes)
+        rows, superseded = write_changes(run, file.stored, fetched, changes)
         refuse_ambiguous(run, changes)
     except DataError:
         changes.unlink(missing_ok=True)
@@ -179,7 +179,7 @@ def refuse_twin(run: Run, sha256: str, known: dict[str, str]) -> None:
     twin = known.get(sha256)
     if twin is None:
         folder = paths_of(run.settings).received(run.source.name, sha256, "")
-        merged = run.lake.blobs(run.settings.archive_bucket, folder)
+        merged = run.lake.objects(run.settings.archive_bucket, folder)
         twin = merged[0].name if merged else None
     if twin:
         raise DataError(f"it has the same content as {twin}, which was taken already")
@@ -187,18 +187,18 @@ def refuse_twin(run: Run, sha256: str, known: dict[str, str]) -> None:
 
 def refuse_file(run: Run, file: ExternalFile, reason: str) -> None:
     """Another file may come under the same name: the generation keeps them apart."""
-    path = f"{paths_of(run.settings).failed(file.blob.name)}.{file.blob.generation}"
-    run.lake.move("lake.refuse", file.blob, run.settings.lake_bucket, path, reason[:1000])
+    path = f"{paths_of(run.settings).failed(file.stored.name)}.{file.stored.generation}"
+    run.lake.move("lake.refuse", file.stored, run.settings.lake_bucket, path, reason[:1000])
 
 
-def archive_file(run: Run, blob: Any, path: str) -> None:
-    run.lake.move("lake.archive_external", blob, run.settings.archive_bucket, path)
+def archive_file(run: Run, stored: StoredObject, path: str) -> None:
+    run.lake.move("lake.archive_external", stored, run.settings.archive_bucket, path)
 
 
 def archive_received(run: Run, received: dict[str, str]) -> None:
     """Move the files that bronze holds now out of landing; those moved already are left alone."""
     folder = paths_of(run.settings).external(run.source.name)
-    for blob in run.lake.blobs(run.settings.lake_bucket, folder):
-        path = received.get(f"{blob.name}#{blob.generation}")
+    for stored in run.lake.objects(run.settings.lake_bucket, folder):
+        path = received.get(f"{stored.name}#{stored.generation}")
         if path:
-            archive_file(run, blob, path)
+            archive_file(run, stored, path)

@@ -19,20 +19,21 @@ from credix.capture.external.layout import (
     read_layout,
     written_at,
 )
+from credix.clients.gcs.stored import StoredObject
 from credix.core.errors import DataError
 from credix.state.run import Run
 
 ROWS_AT_A_TIME = 65_536
 
 
-def write_changes(run: Run, blob: Any, fetched: Path, target: Path) -> tuple[int, int]:
+def write_changes(run: Run, stored: StoredObject, fetched: Path, target: Path) -> tuple[int, int]:
     """Write a file's changes in the form of `change_schema`; its rows, and how many are left out.
 
     Where the writer says in the metadata how many rows and which crc32c it wrote, both must hold.
     """
-    metadata = dict(blob.metadata or {})
-    if metadata.get("crc32c", blob.crc32c) != blob.crc32c:
-        raise DataError(f"its crc32c is {blob.crc32c}, its metadata says {metadata['crc32c']}")
+    metadata = stored.metadata
+    if metadata.get("crc32c", stored.crc32c) != stored.crc32c:
+        raise DataError(f"its crc32c is {stored.crc32c}, its metadata says {metadata['crc32c']}")
     if metadata.get("source", run.source.name) != run.source.name:
         raise DataError(f"its metadata says that it is of source {metadata['source']}")
     try:
@@ -41,7 +42,7 @@ def write_changes(run: Run, blob: Any, fetched: Path, target: Path) -> tuple[int
         rows = parquet.metadata.num_rows
         if metadata.get("rows", str(rows)) != str(rows):
             raise DataError(f"it has {rows} rows, its metadata says {metadata['rows']}")
-        superseded = copy_changes(run, blob, parquet, layout, target)
+        superseded = copy_changes(run, stored, parquet, layout, target)
     except MemoryError:
         # Arrow's is one of its own errors, too, and says nothing of the file.
         raise
@@ -52,10 +53,12 @@ def write_changes(run: Run, blob: Any, fetched: Path, target: Path) -> tuple[int
     return rows, superseded
 
 
-def copy_changes(run: Run, blob: Any, parquet: pq.ParquetFile, layout: Layout, target: Path) -> int:
+def copy_changes(
+    run: Run, stored: StoredObject, parquet: pq.ParquetFile, layout: Layout, target: Path
+) -> int:
     """Batch by batch, so that memory is bounded; the number of rows that are left out."""
     seen_at = last_snapshot(run)
-    number, written = int(target.stem), written_at(blob.time_created, blob.metadata)
+    number, written = int(target.stem), written_at(stored.created_at, stored.metadata)
     superseded = 0
     with pq.ParquetWriter(target, change_schema(run.source), compression="zstd") as writer:
         for batch in parquet.iter_batches(ROWS_AT_A_TIME, columns=list(layout.columns)):

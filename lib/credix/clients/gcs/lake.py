@@ -11,6 +11,7 @@ from google.api_core import exceptions as google
 from credix.clients.credentials import google_credentials, open_session
 from credix.clients.effects import Effects
 from credix.clients.gcs.errors import translated
+from credix.clients.gcs.stored import StoredObject
 from credix.core.errors import StateError
 from credix.core.settings import MEBIBYTE, Settings
 
@@ -170,12 +171,13 @@ class Lake:
             blob = self.effects.read(location, lambda: self._find(bucket, path))
             return blob is not None and blob.crc32c == crc32c
 
-    def blobs(self, bucket: str, prefix: str) -> list[storage.Blob]:
+    def objects(self, bucket: str, prefix: str) -> list[StoredObject]:
         """All objects below a prefix, with their metadata."""
         location = f"gs://{bucket}/{prefix}"
 
-        def listing() -> list[storage.Blob]:
-            return list(self._client.list_blobs(bucket, prefix=prefix, **self._once))
+        def listing() -> list[StoredObject]:
+            listed = self._client.list_blobs(bucket, prefix=prefix, **self._once)
+            return [StoredObject.of(blob) for blob in listed]
 
         with self._translated(location):
             return self.effects.read(location, listing)
@@ -196,7 +198,7 @@ class Lake:
     def move(
         self,
         effect: str,
-        blob: storage.Blob,
+        stored: StoredObject,
         bucket: str,
         path: str,
         reason: str | None = None,
@@ -211,11 +213,12 @@ class Lake:
         location = f"gs://{bucket}/{path}"
 
         def copy_and_delete() -> None:
-            target = self._find(bucket, path) or self._copy(blob, bucket, path, reason)
-            if target.crc32c != blob.crc32c:
+            target = self._find(bucket, path) or self._copy(stored, bucket, path, reason)
+            if target.crc32c != stored.crc32c:
                 raise StateError(f"{location} exists already with another content.")
             try:
-                blob.delete(if_generation_match=blob.generation, **self._once)
+                blob = self.blob(stored)
+                blob.delete(if_generation_match=stored.generation, **self._once)
             except google.NotFound:
                 return
 
@@ -233,10 +236,19 @@ class Lake:
         found: storage.Blob | None = self._client.bucket(bucket).get_blob(path, **self._once)
         return found
 
-    def _copy(self, blob: storage.Blob, bucket: str, path: str, reason: str | None) -> storage.Blob:
+    def blob(self, stored: StoredObject) -> storage.Blob:
+        """Return Google's handle on that generation of the object."""
+        bucket = self._client.bucket(stored.bucket)
+        found: storage.Blob = bucket.blob(stored.name, generation=stored.generation)
+        return found
+
+    def _copy(
+        self, stored: StoredObject, bucket: str, path: str, reason: str | None
+    ) -> storage.Blob:
+        blob = self.blob(stored)
         target = self._client.bucket(bucket).blob(path)
-        target.metadata = {**(blob.metadata or {}), **({"reason": reason} if reason else {})}
-        target.content_type = blob.content_type
+        target.metadata = {**stored.metadata, **({"reason": reason} if reason else {})}
+        target.content_type = stored.content_type
         try:
             token, _, _ = target.rewrite(blob, if_generation_match=0, **self._once)
             while token:
@@ -248,7 +260,7 @@ class Lake:
             moved = self._find(bucket, path)
             if moved is None:
                 raise StateError(
-                    f"gs://{blob.bucket.name}/{blob.name} is gone, and gs://{bucket}/{path} does "
+                    f"{stored.address} is gone, and gs://{bucket}/{path} does "
                     "not have it: it was deleted. Restore it, or run again."
                 ) from None
             return moved

@@ -6,69 +6,66 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import google.cloud.storage as storage
 import pyarrow as pa
 import pyarrow.dataset as ds
 from google.api_core import exceptions as google
 
 from credix.clients.gcs.errors import translated
 from credix.clients.gcs.lake import Lake
+from credix.clients.gcs.stored import StoredObject
 from credix.core.errors import StateError
 from credix.core.settings import MEBIBYTE
 
 
-def download(lake: Lake, blob: storage.Blob, path: Path) -> bool:
+def download(lake: Lake, stored: StoredObject, path: Path) -> bool:
     """Fetch the listed generation, its checksum compared; False when it is gone or replaced.
 
     Raises SettingsError when this identity may not read it.
     """
-    location = f"gs://{blob.bucket.name}/{blob.name}"
+    location, generation = stored.address, stored.generation
     options: dict[str, Any] = {"timeout": lake.settings.google_timeout_seconds, "retry": None}
 
-    generation = blob.generation
-
     def fetch() -> bool:
+        blob = lake.blob(stored)
         try:
             blob.download_to_filename(
                 str(path), if_generation_match=generation, checksum="crc32c", **options
             )
         except (google.NotFound, google.PreconditionFailed):
             return False
-        if path.stat().st_size == blob.size:
+        if path.stat().st_size == stored.size:
             return True
         # The local server takes no notice of the condition.
-        there = blob.bucket.get_blob(blob.name, **options)
+        there = blob.bucket.get_blob(stored.name, **options)
         if there is None or there.generation != generation:
             return False
-        raise google.DataLoss(f"{location}: {path.stat().st_size} bytes of {blob.size}")
+        raise google.DataLoss(f"{location}: {path.stat().st_size} bytes of {stored.size}")
 
     with translated(location, lake.settings):
         return lake.effects.read(location, fetch)
 
 
-def retained_until(blob: storage.Blob) -> datetime | None:
+def retained_until(stored: StoredObject) -> datetime | None:
     """Until when the bucket's retention forbids to change the object; None when it may be now."""
-    until = blob.retention_expiration_time
+    until = stored.retained_until
     return until if until and until > datetime.now(UTC) else None
 
 
-def overwrite(
-    lake: Lake, blob: storage.Blob, generation: int, content: Path, metadata: dict[str, str]
-) -> bool:
+def overwrite(lake: Lake, stored: StoredObject, content: Path, metadata: dict[str, str]) -> bool:
     """Replace that generation; False where the bucket or this identity's role forbids it.
 
     Raises StateError when another process has replaced it meanwhile.
     """
-    location = f"gs://{blob.bucket.name}/{blob.name}"
+    location = stored.address
     options: dict[str, Any] = {"timeout": lake.settings.google_timeout_seconds, "retry": None}
 
     def put() -> bool:
-        target = blob.bucket.blob(blob.name)
+        target = lake.blob(stored).bucket.blob(stored.name)
         target.metadata = metadata
-        target.content_type = blob.content_type
+        target.content_type = stored.content_type
         try:
             target.upload_from_filename(
-                str(content), if_generation_match=generation, checksum="crc32c", **options
+                str(content), if_generation_match=stored.generation, checksum="crc32c", **options
             )
         except google.Forbidden:
             return False
@@ -92,8 +89,8 @@ class ObjectFile(io.RawIOBase):
     Raises StateError when it is gone meanwhile.
     """
 
-    def __init__(self, lake: Lake, blob: storage.Blob) -> None:
-        self.lake, self.blob, self.position = lake, blob, 0
+    def __init__(self, lake: Lake, stored: StoredObject) -> None:
+        self.lake, self.stored, self.position = lake, stored, 0
 
     def readable(self) -> bool:
         return True
@@ -105,28 +102,28 @@ class ObjectFile(io.RawIOBase):
         return self.position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self.position, io.SEEK_END: self.blob.size}
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self.position, io.SEEK_END: self.stored.size}
         self.position = origin[whence] + offset
         return self.position
 
     def readinto(self, buffer: Any) -> int:
-        end = min(self.position + len(buffer), self.blob.size)
+        end = min(self.position + len(buffer), self.stored.size)
         if end <= self.position:
             return 0
-        content = read_range(self.lake, self.blob, self.position, end)
+        content = read_range(self.lake, self.stored, self.position, end)
         buffer[: len(content)] = content
         self.position = end
         return len(content)
 
 
-def read_range(lake: Lake, blob: storage.Blob, start: int, end: int) -> bytes:
+def read_range(lake: Lake, stored: StoredObject, start: int, end: int) -> bytes:
     """The bytes from `start` to before `end`; raises StateError when the object is gone."""
-    location = f"gs://{blob.bucket.name}/{blob.name}"
+    location, blob = stored.address, lake.blob(stored)
     once: dict[str, Any] = {"timeout": lake.settings.google_timeout_seconds, "retry": None}
 
     def download() -> bytes:
         content: bytes = blob.download_as_bytes(
-            start=start, end=end - 1, if_generation_match=blob.generation, checksum=None, **once
+            start=start, end=end - 1, if_generation_match=stored.generation, checksum=None, **once
         )
         if len(content) != end - start:
             raise google.DataLoss(f"{location}: {len(content)} bytes instead of {end - start}")
@@ -139,13 +136,13 @@ def read_range(lake: Lake, blob: storage.Blob, start: int, end: int) -> bytes:
             raise StateError(f"{location} was moved meanwhile. Ask again.") from None
 
 
-def open_object(lake: Lake, blob: storage.Blob) -> io.BufferedReader:
+def open_object(lake: Lake, stored: StoredObject) -> io.BufferedReader:
     """The object as a file; a server that does not answer is an error, never an empty file."""
-    return io.BufferedReader(ObjectFile(lake, blob), CHUNK_BYTES)
+    return io.BufferedReader(ObjectFile(lake, stored), CHUNK_BYTES)
 
 
-def open_dataset(lake: Lake, blobs: Iterable[storage.Blob], schema: pa.Schema) -> ds.Dataset:
+def open_dataset(lake: Lake, files: Iterable[StoredObject], schema: pa.Schema) -> ds.Dataset:
     """The objects under one schema: a column that an older file lacks is null there."""
     form = ds.ParquetFileFormat()
-    fragments = [form.make_fragment(open_object(lake, blob)) for blob in blobs]
+    fragments = [form.make_fragment(open_object(lake, stored)) for stored in files]
     return ds.FileSystemDataset(fragments, schema, form)

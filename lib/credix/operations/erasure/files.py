@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from credix.capture.external.layout import WRITTEN_AT
 from credix.capture.parts import describe_part
 from credix.clients.gcs.lake import Lake
 from credix.clients.gcs.objects import download, open_object, overwrite, retained_until
+from credix.clients.gcs.stored import StoredObject
 from credix.core.disk import disk_named
 from credix.core.errors import DataError, StateError
 from credix.core.paths import paths_of
@@ -34,14 +34,13 @@ class HoldingFile:
     """A file with rows of the keys; `rows` is None when it could not be looked into."""
 
     place: str
-    blob: Any
-    generation: int
+    stored: StoredObject
     rows: int | None
     until: datetime | None
 
     @property
     def address(self) -> str:
-        return f"gs://{self.blob.bucket.name}/{self.blob.name}"
+        return self.stored.address
 
 
 def find_files(run: Run, matcher: Matcher, record: Erasure | None = None) -> list[HoldingFile]:
@@ -61,43 +60,43 @@ def find_files(run: Run, matcher: Matcher, record: Erasure | None = None) -> lis
         return [file for file in found if file.rows is None or file.rows]
 
 
-def is_meant(blob: Any, record: Erasure | None) -> bool:
+def is_meant(stored: StoredObject, record: Erasure | None) -> bool:
     """True for files of attempts before the erasure; others contain no attempt, but a time."""
     if record is None:
         return True
-    seq = (blob.metadata or {}).get("seq", "")
+    seq = stored.metadata.get("seq", "")
     if seq.isdecimal():
         return int(seq) <= record.attempt
-    return bool(blob.time_created <= (record.repeated_at or record.requested_at))
+    return stored.created_at <= (record.repeated_at or record.requested_at)
 
 
-def list_objects(run: Run, name: str) -> Iterator[tuple[str, Any]]:
+def list_objects(run: Run, name: str) -> Iterator[tuple[str, StoredObject]]:
     """Landed, refused, archived and received files that may be of the source."""
     settings, paths = run.settings, paths_of(run.settings)
     external = paths.external(name).removesuffix(f"{name}/")
     for folder in (paths.landing, paths.failed(paths.landing)):
-        for blob in run.lake.blobs(settings.lake_bucket, folder):
-            landed = f"{paths.landing}{blob.name.removeprefix(folder)}"
-            metadata = (blob.metadata or {}).get("source", name)
+        for stored in run.lake.objects(settings.lake_bucket, folder):
+            landed = f"{paths.landing}{stored.name.removeprefix(folder)}"
+            metadata = stored.metadata.get("source", name)
             is_own = metadata == name
             if landed.startswith(external):
                 is_own = landed.startswith(paths.external(name))
             if is_own:
-                yield LAKE, blob
-    for blob in run.lake.blobs(settings.archive_bucket, paths.archived(paths.landing)):
-        if (blob.metadata or {}).get("source") == name:
-            yield ARCHIVE, blob
-    for blob in run.lake.blobs(settings.archive_bucket, paths.received(name, "", "")[:-1]):
-        yield ARCHIVE, blob
+                yield LAKE, stored
+    for stored in run.lake.objects(settings.archive_bucket, paths.archived(paths.landing)):
+        if stored.metadata.get("source") == name:
+            yield ARCHIVE, stored
+    for stored in run.lake.objects(settings.archive_bucket, paths.received(name, "", "")[:-1]):
+        yield ARCHIVE, stored
 
 
-def look_into(lake: Lake, matcher: Matcher, place: str, blob: Any) -> HoldingFile:
+def look_into(lake: Lake, matcher: Matcher, place: str, stored: StoredObject) -> HoldingFile:
     """How many rows of the keys a file has; None where it has rows without a key."""
-    generation, until = int(blob.generation), retained_until(blob)
+    until = retained_until(stored)
     rows: int | None = 0
     try:
-        if blob.size:
-            parquet = pq.ParquetFile(open_object(lake, blob))
+        if stored.size:
+            parquet = pq.ParquetFile(open_object(lake, stored))
             names = list(matcher.source.key)
             if set(names) <= set(parquet.schema_arrow.names):
                 batches = parquet.iter_batches(columns=names)
@@ -110,7 +109,7 @@ def look_into(lake: Lake, matcher: Matcher, place: str, blob: Any) -> HoldingFil
         raise
     except (pa.ArrowException, OSError, DataError):
         rows = None
-    return HoldingFile(place, blob, generation, rows, until)
+    return HoldingFile(place, stored, rows, until)
 
 
 def rewrite_files(run: Run, matcher: Matcher, files: list[HoldingFile]) -> list[Retained]:
@@ -123,7 +122,7 @@ def rewrite_files(run: Run, matcher: Matcher, files: list[HoldingFile]) -> list[
         with disk_named(folder):
             for file in files:
                 if not (file.until is None and rewrite(run, matcher, file, folder)):
-                    path = file.blob.name
+                    path = file.stored.name
                     retained.append(Retained(path=path, rows=file.rows or 0, until=file.until))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -133,15 +132,18 @@ def rewrite_files(run: Run, matcher: Matcher, files: list[HoldingFile]) -> list[
 def rewrite(run: Run, matcher: Matcher, file: HoldingFile, folder: Path) -> bool:
     """False where it may not be changed yet."""
     fetched, kept = folder / "fetched.parquet", folder / "kept.parquet"
-    crc32c = file.blob.crc32c
-    if not download(run.lake, file.blob, fetched) or describe_part(fetched, "", 0).crc32c != crc32c:
+    crc32c = file.stored.crc32c
+    if (
+        not download(run.lake, file.stored, fetched)
+        or describe_part(fetched, "", 0).crc32c != crc32c
+    ):
         raise StateError(f"{file.address} was replaced meanwhile: erase again.")
     rows = write_without(matcher, fetched, kept)
     part = describe_part(kept, "", rows)
-    metadata = {**(file.blob.metadata or {}), "rows": str(rows), "crc32c": part.crc32c}
+    metadata = {**file.stored.metadata, "rows": str(rows), "crc32c": part.crc32c}
     # A new object must not make the rows of an outside writer newer than they are.
-    metadata.setdefault(WRITTEN_AT, file.blob.time_created.isoformat())
-    return overwrite(run.lake, file.blob, file.generation, kept, metadata)
+    metadata.setdefault(WRITTEN_AT, file.stored.created_at.isoformat())
+    return overwrite(run.lake, file.stored, kept, metadata)
 
 
 def delete_keys(
@@ -176,7 +178,7 @@ def keys_naming(run: Run, column: str, values: Sequence[str]) -> pa.Table:
     schema = pa.schema([run.source.landing_schema.field(name) for name in names])
     wanted = pa.array(values, pa.string())
 
-    def read(named: tuple[str, Any]) -> pa.Table:
+    def read(named: tuple[str, StoredObject]) -> pa.Table:
         try:
             stream = open_object(run.lake, named[1])
             rows = pq.ParquetFile(stream).read(columns=[*names, column])
@@ -192,9 +194,9 @@ def keys_naming(run: Run, column: str, values: Sequence[str]) -> pa.Table:
 
 def erased_hashes(run: Run, matcher: Matcher, path: str) -> list[int]:
     """`_key_hash` of the keys' rows in an archived file."""
-    blob = run.lake.blobs(run.settings.archive_bucket, path)[0]
+    stored = run.lake.objects(run.settings.archive_bucket, path)[0]
     columns = [*matcher.source.key, "_key_hash"]
-    table = pq.ParquetFile(open_object(run.lake, blob)).read(columns=columns)
+    table = pq.ParquetFile(open_object(run.lake, stored)).read(columns=columns)
     found = table.filter(pa.array(matcher.mask(table)))
     result: list[int] = np.unique(found["_key_hash"].to_numpy()).tolist()
     return result

@@ -32,8 +32,8 @@ class ErasureStore:
 
     def records(self, source: str) -> list[Erasure]:
         """All erasures of a source, the oldest first."""
-        listed = self.lake.blobs(self.settings.lake_bucket, self.paths.erasures(source))
-        found = [self._read(blob.name) for blob in listed]
+        listed = self.lake.objects(self.settings.lake_bucket, self.paths.erasures(source))
+        found = [self._read(stored.name) for stored in listed]
         return sorted(filter(None, found), key=lambda record: record.requested_at)
 
     def read(self, source: str, erasure_id: str) -> Erasure | None:

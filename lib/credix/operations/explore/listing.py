@@ -1,12 +1,12 @@
 """The Parquet files of a source, landed and archived, with the run that wrote each."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import pyarrow.dataset as ds
 
 from credix.clients.gcs.lake import Lake
+from credix.clients.gcs.stored import StoredObject
 from credix.core.contracts import Source
 from credix.core.paths import paths_of
 
@@ -17,7 +17,7 @@ SUFFIX = ".parquet"
 class SourceFile:
     """One file: where it is, what its metadata say, and whether bronze was proven with it."""
 
-    blob: Any
+    stored: StoredObject
     folder: str
     run_id: str
     seq: int
@@ -26,13 +26,12 @@ class SourceFile:
 
     @property
     def address(self) -> str:
-        return f"gs://{self.blob.bucket.name}/{self.blob.name}"
+        return self.stored.address
 
     @property
     def stem(self) -> str:
         """What the rows call it: the name without hash and suffix."""
-        found: str = self.blob.name.rpartition("/")[2].removesuffix(SUFFIX).rpartition("-")[0]
-        return found
+        return self.stored.name.rpartition("/")[2].removesuffix(SUFFIX).rpartition("-")[0]
 
 
 def list_files(lake: Lake, source: Source) -> list[SourceFile]:
@@ -47,21 +46,21 @@ def list_files(lake: Lake, source: Source) -> list[SourceFile]:
         ("landing", settings.lake_bucket, paths.landing),
         ("archive", settings.archive_bucket, paths.archived(paths.landing)),
     ):
-        for blob in lake.blobs(bucket, prefix):
-            facts = blob.metadata or {}
+        for stored in lake.objects(bucket, prefix):
+            facts = stored.metadata
             is_own = facts.get("source") == source.name and "seq" in facts
-            if blob.name.endswith(SUFFIX) and is_own:
-                seq, name = int(facts["seq"]), blob.name.rpartition("/")[2]
+            if stored.name.endswith(SUFFIX) and is_own:
+                seq, name = int(facts["seq"]), stored.name.rpartition("/")[2]
                 found[name] = SourceFile(
-                    blob, folder, facts["run_id"], seq, int(facts["rows"]), seq in merged
+                    stored, folder, facts["run_id"], seq, int(facts["rows"]), seq in merged
                 )
-    return sorted(found.values(), key=lambda file: (file.seq, file.blob.name))
+    return sorted(found.values(), key=lambda file: (file.seq, file.stored.name))
 
 
 def merged_attempts(lake: Lake, source: Source) -> set[int]:
     """The attempts whose merge into bronze was proven, by the names of their records."""
     folder = paths_of(lake.settings).merged(source.name, 0).rpartition("/")[0] + "/"
-    names = [blob.name for blob in lake.blobs(lake.settings.archive_bucket, folder)]
+    names = [stored.name for stored in lake.objects(lake.settings.archive_bucket, folder)]
     return {int(name.rpartition("/")[2].removesuffix(".json")) for name in names}
 
 
@@ -72,7 +71,7 @@ def as_frame(files: list[SourceFile]) -> pd.DataFrame:
             "run": file.run_id,
             "_seq": file.seq,
             "rows": file.rows,
-            "bytes": file.blob.size,
+            "bytes": file.stored.size,
             "merged": file.is_merged,
             "file": file.address,
         }
@@ -85,4 +84,4 @@ def as_dataset(lake: Lake, files: list[SourceFile], source: Source) -> ds.Datase
     """The rows of the files under the source's contract of today."""
     from credix.clients.gcs.objects import open_dataset
 
-    return open_dataset(lake, [file.blob for file in files], source.landing_schema)
+    return open_dataset(lake, [file.stored for file in files], source.landing_schema)

@@ -37,8 +37,8 @@ def find_attempts(lake: Lake, source: Source, first: str, last: str) -> list[Arc
     bucket = lake.settings.archive_bucket
     folder = paths_of(lake.settings).merged(source.name, 0).rpartition("/")[0] + "/"
     records = [
-        read_record(lake.read_bytes(bucket, blob.name).decode())
-        for blob in lake.blobs(bucket, folder)
+        read_record(lake.read_bytes(bucket, stored.name).decode())
+        for stored in lake.objects(bucket, folder)
     ]
     chosen = [
         attempt
