@@ -324,7 +324,7 @@ CALLS = [
     ),
     Call("TableReader.read", read_quickly, ROWS, before=Corner.fill),
 ]
-ASK_NOBODY = {"StateStore.path", "Warehouse.table_id"}
+ASK_NOBODY = {"Lake.blob", "StateStore.path", "Warehouse.table_id"}
 Between = FaultyServer | FaultyChannel
 
 

@@ -160,7 +160,8 @@ class TestCompare:
 
     def test_a_key_of_several_columns_is_one_key(self, bronze: Bronze) -> None:
         source = replace(bronze.run.source, key=("invoice_id", "asset_id"))
-        bronze.run.source = bronze.table.source = source
+        bronze.run = replace(bronze.run, contract=source)
+        bronze.table.source = source
         assert bronze.compare().is_equal
         bronze.edit("DELETE FROM {bronze} WHERE asset_id = 'a0001'")
         bronze.edit("UPDATE {bronze} SET invoice_id = 'another' WHERE asset_id = 'a0002'")
