@@ -20,7 +20,7 @@ from credix.state.states import GoldState, Lease, SourceState
 from credix.warehouse import bronze
 from credix.warehouse import transform as transform_step
 from credix.warehouse.checkpoint import commit_watermark
-from credix.warehouse.cycle import extract, land, load, open_behind
+from credix.warehouse.cycle import extract, land, load, open_following
 
 BUSINESS_DATE = "2024-03-01"
 
@@ -73,7 +73,7 @@ def carry_run(run: Run, before_merge: Callable[[Run], None] = lambda _: None) ->
     folder = run.folder
     run, extracted = carry_once(run, before_merge)
     while extracted.slice:
-        run, extracted = carry_once(open_behind(run, run.attempt, folder), before_merge)
+        run, extracted = carry_once(open_following(run, run.attempt, folder), before_merge)
     return run
 
 

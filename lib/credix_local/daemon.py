@@ -23,13 +23,13 @@ class Server(Protocol):
         """The file of its output."""
 
     def find(self) -> psutil.Process | None:
-        """Its process, also one that serves an old place of the folder or an old port."""
+        """Return its process, also one that serves an old place of the folder or an old port."""
 
     def serves_here(self, found: psutil.Process) -> bool:
-        """Whether this process was started for this folder and these ports."""
+        """Return whether this process was started for this folder and these ports."""
 
     def answers(self) -> bool:
-        """Whether the server does what it is for, asked through its ports."""
+        """Return whether the server does what it is for, asked through its ports."""
 
     def start(self) -> None:
         """Start it on its ports and return when it is healthy; raises StackError."""

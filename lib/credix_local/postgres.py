@@ -130,7 +130,7 @@ class PostgresServer:
             raise StackError(f"Port {self.port} is served by a PostgreSQL of {served}.")
 
     def _query(self, database: str, statement: str) -> object:
-        """The first value of a statement's result, None without rows."""
+        """Return the first value of a statement's result, None without rows."""
         login = psycopg2.connect(
             host="127.0.0.1",
             port=self.port,

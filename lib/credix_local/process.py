@@ -59,7 +59,7 @@ def spawn(
 
 
 def as_account(account: pwd.struct_passwd | None) -> dict[str, Any]:
-    """Arguments of `subprocess` that run a command as this user; none for ourselves."""
+    """Return arguments of `subprocess` that run a command as this user; none for ourselves."""
     if account is None:
         return {}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
@@ -72,7 +72,7 @@ def remember(path: Path, process: psutil.Process) -> None:
 
 
 def remembered(path: Path) -> psutil.Process | None:
-    """The living process of a pid file; None when it ended or its pid is another's now."""
+    """Return the living process of a pid file; None when it ended or its pid is another's now."""
     try:
         record = json.loads(path.read_text("utf-8"))
         return living(record["pid"], record["started"])
@@ -81,7 +81,7 @@ def remembered(path: Path) -> psutil.Process | None:
 
 
 def living(pid: int, started: float) -> psutil.Process | None:
-    """The process of this pid if it began then and has not ended."""
+    """Return the process of this pid if it began then and has not ended."""
     try:
         process = psutil.Process(pid)
         is_same = abs(process.create_time() - started) <= START_TIME_TOLERANCE_SECONDS
@@ -91,7 +91,7 @@ def living(pid: int, started: float) -> psutil.Process | None:
 
 
 def find_by_command(*words: str) -> psutil.Process | None:
-    """A living process of whose command line these are arguments.
+    """Return a living process of whose command line these are arguments.
 
     Finds a server whose starter was killed before it could write the pid file.
     """
@@ -104,7 +104,7 @@ def find_by_command(*words: str) -> psutil.Process | None:
 
 
 def command_line(process: psutil.Process) -> list[str]:
-    """The arguments of a process; empty when it ended."""
+    """Return the arguments of a process; empty when it ended."""
     try:
         return process.cmdline()
     except psutil.Error:
@@ -131,7 +131,7 @@ def terminate(process: psutil.Process, signals: Sequence[tuple[int, float]]) -> 
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.02) -> bool:
-    """Whether the condition came true within the time."""
+    """Return whether the condition came true within the time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -141,7 +141,7 @@ def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.0
 
 
 def answers_http(port: int, path: str, seconds: float = 2.0) -> bool:
-    """Whether GET on loopback answers 200; asked directly, never through a proxy."""
+    """Return whether GET on loopback answers 200; asked directly, never through a proxy."""
     connection = HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request("GET", path)
@@ -153,7 +153,7 @@ def answers_http(port: int, path: str, seconds: float = 2.0) -> bool:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the loopback port now."""
+    """Return whether a server could listen on the loopback port now."""
     with socket.socket() as probe:
         # As the servers do: connections of a predecessor that are still closing do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -166,7 +166,7 @@ def is_free(port: int) -> bool:
 
 
 def choose_port(taken: set[int]) -> int:
-    """A free loopback port outside `taken`."""
+    """Return a free loopback port outside `taken`."""
     for port in random.sample(PORTS, 200):
         if port not in taken and is_free(port):
             return port
@@ -185,7 +185,7 @@ def rotate(log: Path) -> None:
 
 
 def tail(log: Path, lines: int = 8) -> str:
-    """The last lines of a log for an error message, each cut at 300 characters."""
+    """Return the last lines of a log for an error message, each cut at 300 characters."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 64_000))
@@ -197,7 +197,7 @@ def tail(log: Path, lines: int = 8) -> str:
 
 
 def failure(what: str, log: Path) -> StackError:
-    """The error of a server, with what it said last."""
+    """Return the error of a server, with what it said last."""
     return StackError(f"{what}. Its log {log} ends:\n{tail(log)}")
 
 

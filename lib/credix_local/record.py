@@ -34,7 +34,7 @@ class Record:
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
-        """The record of a folder, None without one; raises StackError when it is damaged."""
+        """Return the record of a folder, None without one; raises StackError when it is damaged."""
         path = folder / FILE
         try:
             return cls(**json.loads(path.read_text("utf-8")))

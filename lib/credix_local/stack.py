@@ -106,7 +106,7 @@ def health(folder: Path) -> dict[str, str]:
 
 
 def taken_ports(folder: Path) -> dict[str, int]:
-    """The remembered ports of stopped servers on which another process listens."""
+    """Return the remembered ports of stopped servers on which another process listens."""
     folder = folder.resolve()
     record = Record.load(folder)
     stopped = (
@@ -121,13 +121,16 @@ def taken_ports(folder: Path) -> dict[str, int]:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether every server of the folder's stack is healthy."""
+    """Return whether every server of the folder's stack is healthy."""
     states = health(folder)
     return bool(states) and set(states.values()) == {"running"}
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """The variables in `stack.env`, as the last start wrote them; raises StackError without."""
+    """Return the variables in `stack.env`, as the last start wrote them.
+
+    Raises StackError without.
+    """
     path = folder.resolve() / ENVIRONMENT_FILE
     if not path.exists():
         raise StackError(f"There is no stack in {folder}: ./run_pipeline.py up starts it.")
@@ -135,7 +138,7 @@ def variables(folder: Path) -> dict[str, str]:
 
 
 def build_servers(folder: Path, record: Record, *, holds_jobs: bool = False) -> list[Server]:
-    """The servers of a stack on their remembered ports."""
+    """Return the servers of a stack on their remembered ports."""
     bigquery = BigQueryServer(folder, record.ports, holds_jobs)
     servers: list[Server] = [bigquery, GcsServer(folder, record.ports)]
     if record.with_postgres and record.postgres_home:
@@ -163,7 +166,7 @@ def bring_up(server: Server, messages: list[str]) -> bool:
 
 
 def has_met_a_taken_port(server: Server) -> bool:
-    """Whether another process took a port between our look at it and the server's.
+    """Return whether another process took a port between our look at it and the server's.
 
     Often it is free again by now: a process that is forked meanwhile holds the socket of our look,
     closed as it is, until it becomes another program. A line that an earlier start left at the end
@@ -216,7 +219,7 @@ def look_at(server: Server) -> str:
 
 
 def describe(record: Record) -> dict[str, str]:
-    """The stack as the variables that `Settings` reads."""
+    """Return the stack as the variables that `Settings` reads."""
     postgres = {
         "POSTGRES_HOST": "127.0.0.1",
         "POSTGRES_PORT": str(record.ports["postgres"]),
@@ -235,13 +238,13 @@ def describe(record: Record) -> dict[str, str]:
 
 
 def as_dotenv(values: dict[str, str]) -> str:
-    """Lines of a dotenv file; single quotes keep a value from being interpreted."""
+    """Return lines of a dotenv file; single quotes keep a value from being interpreted."""
     lines = [f"{name}='{value}'" for name, value in values.items()]
     return "\n".join(["# Written when the local stack starts; do not edit.", *lines, ""])
 
 
 def in_parallel(action: Callable[[Server], T], servers: Sequence[Server]) -> list[T]:
-    """The results by server; raises the first error once all have come to an end."""
+    """Return the results by server; raises the first error once all have come to an end."""
     with ThreadPoolExecutor(len(servers)) as pool:
         return [future.result() for future in [pool.submit(action, one) for one in servers]]
 

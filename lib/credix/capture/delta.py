@@ -84,7 +84,7 @@ class Delta:
         return sum(part.size_bytes for part in self.parts)
 
     def table(self) -> pd.DataFrame:
-        """One line per part."""
+        """Return one line per part."""
         return pd.DataFrame(
             {
                 "part": [part.object_name for part in self.parts],
@@ -236,7 +236,7 @@ class DeltaWriter:
             self.parts.write(drop_known(connection.stream(statement), NOTHING, self.rereads))
 
     def _gone_keys(self, comparison: key_comparison.KeyComparison) -> Iterator[pa.Table]:
-        """Found by key hashes; where values were compared, by the keys themselves."""
+        """Find gone keys by key hashes; where values were compared, by the keys themselves."""
         if self.plan.comparison is None:
             changes = tuple(self.parts.parts)
             yield from key_comparison.gone_keys(
@@ -285,7 +285,7 @@ class SizeLimitedBatches:
 
 
 def missing_statements(run: Run, plan: DeltaPlan, hashes: np.ndarray) -> Iterator[str]:
-    """SELECTs of the rows with these key hashes, in the form of the delta."""
+    """Yield SELECTs of the rows with these key hashes, in the form of the delta."""
     for first in range(0, len(hashes), MISSING_AT_A_TIME):
         condition = any_sql(key_hash_sql(run.source), hashes[first : first + MISSING_AT_A_TIME])
         yield select_sql(

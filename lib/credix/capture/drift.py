@@ -9,12 +9,12 @@ from credix.core.errors import SourceError
 
 
 def find_new(source: Source, checks: Sequence[ColumnCheck]) -> list[ColumnCheck]:
-    """Columns of the source table that neither the contract nor `ignored` names."""
+    """Return columns of the source table that neither the contract nor `ignored` names."""
     return [check for check in checks if not check.contract and check.name not in source.ignored]
 
 
 def describe_drift(table: SourceTable) -> list[str]:
-    """A sentence for each new column; raises SourceError with them under `drift: fail`."""
+    """Return a sentence for each new column; raises SourceError with them under `drift: fail`."""
     source, name = table.source, table.name
     new = find_new(source, table.check_columns())
     if new and source.drift == "fail":
@@ -32,7 +32,7 @@ def describe_drift(table: SourceTable) -> list[str]:
 
 
 def as_contract_columns(source: Source, new: Sequence[ColumnCheck]) -> list[Column]:
-    """The new columns as the contract would have them, all NULLABLE.
+    """Return the new columns as the contract would have them, all NULLABLE.
 
     Raises SourceError for a PostgreSQL type that no BigQuery type of the product fits.
     """

@@ -80,7 +80,7 @@ def open_snapshot(run: Run) -> SnapshotExtraction:
 
 
 def connect(run: Run) -> SourceConnection:
-    """A session on the source; nothing is read yet."""
+    """Open a session on the source; nothing is read yet."""
     return SourceConnection(run.settings)
 
 
@@ -106,7 +106,7 @@ def take_snapshot(run: Run, connection: SourceConnection) -> Snapshot:
 
 
 def describe_snapshot(snapshot: Snapshot) -> pd.DataFrame:
-    """The snapshot as a table of facts."""
+    """Return the snapshot as a table of facts."""
     facts = {
         "taken at (UTC)": f"{snapshot.taken_at:%Y-%m-%d %H:%M:%S.%f}",
         "row version (oldest open transaction)": f"{snapshot.row_version:,}",
@@ -121,7 +121,7 @@ def describe_snapshot(snapshot: Snapshot) -> pd.DataFrame:
 
 
 def check_source(run: Run, connection: SourceConnection) -> tuple[pd.DataFrame, str]:
-    """Contract and source side by side, and how the key is known to be one."""
+    """Return contract and source side by side, and how the key is known to be one."""
     table = SourceTable(connection, run.source)
     checks = table.check_columns()
     compared = pd.DataFrame(
@@ -171,7 +171,7 @@ def plan_delta(run: Run, connection: SourceConnection, snapshot: Snapshot) -> De
 
 
 def reread_external(run: Run, state: SourceState, predicate: Predicate) -> Predicate:
-    """The same, and the keys that files from outside have written since the last extract."""
+    """Return the same, and the keys that files from outside have written since the last extract."""
     if state.external is None or predicate.is_full:
         return predicate
     first, last = state.external
@@ -186,7 +186,7 @@ def reread_external(run: Run, state: SourceState, predicate: Predicate) -> Predi
 def choose_rows(
     run: Run, connection: SourceConnection, snapshot: Snapshot, state: SourceState
 ) -> tuple[Watermark, Predicate]:
-    """Where the next run begins, and the rows that this one has to read for it."""
+    """Return where the next run begins, and the rows that this one has to read for it."""
     if run.source.capture == "log":
         return reader.choose_rows(run, connection, snapshot, state)
     watermark = predicates.next_watermark(
@@ -253,7 +253,7 @@ def finish(
             plan.slices, plan.state, progress, delta.next_block, run.orders, is_full=is_full
         )
     missed = predicates.missed_histories(run.source, snapshot)
-    # After an attempt that died, bronze may hold more than the state knows: it is proven again.
+    # After a failed attempt, bronze may hold more than the state knows: it is proven again.
     is_slice = bool(plan.slices or slices)
     is_quiet = delta.rows == 0 and plan.state.knows_bronze and not is_slice
     result = ExtractResult(
@@ -290,7 +290,7 @@ def number_slice(plan: DeltaPlan, delta: Delta) -> SliceNumber | None:
 
 
 def describe_delta(delta: Delta, plan: DeltaPlan) -> str:
-    """What was read, in a few lines."""
+    """Return what was read, in a few lines."""
     lines = [
         f"{delta.rows:,} rows in {delta.seconds} s, {delta.dropped_rows:,} known ones dropped",
         f"{delta.deleted_rows:,} of them deleted, {delta.recovered_rows:,} missing in bronze",
@@ -305,7 +305,7 @@ def describe_delta(delta: Delta, plan: DeltaPlan) -> str:
 
 
 def read_state(run: Run) -> SourceState:
-    """The state as it was when the fence was raised, with the watermark that the run was given.
+    """Return the state of when the fence was raised, with the run's own watermark.
 
     Under another watermark than the committed one nothing is dropped: the operator reads again on
     purpose.
@@ -317,7 +317,7 @@ def read_state(run: Run) -> SourceState:
 
 
 def greatest_cursor(run: Run, connection: SourceConnection) -> Any:
-    """The greatest cursor value in the snapshot; only asked where the watermark needs it.
+    """Return the greatest cursor value in the snapshot; only asked where the watermark needs it.
 
     Infinite values and years that Python cannot hold are left to the writer, which refuses them.
     """

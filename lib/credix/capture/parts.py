@@ -133,7 +133,7 @@ class PartWriter:
         )
 
     def _complete(self, group: pa.Table, stem: str) -> pa.Table:
-        """The group in the contract's types, with the technical columns of this run.
+        """Return the group in the contract's types, with the technical columns of this run.
 
         Rows are live, and read at the snapshot, unless a column of the group says otherwise.
         """
@@ -160,13 +160,16 @@ class PartWriter:
 
 
 def repeats(column: Column) -> bool:
-    """True where a dictionary is likely to pay; where all values differ it doubles the work."""
+    """Return True where a dictionary is likely to pay.
+
+    Where all values differ it doubles the work.
+    """
     is_repeated_type = column.type in ("STRING", "DATE", "TIMESTAMP") and not column.is_required
     return column.name in ("_seq", "_extracted_at", "_source_file") or is_repeated_type
 
 
 def gather(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Batches collected into tables of about `rows` rows, one row group each."""
+    """Yield batches collected into tables of about `rows` rows, one row group each."""
     waiting: list[pa.RecordBatch] = []
     gathered = 0
     for batch in batches:
@@ -184,7 +187,10 @@ def gather(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
 def convert(
     values: "pa.ChunkedArray[Any]", column: Column, source: Source
 ) -> "pa.ChunkedArray[Any]":
-    """Values in the contract's Arrow type; raises DataError naming the column that does not fit."""
+    """Return values in the contract's Arrow type.
+
+    Raises DataError naming the column that does not fit.
+    """
     where = f"Table {source.table}, column {column.name}"
     try:
         converted = values.cast(column.arrow.type)
@@ -215,7 +221,7 @@ def convert(
 def drop_known(
     batches: Iterable[pa.RecordBatch], known: np.ndarray, rereads: list[np.ndarray]
 ) -> Iterator[pa.RecordBatch]:
-    """Batches without the row versions that bronze is known to hold.
+    """Yield batches without the row versions that bronze is known to hold.
 
     `known` and `rereads` hold (key hash, row hash) pairs; what the next run will read again is
     appended to `rereads`, including the rows dropped here.
@@ -231,7 +237,10 @@ def drop_known(
 
 
 def tombstones(source: Source, keys: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Rows that say that these keys are gone; `keys` holds the key columns and `_key_hash`."""
+    """Yield rows that say that these keys are gone.
+
+    `keys` holds the key columns and `_key_hash`.
+    """
     for batch in keys.to_batches(max_chunksize=TOMBSTONES_PER_BATCH):
         columns = {
             column.name: batch[column.name]
@@ -246,7 +255,7 @@ def tombstones(source: Source, keys: pa.Table) -> Iterator[pa.RecordBatch]:
 
 
 def versions_of(batch: pa.RecordBatch) -> np.ndarray:
-    """The (key hash, row hash) pair of each row."""
+    """Return the (key hash, row hash) pair of each row."""
     versions = np.empty(batch.num_rows, VERSION_TYPE)
     versions["key_hash"] = batch.column("_key_hash").to_numpy()
     versions["row_hash"] = batch.column("_row_hash").to_numpy()

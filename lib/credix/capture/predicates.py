@@ -62,7 +62,10 @@ class Predicate:
 def choose_predicate(
     source: Source, state: SourceState, snapshot: Snapshot, next_watermark: Watermark
 ) -> Predicate:
-    """The rows changed since the state's watermark; everything when the watermark is worthless."""
+    """Return the rows changed since the state's watermark.
+
+    All rows when the watermark is invalid.
+    """
     rereads = rereads_sql(source, next_watermark, snapshot)
     reason = reload_reason(source, state, snapshot)
     if reason:
@@ -82,7 +85,7 @@ def choose_predicate(
 
 
 def widened(predicate: Predicate, extra: str, reason: str) -> Predicate:
-    """The same predicate, and other rows too, for a reason of their own."""
+    """Return the same predicate, and other rows too, for a reason of their own."""
     return replace(
         predicate,
         sql=f"({predicate.sql}) OR ({extra})",
@@ -91,7 +94,7 @@ def widened(predicate: Predicate, extra: str, reason: str) -> Predicate:
 
 
 def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str | None:
-    """Why the watermark cannot be used; None when it can."""
+    """Return why the watermark cannot be used; None when it can."""
     watermark = state.watermark
     if watermark is None:
         return "there is no watermark yet"
@@ -121,7 +124,7 @@ def reload_reason(source: Source, state: SourceState, snapshot: Snapshot) -> str
 
 
 def cursor_reload_reason(watermark: Watermark, snapshot: Snapshot) -> str | None:
-    """Why the cursor cannot be used; None when it can."""
+    """Return why the cursor cannot be used; None when it can."""
     if watermark.cursor is None:
         return "the watermark has no cursor"
     if lies_ahead(watermark, snapshot):
@@ -155,7 +158,7 @@ def require_caught_up(state: SourceState, snapshot: Snapshot) -> None:
 
 
 def lies_ahead(watermark: Watermark, snapshot: Snapshot) -> bool:
-    """True for a cursor that no run can have reached; a day is left for time zones."""
+    """Return True for a cursor that no run can have reached; a day is left for time zones."""
     tomorrow = (snapshot.taken_at.astimezone(UTC) + timedelta(days=1)).date()
     return watermark.cursor is not None and watermark.cursor[:10] > tomorrow.isoformat()
 
@@ -167,7 +170,7 @@ def changed_sql(source: Source, watermark: Watermark) -> str:
 
 
 def rereads_sql(source: Source, watermark: Watermark, snapshot: Snapshot) -> str:
-    """True for rows of this snapshot that the next run will read again, changed or not.
+    """Return a condition for rows of this snapshot that the next run will read again.
 
     Where no transaction was open at the snapshot, none of its rows is at or after the watermark.
     """
@@ -180,7 +183,7 @@ def rereads_sql(source: Source, watermark: Watermark, snapshot: Snapshot) -> str
 
 
 def since_row_version(row_version: int) -> str:
-    """Rows written by transactions that were not over at that snapshot.
+    """Return a condition for rows written by transactions that were not over at that snapshot.
 
     Rows frozen more than 2^31 transactions ago have a negative age; the bound is an InitPlan, so
     that it is computed once and not per row.
@@ -190,19 +193,21 @@ def since_row_version(row_version: int) -> str:
 
 
 def since_cursor(source: Source, cursor: str) -> str:
-    """The overlap: inclusive, as the last day or instant may have been open; NULL cursors too."""
+    """Return the overlap: inclusive, as the last day or instant may have been open.
+
+    NULL cursors too.
+    """
     expression = cursor_sql(source)
     literal = f"{quote_literal(cursor)}::{cursor_type(source)}"
     return f"({expression} >= {literal} OR {expression} IS NULL)"
 
 
 def in_period(source: Source, first: str, last: str) -> str:
-    """True for rows whose cursor is in the period, both days included (UTC for instants)."""
+    """Return a condition for rows whose cursor is in the period, both days included."""
     if not source.cursor:
         raise SettingsError(
             f"Source '{source.name}' names no cursor in sources.yml: nothing identifies the "
-            "rows of a "
-            "period."
+            "rows of a period."
         )
     expression, kind = cursor_sql(source), cursor_type(source)
     if kind == "date":
@@ -214,7 +219,7 @@ def in_period(source: Source, first: str, last: str) -> str:
 
 
 def cursor_sql(source: Source) -> str:
-    """The greatest cursor column; PostgreSQL's GREATEST skips NULL."""
+    """Return the greatest cursor column; PostgreSQL's GREATEST skips NULL."""
     return f"GREATEST({', '.join(quote(column) for column in source.cursor)})"
 
 
@@ -260,7 +265,7 @@ def next_watermark(
 
 
 def as_cursor(instant: datetime, source: Source, timezone: str) -> date | datetime:
-    """The instant in the cursor's type: for DATE cursors the day in the business time zone."""
+    """Return the instant in the cursor's type: a day in the business time zone for DATE."""
     if cursor_type(source) == "date":
         return instant.astimezone(ZoneInfo(timezone)).date()
     return instant
@@ -273,7 +278,7 @@ def as_instant(value: date | datetime, timezone: str) -> datetime:
 
 
 def cursor_text(instant: datetime, source: Source, timezone: str) -> str:
-    """Texts of one source sort like the values they stand for."""
+    """Return the instant as a text; texts of one source sort like their values."""
     value = as_cursor(instant, source, timezone)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
@@ -281,7 +286,7 @@ def cursor_text(instant: datetime, source: Source, timezone: str) -> str:
 
 
 def missed_histories(source: Source, snapshot: Snapshot) -> list[str]:
-    """The histories that this capture can miss, a phrase each; empty when it is lossless."""
+    """Return the histories that this capture can miss, a phrase each; empty when it is lossless."""
     missed = []
     if not source.captures_deletes:
         missed.append("rows deleted in the source stay in bronze")

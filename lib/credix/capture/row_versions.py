@@ -17,17 +17,17 @@ NOTHING = np.empty(0, VERSION_TYPE)
 
 
 def known_versions(run: Run, state: SourceState) -> np.ndarray:
-    """The row versions that this run reads again and that bronze is certain to hold."""
+    """Return the row versions that this run reads again and that bronze is certain to hold."""
     if not state.rereads or not state.knows_bronze:
         return NOTHING
     return read_versions(run.lake.read_bytes(run.settings.lake_bucket, state.rereads))
 
 
 def add_versions(run: Run, slices: Slices | None, own: np.ndarray) -> np.ndarray:
-    """The versions of a slice, and those of the slices before where bronze is certain to hold them.
+    """Return the versions of a slice, and of earlier slices where bronze is certain to hold them.
 
-    Of each key the newest: an older one is not what bronze holds. An attempt that died in between
-    may have merged newer ones.
+    Of each key the newest: an older one is not what bronze holds. A failed attempt in between may
+    have merged newer ones.
     """
     if slices is None or not slices.rereads or run.attempt != slices.attempt + 1:
         return own

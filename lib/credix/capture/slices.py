@@ -15,7 +15,9 @@ from credix.state.states import SourceState
 def find_slices(
     source: Source, state: SourceState, snapshot: Snapshot, predicate: Predicate, orders: RunOptions
 ) -> Slices | None:
-    """The read in slices that this run goes on with; None where there is none, or it is worthless.
+    """Return the read in slices that this run goes on with.
+
+    None where there is none, or it is invalid.
 
     It must be one of the same rows, and no relation may have been rewritten, taken away or attached
     again since its first snapshot.
@@ -53,7 +55,7 @@ def add_slice(
     *,
     is_full: bool,
 ) -> Slices:
-    """The read with one slice more, which ended before this block."""
+    """Return the read with one slice more, which ended before this block."""
     return Slices(
         number=before.number + 1 if before else 1,
         attempt=progress.attempt,

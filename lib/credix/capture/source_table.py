@@ -102,7 +102,7 @@ class SourceTable:
         )
 
     def require(self) -> None:
-        """Raises SourceError when the table is missing, no table, or may not be read."""
+        """Raise SourceError when the table is missing, no table, or may not be read."""
         name, settings = self.name, self.connection.settings
         found = self.connection.rows(
             """
@@ -132,7 +132,7 @@ class SourceTable:
             )
 
     def relation_oids(self) -> tuple[int, ...]:
-        """The table's oid and those of its partitions and children, in order."""
+        """Return the table's oid and those of its partitions and children, in order."""
         rows = self.connection.rows(
             """
             WITH RECURSIVE tree(oid) AS (
@@ -147,7 +147,7 @@ class SourceTable:
         return tuple(oid for (oid,) in rows)
 
     def heap_size(self) -> HeapSize:
-        """How large the table is with its partitions, and with its values that lie out of line."""
+        """Return the size of the table with its partitions and its values stored out of line."""
         oids = self.relation_oids()
         rows = self.connection.rows(
             """
@@ -160,11 +160,14 @@ class SourceTable:
         return HeapSize(tuple(blocks for blocks, _ in rows), int(sum(size for _, size in rows)))
 
     def count_rows(self) -> int:
-        """The rows of the snapshot, by one scan that PostgreSQL's workers share."""
+        """Return the rows of the snapshot, by one scan that PostgreSQL's workers share."""
         return int(self.connection.rows(f"SELECT count(*) FROM {self.sql}")[0][0])
 
     def column_numbers(self) -> tuple[int, ...]:
-        """The attribute numbers of the contract's columns; a column added again has another one."""
+        """Return the attribute numbers of the contract's columns.
+
+    A column added again has another one.
+    """
         rows = self.connection.rows(
             """
             SELECT attnum::int FROM pg_attribute
@@ -176,7 +179,10 @@ class SourceTable:
         return tuple(number for (number,) in rows)
 
     def check_columns(self) -> list[ColumnCheck]:
-        """Return every column of contract and source; raises SourceError where they do not fit."""
+        """Return every column of contract and source.
+
+        Raises SourceError where they do not fit.
+        """
         rows = self.connection.rows(
             """
             SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '\\(.*?\\)', '')
@@ -232,7 +238,7 @@ class SourceTable:
         return f"({columns}) was counted: unique and without NULL in this snapshot"
 
     def _is_declared(self) -> bool:
-        """True when a valid unique index over exactly the key holds for the whole table."""
+        """Return True when a valid unique index over exactly the key holds for the whole table."""
         rows = self.connection.rows(
             """
             SELECT 1
@@ -298,7 +304,7 @@ def is_flushed(connection: SourceConnection, snapshot: Snapshot) -> bool:
 
 
 def relation_marks(connection: SourceConnection, oids: tuple[int, ...]) -> tuple[str, ...]:
-    """A text for each relation that changes when its file or its place below a parent does."""
+    """Return a text per relation that changes when its file or its place below a parent does."""
     rows = connection.rows(
         """
         SELECT concat_ws('.', coalesce(pg_relation_filenode(relation), 0),

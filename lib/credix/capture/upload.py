@@ -55,7 +55,7 @@ class BackgroundUploader:
         self.taken.append(self.thread.submit(self._ship, describe_part(part)))
 
     def _ship(self, part: LandedPart) -> None:
-        """An error of the product is left to 02, which tries again and says why."""
+        """Upload a part; leave an error of the product to 02, which tries again and reports it."""
         with suppress(CredixError):
             if find_fault(Path(part.path), self.run.source.landing_schema, part.rows) is None:
                 upload_part(self.run, part, self.snapshot_at)
@@ -103,7 +103,7 @@ def describe_part(part: Part, shipped: Collection[str] = ()) -> LandedPart:
 
 
 def read_footer(path: Path) -> pq.FileMetaData:
-    """Raises DataError when the file is not a whole Parquet file."""
+    """Raise DataError when the file is not a whole Parquet file."""
     try:
         return pq.read_metadata(path)
     except (pa.ArrowInvalid, FileNotFoundError) as error:
@@ -113,7 +113,7 @@ def read_footer(path: Path) -> pq.FileMetaData:
 
 
 def find_fault(path: Path, schema: pa.Schema, rows: int) -> str | None:
-    """What is wrong with a part in a phrase; None when it keeps the contract."""
+    """Return what is wrong with a part in a phrase; None when it keeps the contract."""
     footer = read_footer(path)
     found = footer.schema.to_arrow_schema()
     if found.names != schema.names:

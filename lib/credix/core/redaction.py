@@ -3,9 +3,12 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from html import escape
-from typing import Any
+from typing import Any, Literal, TypeVar, get_origin
 from urllib.parse import quote, quote_plus
+
+from pydantic import BaseModel
 
 from credix.core.errors import find_own_error
 
@@ -80,7 +83,13 @@ def keep_moment(number: str) -> str:
     return number if MOMENT.fullmatch(number) else MASK
 
 
+Record = TypeVar("Record", bound=BaseModel)
+
 REDACTED = "[REDACTED]"
+# Fields of records that hold names and instants of the product itself.
+OWN = frozenset(
+    {"business_date", "cursor", "env", "git_revision", "job", "run_id", "snapshot_at", "source"}
+)
 # Shorter secrets would redact ordinary words.
 SHORTEST_SECRET = 4
 COLOUR = "(?:\x1b\\[[0-9;]*m)*"
@@ -114,6 +123,31 @@ class Redactor:
             return [self.value(item) for item in value]
         if isinstance(value, dict):
             return {self.text(str(key)): self.value(item) for key, item in value.items()}
+        return value
+
+    def record(self, record: Record) -> Record:
+        """Return a record whose texts are redacted, except what names things in it.
+
+        Keys, literals and OWN fields are the product's own words, by which readers find things
+        again: a password that is one of them would only damage the record.
+        """
+        return record.model_copy(
+            update={
+                name: self._part(getattr(record, name))
+                for name, field in type(record).model_fields.items()
+                if name not in OWN and get_origin(field.annotation) is not Literal
+            }
+        )
+
+    def _part(self, value: Any) -> Any:
+        if isinstance(value, BaseModel):
+            return self.record(value)
+        if isinstance(value, str) and not isinstance(value, Enum):
+            return self.text(value)
+        if isinstance(value, tuple | list):
+            return type(value)(map(self._part, value))
+        if isinstance(value, dict):
+            return {key: self._part(item) for key, item in value.items()}
         return value
 
 

@@ -345,15 +345,15 @@ WITHIN_A_RUN = ("jobs", "nodes", "parts", "progress", "slices")
 def parse_manifest(text: str) -> Manifest:
     """Return the manifest of this release, or of an earlier one, in the form of this release.
 
-    Earlier ones have no version. What they lack has its default, what this release does not know
-    is left out.
+    Earlier ones have no version. What they lack has its default; what this release does not know,
+    of an earlier or a later one, is left out.
 
     Raises:
         ValueError: The text is no manifest.
     """
     found = json.loads(text)
     if not isinstance(found, dict) or "version" in found:
-        return Manifest.model_validate(found)
+        return Manifest.model_validate(found, extra="ignore")
     try:
         steps = {
             owner: {name: read_earlier(name, result) for name, result in results.items()}

@@ -75,7 +75,7 @@ def crc32c_of(content: bytes) -> str:
 
 
 def read_manifests(lake: Lake, limit: int) -> list[Manifest]:
-    """The manifests of the last runs, newest first; reads no more days than it needs."""
+    """Return the manifests of the last runs, newest first; reads no more days than it needs."""
     bucket, root = lake.settings.archive_bucket, paths_of(lake.settings).runs
     manifests: list[Manifest] = []
     for day in reversed(lake.folders(bucket, root)):
@@ -89,7 +89,10 @@ def read_manifests(lake: Lake, limit: int) -> list[Manifest]:
 
 
 def read_manifest(lake: Lake, folder: str) -> Manifest | None:
-    """The manifest in a run's folder; None when it has none, StateError when it is damaged."""
+    """Return the manifest in a run's folder.
+
+    None when it has none, StateError when it is damaged.
+    """
     bucket = lake.settings.archive_bucket
     found = lake.read_text(bucket, folder + MANIFEST)
     if found is None:

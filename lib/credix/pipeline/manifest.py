@@ -148,7 +148,7 @@ class RunRecord:
 
 
 def installed_version(package: str) -> str | None:
-    """None where the package is a folder on the path, as in the image."""
+    """Return a package's version; None where it is a folder on the path, as in the image."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -156,7 +156,10 @@ def installed_version(package: str) -> str | None:
 
 
 def git_revision() -> str | None:
-    """The commit of the notebooks; None outside a checkout, or where git is not installed."""
+    """Return the commit of the notebooks.
+
+    None outside a checkout, or where git is not installed.
+    """
     command = ["git", "-C", str(PROJECT_DIR), "rev-parse", "HEAD"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -60,7 +60,6 @@ from credix.state.states import SourceState
 from credix.state.store import StateStore
 from credix.warehouse.checkpoint import commit_watermark
 
-Redacted = TypeVar("Redacted", bound=Value)
 
 
 @dataclass(frozen=True)
@@ -151,12 +150,12 @@ class Pipeline:
                     archived = self._archive()
                     if isinstance(error, FenceError):
                         self._clear_parts(held)
-                    self._tell(*archived, error)
+                    self._notify(*archived, error)
                     raise
                 manifest, location = found
                 if not isinstance(error, CredixError):
                     raise
-            self._tell(manifest, location, None)
+            self._notify(manifest, location, None)
             return manifest
 
     def _fail(self, error: BaseException, hold: ExitStack) -> None:
@@ -198,16 +197,16 @@ class Pipeline:
         write_text(run.source_folder / "state.json", state.to_json())
         extracted = self._carry_delta(run)
         while extracted.slice:
-            from credix.warehouse.cycle import open_behind
+            from credix.warehouse.cycle import open_following
 
             # A repair in 04 has raised the fence once more.
             attempt = run.read_result(TransformResult).attempt
-            run = open_behind(run, attempt, self.folder)
+            run = open_following(run, attempt, self.folder)
             extracted = self._carry_delta(run)
         return extracted.status != "no_changes" or run.folder != self.folder
 
     def _carry_delta(self, run: Run) -> ExtractResult:
-        """Run 01 to 04 for a delta or a slice; the result of 01."""
+        """Run 01 to 04 for a delta or a slice; return the result of 01."""
         self._execute(
             SOURCE_STEPS[0],
             run,
@@ -234,7 +233,7 @@ class Pipeline:
         return extracted
 
     def _feeds_gold(self, sources: Iterable[str]) -> bool:
-        """Whether this run builds gold at all, and a model of it reads one of the sources."""
+        """Return whether this run builds gold and a model of it reads one of the sources."""
         return "gold" in self.layers and not set(sources).isdisjoint(sources_of_gold())
 
     def _gold_is_current(self) -> bool:
@@ -246,7 +245,7 @@ class Pipeline:
         """Execute a notebook and keep its step result; without one the step has failed."""
         folder = run.folder if run else self.folder
         source = run.source_name if run else None
-        # The notebooks of a run lie side by side, whatever slice they are of.
+        # The notebooks of a run are stored side by side, whatever slice they are of.
         suffix = "" if folder == self.folder else f".{folder.name}"
         name = f"{step}.{source}" if source else step
         owner = source or "gold"
@@ -279,11 +278,11 @@ class Pipeline:
             effects = read_journal(journal)[before:]
             self.record.broken = BrokenStep(source=owner, step=step, effects=tuple(effects))
             raise
-        self.record.add(owner, f"{step}{suffix}", self._redact(result))
+        self.record.add(owner, f"{step}{suffix}", self.redactor.record(result))
         self.reporter.step_finished(step, owner, result)
 
     def _foresee(self, step: str, source: str | None, parts: Path) -> tuple[str, ...]:
-        """The notebooks whose kernels should start while this one runs."""
+        """Return the notebooks whose kernels should start while this one runs."""
         has_rows = any(parts.glob("*.parquet"))
         has_gold = self._feeds_gold(self.request.job.sources)
         return self.request.job.following(step, source, has_rows, has_gold)
@@ -304,8 +303,8 @@ class Pipeline:
             clear_parts(self.folder, source)
 
     def _archive(self) -> tuple[Manifest, str]:
-        """The manifest and its address. The error of a failed run outweighs one in here."""
-        manifest = self._redact(self.record.describe(self.effects.records))
+        """Return the manifest and its address. The error of a failed run outweighs one in here."""
+        manifest = self.redactor.record(self.record.describe(self.effects.records))
         self.is_archiving = True
         try:
             return archive_run(self.lake, self.folder, manifest, self.pages)
@@ -315,7 +314,7 @@ class Pipeline:
             return manifest, f"{self.folder} (not archived: {error})"
 
     def _find_archived(self) -> tuple[Manifest, str] | None:
-        """The manifest of a run that had come to its end and lost only the archive's answer."""
+        """Return the manifest of a run that ended and lost only the archive's answer."""
         if not self.is_archiving:
             return None
         folder = paths_of(self.settings).run(self.run_id)
@@ -327,17 +326,12 @@ class Pipeline:
             return None
         return manifest, f"gs://{self.settings.archive_bucket}/{folder}"
 
-    def _tell(self, manifest: Manifest, location: str, error: BaseException | None) -> None:
+    def _notify(self, manifest: Manifest, location: str, error: BaseException | None) -> None:
         """Notify people of a run whose end is archived: nothing in here changes how it ended."""
         summary = self.redactor.text(summarize_error(error)) if error else ""
         for warning in follow_up(self.states, manifest, error, summary):
             self.reporter.warned(warning)
         # Those of the archive and of what follows it are in no archived manifest.
-        effects = tuple(map(self._redact, self.effects.records))
+        effects = tuple(map(self.redactor.record, self.effects.records))
         whole = manifest.model_copy(update={"effects": effects})
         self.reporter.run_finished(whole, Places(location, self.folder))
-
-    def _redact(self, value: Redacted) -> Redacted:
-        """Return the value with the secrets in every text replaced."""
-        found = self.redactor.value(value.model_dump(mode="json"))
-        return type(value).model_validate(found)

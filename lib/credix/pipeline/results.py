@@ -15,7 +15,7 @@ RESULT: TypeAdapter[AnyResult] = TypeAdapter(AnyResult)
 
 
 def read_result(path: Path, step: str) -> AnyResult:
-    """Raises StepError when a notebook ended without its result, whatever it says itself."""
+    """Raise StepError when a notebook ended without its result, whatever it says itself."""
     try:
         return RESULT.validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -26,7 +26,7 @@ def read_result(path: Path, step: str) -> AnyResult:
 
 
 def read_journal(path: Path) -> list[EffectRecord]:
-    """The effects that the steps of a source have performed, also those of one that died."""
+    """Return the effects that the steps of a source have performed, also of a failed one."""
     try:
         lines = path.read_text("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -56,7 +56,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def summarize_error(error: BaseException) -> str:
-    """The error for people who may not see rows: an error of this product quotes none."""
+    """Return the error for people who may not see rows: an error of this product quotes none."""
     if isinstance(error, UnexpectedError):
         return error.summary
     if isinstance(error, CredixError | KeyboardInterrupt):

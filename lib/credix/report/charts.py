@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 # Okabe and Ito's palette (2008): distinct for every common kind of colour blindness.
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 GREY, SKY = "#999999", "#56B4E9"
-# Bars that stand side by side differ by hatch as well: in print there is no colour.
+# Bars side by side differ by hatch as well: in print there is no colour.
 SIDE_BY_SIDE = ((GREY, "..."), (BLUE, ""), (SKY, "///"), (GREEN, "xxx"))
 # Inches of 100 pixels: a phone shows the whole width and can still be read.
 WIDTH, HEIGHT, LINE = 6.0, 3.0, 0.27
@@ -23,7 +23,7 @@ Looks = Mapping[str, tuple[str, str]]
 
 
 def bars(values: pd.Series, title: str, unit: str, color: str = BLUE) -> None:
-    """One bar per entry of the series, its value above it."""
+    """Plot one bar per entry of the series, its value above it."""
     axes = new_axes(title)
     if not values.empty:
         labels = [str(label) for label in values.index]
@@ -37,7 +37,7 @@ def bars(values: pd.Series, title: str, unit: str, color: str = BLUE) -> None:
 
 
 def grouped_bars(table: pd.DataFrame, title: str, unit: str) -> None:
-    """One group per line of the table, one bar per column, its value above it; up to four."""
+    """Plot one group per line of the table and one bar per column, up to four, with its value."""
     axes = new_axes(title)
     width = 0.8 / max(1, len(table.columns))
     if not table.empty:
@@ -58,7 +58,7 @@ def grouped_bars(table: pd.DataFrame, title: str, unit: str) -> None:
 def horizontal_stacked_bars(
     table: pd.DataFrame, looks: Looks, title: str, unit: str, labels: Sequence[str]
 ) -> None:
-    """One bar per line of the table from the top, stacked from its columns, its label after it.
+    """Plot one stacked bar per line of the table, from the top, with its label after it.
 
     `looks` gives colour and hatch of each column.
     """
@@ -85,13 +85,13 @@ def horizontal_stacked_bars(
         axes.margins(x=0.2)
         if len(looks) > 1 and list(table.index) != list(looks):
             show_legend(axes)
-    finish(axes, title, unit, is_lying=True)
+    finish(axes, title, unit, is_horizontal=True)
 
 
 def spans(
     bounds: Mapping[str, tuple[float, float | None]], title: str, unit: str, labels: Sequence[str]
 ) -> None:
-    """One span per name, from its lower to its upper bound; open where there is none."""
+    """Plot one span per name, from its lower to its upper bound; open where there is none."""
     axes = new_axes(title, LINE * len(bounds) + 1.1)
     longest = max((bound for each in bounds.values() for bound in each if bound), default=0)
     for place, (least, most) in enumerate(bounds.values()):
@@ -104,7 +104,7 @@ def spans(
         axes.set_yticks(range(len(bounds)), list(bounds))
         axes.set_ylim(len(bounds) - 0.5, -0.5)
         axes.set_xlim(0, longest * 1.6 or 1)
-    finish(axes, title, unit, is_lying=True)
+    finish(axes, title, unit, is_horizontal=True)
 
 
 def new_axes(title: str, height: float = HEIGHT) -> Axes:
@@ -116,7 +116,7 @@ def new_axes(title: str, height: float = HEIGHT) -> Axes:
 
 
 def show_legend(axes: Axes) -> None:
-    """Above the bars, so that it covers none and takes no width."""
+    """Place the legend above the bars, so that it covers none and takes no width."""
     axes.legend(
         fontsize=8,
         frameon=False,
@@ -127,12 +127,12 @@ def show_legend(axes: Axes) -> None:
     )
 
 
-def finish(axes: Axes, title: str, unit: str, *, is_lying: bool = False) -> None:
-    """Unit and thousands at the axis of numbers; the plot, or that it is empty, is shown."""
-    axis = axes.xaxis if is_lying else axes.yaxis
+def finish(axes: Axes, title: str, unit: str, *, is_horizontal: bool = False) -> None:
+    """Label the axis of numbers, then show the plot or print that it is empty."""
+    axis = axes.xaxis if is_horizontal else axes.yaxis
     axis.set_label_text(unit)
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    if not is_lying and axes.dataLim.height == 0:
+    if not is_horizontal and axes.dataLim.height == 0:
         # Around bars of nothing the axis would show what is less than nothing.
         axes.set_ylim(0, 1)
     figure, is_empty = plt.gcf(), not axes.has_data()
@@ -147,5 +147,5 @@ def finish(axes: Axes, title: str, unit: str, *, is_lying: bool = False) -> None
 
 
 def number(value: float) -> str:
-    """A value as it stands at a bar: whole, or with as many decimals as say something."""
+    """Return a bar's value as text: an integer, or with the decimals that matter."""
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.2f}"

@@ -25,7 +25,7 @@ class Catalog:
 
 
 def publish_catalog(run: Run) -> Catalog:
-    """Once a business day, and whenever the models change: dbt's page into the report bucket.
+    """Publish dbt's page once a business day, and whenever the models change.
 
     The result has `status` (published, current or failed), the page's address, and a reason where
     it failed: documents fail no run. A sandbox run publishes nothing.
@@ -50,7 +50,7 @@ def publish_catalog(run: Run) -> Catalog:
 
 
 def addresses(run: Run, monitoring: Monitoring, catalog: Catalog) -> pd.DataFrame:
-    """Where to look further."""
+    """Return where to look further."""
     pages = {
         "all runs": history_address(run.settings),
         "catalog and lineage (dbt)": catalog.page or catalog.reason,

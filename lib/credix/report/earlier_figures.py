@@ -58,7 +58,7 @@ def remember(
 
 
 def choose_earlier(text: str, built_by: str) -> GoldFigures | None:
-    """The figures to compare with, of what the file says: those of a gold of another run."""
+    """Return the figures to compare with, of what the file says: those of a gold of another run."""
     try:
         kept = KeptFigures.model_validate_json(text, extra="ignore")
     except ValidationError:
@@ -66,13 +66,13 @@ def choose_earlier(text: str, built_by: str) -> GoldFigures | None:
     return kept.before if kept.newest.built_by == built_by else kept.newest
 
 
-def told_at(before: GoldFigures) -> str:
-    """When that gold was tested: `2026-03-31 10:05 UTC`."""
+def tested_at(before: GoldFigures) -> str:
+    """Return when that gold was tested: `2026-03-31 10:05 UTC`."""
     return f"{before.built_at[:16].replace('T', ' ')} UTC"
 
 
 def compare_figures(now: dict[str, float], before: GoldFigures | None) -> pd.DataFrame:
-    """The figures of the portfolio, and what has moved since an earlier gold."""
+    """Return the figures of the portfolio, and what has moved since an earlier gold."""
     lines = []
     for name, (title, form) in FIGURES.items():
         line = {"figure": title, "now": form.format(now[name])}
@@ -83,7 +83,7 @@ def compare_figures(now: dict[str, float], before: GoldFigures | None) -> pd.Dat
 
 
 def compare_tiers(now: pd.DataFrame, before: GoldFigures | None) -> pd.DataFrame:
-    """The tiers, and how many companies each has won or lost since an earlier gold."""
+    """Return the tiers, and how many companies each has won or lost since an earlier gold."""
     if before is None:
         return now
     known = [tier for tier in TIERS if tier in now.index or before.tiers.get(tier)]
@@ -96,11 +96,11 @@ def compare_tiers(now: pd.DataFrame, before: GoldFigures | None) -> pd.DataFrame
 
 
 def since(before: GoldFigures) -> str:
-    """The heading of what has moved."""
-    return f"since {told_at(before)}"
+    """Return the heading of what has moved."""
+    return f"since {tested_at(before)}"
 
 
 def signed(moved: float, form: str) -> str:
-    """`+50.00`; what has not moved is `=`."""
+    """Return a difference with its sign, as `+50.00`; no difference is `=`."""
     text = form.replace("{:", "{:+").format(moved)
     return text if any(digit in text for digit in "123456789") else "="

@@ -65,7 +65,7 @@ BLANK = dict.fromkeys(COLUMNS, "")
 
 
 def source_facts(run: Run) -> list[SourceFacts]:
-    """The facts of every source, whether or not this run loads it."""
+    """Return the facts of every source, whether or not this run loads it."""
     now = datetime.now(UTC).isoformat()
     gold = run.states.read_gold()
     return [
@@ -77,7 +77,7 @@ def source_facts(run: Run) -> list[SourceFacts]:
 def describe_source(
     run: Run, name: str, state: SourceState, gold: GoldState, now: str
 ) -> SourceFacts:
-    """The facts of one source: how gold holds it, then how its last run went.
+    """Return the facts of one source: how gold holds it, then how its last run went.
 
     A run that loads the source has come as far as its report: it went well. Otherwise the state
     says how the last one went, in the same words.
@@ -132,7 +132,7 @@ def describe_source(
 
 
 def run_figures(facts: list[SourceFacts]) -> pd.DataFrame:
-    """One line per source that this run loaded, and one for each repair of its bronze."""
+    """Return one line per source that this run loaded, and one for each repair of its bronze."""
     lines: list[dict[str, object]] = []
     for source in facts:
         if not source.rows:
@@ -160,7 +160,7 @@ def in_words_of_steps(rows: Mapping[str, int]) -> dict[str, int | None]:
 
 
 def freshness(facts: list[SourceFacts]) -> pd.DataFrame:
-    """One line per source: up to when gold is complete, how old that is, and what came last."""
+    """Return up to when gold is complete for each source, how old that is, and what came last."""
     lines = [
         {
             "source": source.name,
@@ -176,7 +176,7 @@ def freshness(facts: list[SourceFacts]) -> pd.DataFrame:
 
 
 def place(watermark: Watermark | None) -> str:
-    """A watermark in one word."""
+    """Return a watermark in one word."""
     found = watermark or Watermark()
     return str(found.lsn or found.cursor or found.row_version or "start")
 
@@ -202,7 +202,7 @@ def dbt_tests(run: Run) -> list[LayerTest]:
 
 
 def verdicts_by_layer(tests: list[LayerTest]) -> pd.DataFrame:
-    """Tests that pass, warn and fail, a line per layer."""
+    """Return tests that pass, warn and fail, a line per layer."""
     layers = ["bronze", "silver", "gold", "across"]
     verdicts = ["pass", "warn", "fail"]
     found = Counter(
@@ -216,7 +216,7 @@ def verdicts_by_layer(tests: list[LayerTest]) -> pd.DataFrame:
 
 
 def tests_that_do_not_pass(tests: list[LayerTest]) -> pd.DataFrame:
-    """Layer, name, status, failures and message of each test that warns or fails."""
+    """Return layer, name, status, failures and message of each test that warns or fails."""
     columns = ["layer", "name", "table", "status", "failures", "message"]
     loud = [
         {"layer": test.layer, **test.node.model_dump()}

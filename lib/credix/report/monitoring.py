@@ -91,7 +91,10 @@ def watch(run: Run, elementary: Elementary) -> tuple[MonitorVerdict, ...]:
 
 
 def describe(node: DbtNode) -> MonitorVerdict:
-    """A monitor's verdict; what it says of amounts are figures of a whole table, not of a row."""
+    """Return a monitor's verdict.
+
+    What it says of amounts are figures of a whole table, not of a row.
+    """
     is_quiet = node.status not in FAILED | {"warn"}
     return MonitorVerdict(
         monitor=node.name,
@@ -128,7 +131,7 @@ def hand_over_results(run: Run) -> str:
 
 
 def recorded_runs(run: Run) -> set[str]:
-    """The runs whose results Elementary has."""
+    """Return the runs whose results Elementary has."""
     table = run.warehouse.table_id("elementary", "dbt_invocations")
     found = run.warehouse.query(
         f"SELECT DISTINCT job_run_id FROM `{table}` WHERE job_run_id IS NOT NULL"
@@ -137,9 +140,10 @@ def recorded_runs(run: Run) -> set[str]:
 
 
 def first_day(known: set[str], now: datetime) -> datetime:
-    """From when on runs may lack: the day before the newest one that Elementary has.
+    """Return the first day of which runs may be missing in Elementary.
 
-    A run's id begins with the moment it began; one may end after runs that began a day later.
+    That is the day before the newest run that it has: a run's id begins with its start, and one
+    may end after runs that began a day later.
     """
     newest = max(known, default="")[:8]
     began = datetime.strptime(newest, "%Y%m%d").replace(tzinfo=UTC) if newest.isdigit() else None
@@ -176,12 +180,12 @@ def result_files(run: Run, known: set[str], since: datetime) -> Iterator[tuple[s
 
 
 def run_of(path: str) -> str:
-    """The run whose folder in the archive holds a file."""
+    """Return the run whose folder in the archive holds a file."""
     return path.split("/")[-2]
 
 
 def own_lines(folder: Path) -> list[str]:
-    """The lines of a run's folder, slices included."""
+    """Return the lines of a run's folder, slices included."""
     files = sorted(folder.rglob(results.FILE))
     return [line for file in files for line in file.read_text("utf-8").splitlines()]
 
@@ -191,7 +195,7 @@ def job_of(run_id: str) -> str:
 
 
 def publish(run: Run, page: str) -> str:
-    """The page under the run's id, for good, and as the newest; the newest one's address."""
+    """Publish the page under the run's id and as the newest; return the newest one's address."""
     paths, bucket = paths_of(run.settings), run.settings.report_bucket
     content, kind = seal(page).encode(), "text/html; charset=utf-8"
     for path, cache_control in (
@@ -203,7 +207,10 @@ def publish(run: Run, page: str) -> str:
 
 
 def as_table(monitoring: Monitoring) -> pd.DataFrame:
-    """One line per monitor, those that have found something first; else why there are none."""
+    """Return one line per monitor, those that have found something first.
+
+    Else why there are none.
+    """
     if monitoring.reason:
         return pd.DataFrame({"Elementary": [without_values(monitoring.reason)]})
     lines = [one.model_dump() for one in monitoring.monitors]
@@ -212,6 +219,6 @@ def as_table(monitoring: Monitoring) -> pd.DataFrame:
 
 
 def order(value: Any) -> Any:
-    """What has failed comes before what warns and what is well."""
+    """Return a sort key: what has failed, then what warns, then the rest."""
     ranks = {"error": "0", "fail": "1", "runtime error": "0", "warn": "2", "pass": "3"}
     return ranks.get(value, value)

@@ -37,7 +37,7 @@ HEADINGS = {
 
 
 def key_figures(run: Run) -> dict[str, float]:
-    """Numbers, and amounts in BRL, over all valid installments as of the business day."""
+    """Return numbers, and amounts in BRL, over all valid installments as of the business day."""
     found = query(
         run,
         """
@@ -68,7 +68,7 @@ def percent(part: float, whole: float) -> float:
 
 
 def tiers(run: Run) -> pd.DataFrame:
-    """One line per payment tier, from the best: companies, amounts in BRL, average score."""
+    """Return one line per payment tier, from the best: companies, amounts in BRL, average score."""
     found = query(
         run,
         """
@@ -82,7 +82,7 @@ def tiers(run: Run) -> pd.DataFrame:
 
 
 def ageing(run: Run) -> pd.DataFrame:
-    """Overdue installments by the days since they fell due: number and BRL."""
+    """Return overdue installments by the days since they fell due: number and BRL."""
     found = query(
         run,
         """
@@ -100,7 +100,7 @@ def ageing(run: Run) -> pd.DataFrame:
 
 
 def overdue_by_uf(run: Run) -> pd.DataFrame:
-    """One line per state, the largest overdue amount first: number, BRL, share of expected."""
+    """Return number, BRL and share of what is overdue by state, the largest amount first."""
     return query(
         run,
         """
@@ -115,7 +115,7 @@ def overdue_by_uf(run: Run) -> pd.DataFrame:
 
 
 def largest_exposures(run: Run) -> pd.DataFrame:
-    """The buyers that owe the most, tax numbers masked: BRL, and percent of all outstanding."""
+    """Return the buyers that owe the most in BRL and percent, with masked tax numbers."""
     found = query(
         run,
         f"""
@@ -133,7 +133,10 @@ def largest_exposures(run: Run) -> pd.DataFrame:
 
 
 def quarantined(run: Run) -> pd.DataFrame:
-    """Rows kept out of gold by source and reason; a row with two faults counts under both."""
+    """Return rows kept out of gold by source and reason.
+
+    A row with two faults counts under both.
+    """
     return query(
         run,
         """
@@ -144,7 +147,10 @@ def quarantined(run: Run) -> pd.DataFrame:
 
 
 def query(run: Run, sql: str) -> pd.DataFrame:
-    """The result of one aggregate; NUMERIC as floats, exact to the cent up to 45 trillion BRL."""
+    """Return the result of one aggregate.
+
+    NUMERIC as floats, exact to the cent up to 45 trillion BRL.
+    """
     datasets = {
         layer: f"{run.settings.gcp_project}.{run.settings.dataset(layer)}"
         for layer in ("silver", "gold")

@@ -51,7 +51,7 @@ def figures_of(column: str) -> tuple[str, ...]:
 
 @fenced
 def plot_months(run: Run, delta: Delta) -> None:
-    """Rows of the delta by the month of their greatest cursor column; nothing without either."""
+    """Plot the rows of the delta by the month of their greatest cursor column, if there are any."""
     if delta.parts and run.source.cursor:
         from credix.report.charts import bars
 
@@ -74,7 +74,7 @@ def paths(delta: Delta) -> list[str]:
 
 
 def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of bounded memory that never reaches out for extensions."""
+    """Return a DuckDB of bounded memory that never reaches out for extensions."""
     return duckdb.connect(
         config={
             "memory_limit": settings.duckdb_memory,

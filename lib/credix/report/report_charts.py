@@ -6,7 +6,7 @@ import pandas as pd
 
 from credix.core.freshness import DAY, HOUR, MINUTE, bounds_in_words
 from credix.report import charts
-from credix.report.earlier_figures import GoldFigures, told_at
+from credix.report.earlier_figures import GoldFigures, tested_at
 from credix.report.facts import SourceFacts
 
 MONEY = {"million BRL": 1e6, "thousand BRL": 1e3}
@@ -20,13 +20,13 @@ VERDICTS = {
 
 
 def plot_rows(figures: pd.DataFrame) -> None:
-    """The rows of each step, side by side for each source: equal bars are what should be seen."""
+    """Plot the rows of each step, side by side for each source: equal bars are expected."""
     steps = ["extracted", "landed", "loaded", "merged"]
     charts.grouped_bars(figures.set_index("source")[steps], "Rows by step", "rows")
 
 
 def plot_lags(facts: list[SourceFacts]) -> None:
-    """Between how much and how much time the last changes of each source took to gold."""
+    """Plot the bounds of the time that the last changes of each source took to gold."""
     lags = {source.name: source.lag for source in facts if source.lag}
     longest = max((lag.at_most or lag.at_least for lag in lags.values()), default=0)
     unit, seconds = time_unit(longest)
@@ -39,20 +39,20 @@ def plot_lags(facts: list[SourceFacts]) -> None:
 
 
 def time_unit(longest: float) -> tuple[str, int]:
-    """The unit in which a duration is a small number, and its seconds."""
+    """Return the unit in which a duration is a small number, and its seconds."""
     units = {"days": DAY, "hours": HOUR, "minutes": MINUTE}
     fitting = [(name, seconds) for name, seconds in units.items() if longest > 2 * seconds]
     return fitting[0] if fitting else ("seconds", 1)
 
 
 def money_unit(largest: float) -> tuple[str, float]:
-    """The unit in which an amount of BRL is a number of few digits, and its BRL."""
+    """Return the unit in which an amount of BRL is a number of few digits, and its BRL."""
     fitting = [(name, brl) for name, brl in MONEY.items() if largest >= brl]
     return fitting[0] if fitting else ("BRL", 1.0)
 
 
 def plot_portfolio(now: dict[str, float]) -> None:
-    """Where the expected amount stands: settled, overdue or not yet due."""
+    """Plot how much of the expected amount is settled, overdue or not yet due."""
     settled = now["expected"] - now["outstanding"]
     parts = {"settled": settled, "overdue": now["overdue"], "not yet due": now["pending"]}
     looks = {"settled": (charts.GREEN, "..."), "overdue": OVERDUE, "not yet due": PENDING}
@@ -68,7 +68,7 @@ def plot_portfolio(now: dict[str, float]) -> None:
 
 
 def plot_tiers(now: pd.DataFrame, before: GoldFigures | None) -> None:
-    """Companies by tier, beside those of an earlier gold."""
+    """Plot the companies by tier, beside those of an earlier gold."""
     # Names of two words do not fit beside each other.
     companies = now["companies"].astype(float).rename(split_name)
     title, unit = "Companies by payment tier", "companies"
@@ -77,7 +77,7 @@ def plot_tiers(now: pd.DataFrame, before: GoldFigures | None) -> None:
         return
     earlier = pd.Series(before.tiers, dtype=float).rename(split_name)
     earlier = earlier.reindex(companies.index, fill_value=0)
-    charts.grouped_bars(pd.DataFrame({told_at(before): earlier, "now": companies}), title, unit)
+    charts.grouped_bars(pd.DataFrame({tested_at(before): earlier, "now": companies}), title, unit)
 
 
 def split_name(tier: str) -> str:
@@ -85,14 +85,14 @@ def split_name(tier: str) -> str:
 
 
 def plot_ageing(found: pd.DataFrame) -> None:
-    """What is overdue by the days since it fell due."""
+    """Plot what is overdue by the days since it fell due."""
     amounts = found["overdue_brl"].astype(float)
     unit, brl = money_unit(amounts.max())
     charts.bars(amounts / brl, "Overdue by days since the due date", unit, charts.VERMILION)
 
 
 def plot_overdue_by_uf(found: pd.DataFrame) -> None:
-    """What is overdue in each state, and how much of what was expected there that is."""
+    """Plot what is overdue in each state, and how much of what was expected there that is."""
     shares = found["overdue_percent"].astype(float).fillna(0)
     unit, brl = money_unit(found["overdue_brl"].astype(float).max())
     amounts = pd.DataFrame({"overdue": found["overdue_brl"].astype(float) / brl})
@@ -102,7 +102,7 @@ def plot_overdue_by_uf(found: pd.DataFrame) -> None:
 
 
 def plot_exposures(found: pd.DataFrame) -> None:
-    """What each of the largest buyers owes: overdue and not yet due, stacked."""
+    """Plot what each of the largest buyers owes: overdue and not yet due, stacked."""
     outstanding = found["outstanding_brl"].astype(float)
     unit, brl = money_unit(outstanding.max())
     overdue = found["overdue_brl"].astype(float) / brl
@@ -122,7 +122,7 @@ def plot_exposures(found: pd.DataFrame) -> None:
 
 
 def plot_tests(by_layer: pd.DataFrame) -> None:
-    """How many tests of dbt hold, by layer."""
+    """Plot how many tests of dbt pass, by layer."""
     layers = by_layer[by_layer.sum(axis=1) > 0]
     labels = [
         ", ".join(f"{count} {verdict}" for verdict, count in line.items() if count)
@@ -132,7 +132,7 @@ def plot_tests(by_layer: pd.DataFrame) -> None:
 
 
 def plot_quarantined(found: pd.DataFrame) -> None:
-    """The faults that keep rows out of gold, by source and reason."""
+    """Plot the faults that keep rows out of gold, by source and reason."""
     sources = list(dict.fromkeys(found["source"]))
     table = pd.DataFrame(
         {name: found["n_rows"].where(found["source"] == name, 0) for name in sources}

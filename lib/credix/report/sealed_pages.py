@@ -40,7 +40,7 @@ HEAD = re.compile(r"(<head>)(.*?)(?=<script\b|</head>)", re.DOTALL)
 
 
 def seal(page: str) -> str:
-    """The page without requests to other hosts, for a bucket or a folder of one's own.
+    """Return the page without requests to other hosts, for a bucket or a folder of one's own.
 
     Raises StepError when it is not a page with a head.
     """

@@ -41,7 +41,7 @@ def judge(
     monitoring: Monitoring,
     quarantined: int,
 ) -> Verdict:
-    """The verdict on gold as it is now, the same whichever job asks.
+    """Return the verdict on gold as it is now, the same whichever job asks.
 
     `tests` are dbt's results of the run with layer, name and status: none in a run that builds
     nothing, whose gold has no business day unless its tests have passed.
@@ -105,7 +105,7 @@ def judge_monitors(verdict: Verdict, monitoring: Monitoring) -> None:
 
 
 def show_verdict(verdict: Verdict) -> HTML:
-    """The answer in large letters, and every reason below it."""
+    """Return the answer in large letters, and every reason below it."""
     color, ink, sign = LOOKS[verdict.answer]
     lines = "".join(
         f"<li>{escape(reason)}</li>" for reason in [*verdict.against, *verdict.care, *verdict.notes]

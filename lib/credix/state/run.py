@@ -145,9 +145,13 @@ class Run:
         path = self.source_folder / f"{step}.json"
         try:
             return kind.model_validate_json(path.read_text("utf-8"))
-        except (FileNotFoundError, ValidationError):
+        except FileNotFoundError:
             raise StepError(
                 f"Run {self.run_id} has no result of {step} ({path}): run that notebook first."
+            ) from None
+        except ValidationError:
+            raise StepError(
+                f"{path} is no result of {step} of this release: run that notebook again."
             ) from None
 
     def read_state(self) -> SourceState:

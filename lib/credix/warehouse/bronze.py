@@ -66,7 +66,7 @@ def delete_duplicates(run: Run) -> None:
 
 
 def executed_merge(run: Run) -> str:
-    """The MERGE that the build sent to BigQuery."""
+    """Return the MERGE that the build sent to BigQuery."""
     return build_dbt(run).executed_sql(run.source.name)
 
 
@@ -87,7 +87,7 @@ class BronzeCounts:
 
 @fenced
 def prove_bronze(run: Run) -> tuple[Run, pd.DataFrame]:
-    """Bronze holds what was loaded and exactly the keys of the snapshot, one row for each.
+    """Check that bronze holds what was loaded and exactly the snapshot's keys, one row each.
 
     Where it does not, because another run merged in between or another process wrote to it, one
     more attempt of this run reads and merges the difference; the run returned is that attempt.
@@ -105,7 +105,7 @@ def prove_bronze(run: Run) -> tuple[Run, pd.DataFrame]:
 
 
 def find_fault(run: Run, counts: BronzeCounts) -> str | None:
-    """What is wrong with bronze in a sentence; None when it is proven."""
+    """Return what is wrong with bronze in a sentence; None when it is proven."""
     loaded = run.read_result(LoadResult).rows
     expected = expected_digest(run)
     table = run.warehouse.table_id("bronze", run.source.name)
@@ -117,14 +117,13 @@ def find_fault(run: Run, counts: BronzeCounts) -> str | None:
         )
     if counts.merged != loaded:
         return (
-            f"{table}: {loaded} rows were loaded, {counts.merged} carry _seq {run.attempt} "
+            f"{table}: {loaded} rows were loaded, {counts.merged} have _seq {run.attempt} "
             "after the merge."
         )
     if counts.keys != counts.rows:
         return (
             f"{table} has {counts.rows - counts.keys} rows too many for its keys: another "
-            "process wrote "
-            "to it beside the pipeline. ./run_pipeline.py reconcile fixes it."
+            "process wrote to it beside the pipeline. ./run_pipeline.py reconcile fixes it."
         )
     held = counts.digest
     if expected and held != expected:
@@ -137,13 +136,13 @@ def find_fault(run: Run, counts: BronzeCounts) -> str | None:
 
 
 def expected_digest(run: Run) -> Digest | None:
-    """The keys of the snapshot; None without one, and where deletes are not captured."""
+    """Return the keys of the snapshot; None without one, and where deletes are not captured."""
     progress = run.read_result(ExtractResult).progress
     return progress.digest if progress else None
 
 
 def count_bronze(run: Run) -> BronzeCounts:
-    """All that the proof needs in one query: each column of bronze is read once.
+    """Return all that the proof needs in one query: each column of bronze is read once.
 
     The keys themselves are counted, although they are most of what it reads: a row that another
     process wrote beside the pipeline may have any `_key_hash` and any `_seq`.
@@ -166,7 +165,7 @@ def count_bronze(run: Run) -> BronzeCounts:
 
 
 def repair(run: Run, newest_seq: int, fault: str) -> Run:
-    """One more attempt under a new fencing token: read the difference again, land, load, merge."""
+    """Read, land, load and merge the difference again, under a new fencing token."""
     again = cycle.next_attempt(run, newest_seq, run.folder / "repair")
     again = replace(again, repairs=run, fault=fault)
     cycle.extract(again)

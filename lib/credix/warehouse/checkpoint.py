@@ -11,10 +11,10 @@ from credix.state.states import SourceState, commit_external
 
 
 def commit_watermark(run: Run, extracted: ExtractResult, *, is_merged: bool) -> SourceState:
-    """Write what the extract has reached into the state; raises FenceError when the run is late.
+    """Write what the extract has reached into the state; a superseded run raises FenceError.
 
-    The row versions that the next run reads again lie beside the state, under the attempt's own
-    name, before the state names them. After a slice that others follow the watermark stays, and
+    The row versions that the next run reads again are stored beside the state, under the attempt's
+    own name, before the state names them. After a slice that others follow the watermark stays, and
     after files from outside.
     """
     if run.orders.from_landing:

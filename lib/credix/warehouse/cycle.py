@@ -15,7 +15,7 @@ from credix.warehouse import temp_layer as loading
 
 
 def extract(run: Run) -> ExtractResult:
-    """What 01_extract does; its step result."""
+    """Do what 01_extract does and return its step result."""
     with closing(open_extraction(run)) as extraction:
         extraction.check()
         extraction.plan()
@@ -24,7 +24,7 @@ def extract(run: Run) -> ExtractResult:
 
 
 def land(run: Run) -> LandResult:
-    """What 02_land does; its step result."""
+    """Do what 02_land does and return its step result."""
     landing.check_parts(run)
     swept = landing.sweep_landing(run)
     landed = landing.upload_parts(run)
@@ -32,7 +32,7 @@ def land(run: Run) -> LandResult:
 
 
 def load(run: Run) -> LoadResult:
-    """What 03_load does; its step result."""
+    """Do what 03_load does and return its step result."""
     columns = loading.read_reference(run)
     loaded = loading.load_hashed(run, columns)
     loading.check_loaded(run, loaded)
@@ -41,7 +41,7 @@ def load(run: Run) -> LoadResult:
     return loading.finish(run, loaded, "")
 
 
-def open_behind(run: Run, attempt: int, folder: Path) -> Run:
+def open_following(run: Run, attempt: int, folder: Path) -> Run:
     """Return the run after a slice that bronze now holds: of the next slice or of the delta.
 
     Its parts and results have a folder of their own below the run's; the slice's parts are deleted.
@@ -50,18 +50,18 @@ def open_behind(run: Run, attempt: int, folder: Path) -> Run:
     if merged is None:
         raise StepError(f"Run {run.run_id} has read no slice: there is nothing to continue.")
     shutil.rmtree(run.source_folder / "parts", ignore_errors=True)
-    behind = replace(run, attempt=attempt)
+    following = replace(run, attempt=attempt)
     if merged.is_last:
-        behind = replace(
-            behind,
+        following = replace(
+            following,
             watermark=run.states.read_source(run.source.name).watermark,
             orders=after_slices(run.orders),
         )
-    return next_attempt(behind, attempt, folder / "slices" / f"{merged.number + 1:04d}")
+    return next_attempt(following, attempt, folder / "slices" / f"{merged.number + 1:04d}")
 
 
 def next_attempt(run: Run, newest_seq: int, folder: Path) -> Run:
-    """The run under a new fencing token above `newest_seq`, with parts and results in this folder.
+    """Return the run under a new fencing token above `newest_seq`, with this folder.
 
     Raises FenceError when a newer run has begun.
     """

@@ -20,7 +20,9 @@ from credix.state.run import Run
 
 @fenced
 def check_parts(run: Run) -> pd.DataFrame:
-    """Every part against the contract and its own step result; raises DataError at the first fault.
+    """Check every part against the contract and its own step result.
+
+    Raises DataError at the first fault.
 
     Reads footers only: names, types and order of the columns, rows, NULLs in required columns.
     """
@@ -69,7 +71,7 @@ def upload_parts(run: Run) -> pd.DataFrame:
 
 @fenced
 def sweep_landing(run: Run) -> pd.DataFrame:
-    """Clear landing of what no living run will load: strays, and leftovers of this source's dead.
+    """Move files that no active run will load out of landing: orphaned ones, and of failed runs.
 
     The file of a failed run goes to the archive if bronze has its rows, else to `failed/`: this
     run has read the same rows again. A file that no run put there goes to `failed/` with a
@@ -100,7 +102,7 @@ def sweep_landing(run: Run) -> pd.DataFrame:
 
 
 def why_swept(metadata: Mapping[str, str], source: str, attempt: int) -> str | None:
-    """The reason to move a landing file away; None for files of living runs."""
+    """Return the reason to move a landing file away; None for files of living runs."""
     if is_stray(metadata):
         return "no run of this pipeline put this file into landing"
     seq = int(metadata["seq"])

@@ -15,7 +15,7 @@ from credix.state.run import Run
 
 @fenced
 def read_reference(run: Run) -> list[Column]:
-    """The schema of `<source>_schema`, which the load is held to.
+    """Return the schema of `<source>_schema`, which the load is held to.
 
     Raises SettingsError when the table is missing or is not the contract's.
     """
@@ -42,7 +42,7 @@ def read_reference(run: Run) -> list[Column]:
 
 
 def lacks_only_nullable(have: Sequence[Column], want: Sequence[Column]) -> bool:
-    """True when some columns are missing, and each of them can be added to a table with rows."""
+    """Return True when columns are missing and all of them can be added to a table with rows."""
     names = {column.name for column in have}
     missing = [column for column in want if column.name not in names]
     return bool(missing) and not any(column.is_required for column in missing)
@@ -86,7 +86,7 @@ def load(run: Run, effect: str, table: str, columns: Sequence[Column]) -> int:
 
 @fenced
 def check_loaded(run: Run, loaded: int) -> pd.DataFrame:
-    """Landed = loaded, one row per key; raises DataError otherwise."""
+    """Check that landed = loaded with one row per key; raise DataError otherwise."""
     landed = run.read_result(LandResult).rows
     if landed == loaded == 0:
         return pd.DataFrame({"step": ["landed", "loaded"], "rows": [0, 0]})
@@ -151,7 +151,7 @@ def landed_files(run: Run) -> tuple[str, ...]:
 
 
 def landed_objects(run: Run) -> list[StoredObject]:
-    """This run's files that are still in landing; after a repeated run there may be none."""
+    """Return this run's files that are still in landing; after a repeated run there may be none."""
     files = set(landed_files(run))
     folders = {file.rpartition("/")[0] + "/" for file in files}
     bucket = run.settings.lake_bucket

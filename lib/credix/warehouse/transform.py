@@ -141,7 +141,7 @@ def plan_gold(run: Run, state: GoldState, keeper: KernelLease) -> GoldClaim:
 
 
 def can_tell_changes(run: Run) -> bool:
-    """True when every table is there, and no row can have entered bronze below what was seen.
+    """Return True when all tables exist and no row entered bronze below the `_seq` that was seen.
 
     The guard that keeps late rows out is raised only for sources whose deletes are captured.
     """
@@ -222,7 +222,10 @@ def commit_gold(run: Run, claim: GoldClaim) -> GoldState:
 
 
 def began_with(run: Run, source: str) -> CompleteThrough | None:
-    """How far bronze held a source when this run began; None where the run does not load it."""
+    """Return how far bronze held a source when this run began.
+
+    None where the run does not load it.
+    """
     path = run.folder / source / "state.json"
     if not path.exists():
         return None
@@ -290,7 +293,7 @@ def describe_repair(run: Run) -> Repair:
 
 
 def release_source(run: Run) -> None:
-    """What the pipeline does for its own runs when they end."""
+    """Release the source, as the pipeline does for its own runs when they end."""
     stop_keeping(run.source.name)
     last = LastRun(
         run_id=run.run_id,

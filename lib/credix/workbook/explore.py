@@ -198,7 +198,7 @@ class Explorer:
         return [column.name for column in columns]
 
     def _connect(self, known: list[SourceFile], source: Source) -> duckdb.DuckDBPyConnection:
-        """A DuckDB in which `files` is what these hold, unmasked: values are compared there."""
+        """Return a DuckDB with `files`, unmasked: values are compared there."""
         connection = connect(self.settings)
         connection.register("files", as_dataset(self.lake, known, source))
         return connection

@@ -216,7 +216,7 @@ def finish(run: Run, judgement: Judgement, result_path: str) -> ReportResult:
 
 
 def table(frame: pd.DataFrame) -> Styler:
-    """Return the frame under headings that people read; what has moved stands to the right."""
+    """Return the frame under headings that people read; what has moved is aligned to the right."""
     named = frame if frame.index.name is None else frame.reset_index()
     moved = [column for column in named.columns if column == "now" or column.startswith("since ")]
     return show.table(named.rename(columns=portfolio.HEADINGS), right=moved)

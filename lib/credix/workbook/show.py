@@ -118,7 +118,7 @@ def table(frame: pd.DataFrame, right: Iterable[str] = (), links: Iterable[str] =
 
     Args:
         frame: What to show; a named index becomes the first column.
-        right: Columns of texts that are figures and stand to the right.
+        right: Columns of texts that are figures and are aligned to the right.
         links: Columns of texts of which some are addresses and become links.
     """
     named = frame if frame.index.name is None else frame.reset_index()
@@ -181,7 +181,7 @@ def bars(values: pd.Series, title: str, unit: str) -> None:
 
 
 def as_link(escaped: object) -> str:
-    """An address as a link; the table has escaped it before."""
+    """Return an address as a link; the table has escaped it before."""
     text = str(escaped)
     return f'<a href="{text}">{text}</a>' if text.startswith(("http://", "https://")) else text
 

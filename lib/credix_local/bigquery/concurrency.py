@@ -95,5 +95,5 @@ class Ledger:
 
 
 def serialization_error(table: str) -> ConcurrencyError:
-    """What a statement ends with that met others in every run."""
+    """Return what a statement ends with that met others in every run."""
     return ConcurrencyError(f"Could not serialize access to table {table} due to concurrent update")

@@ -106,7 +106,7 @@ class ExpressionTypes:
         return True
 
     def of(self, node: exp.Expr | None) -> str:
-        """The type of an expression, UNKNOWN where it is not certain."""
+        """Return the type of an expression, UNKNOWN where it is not certain."""
         if node is None:
             return NOTHING
         if node._meta and KEY in node._meta:
@@ -175,7 +175,7 @@ class ExpressionTypes:
 
 
 def joined(kinds: list[str]) -> str:
-    """The type that holds values of all these."""
+    """Return the type that holds values of all these."""
     found = {kind for kind in kinds if kind != NOTHING}
     if len(found) < 2:
         return found.pop() if found else NOTHING
@@ -193,6 +193,6 @@ def read_duckdb_type(name: str) -> str:
 
 
 def remember(node: exp.Expr, kind: str) -> exp.Expr:
-    """The expression, with the type of the one whose place it takes."""
+    """Return the expression, with the type of the one whose place it takes."""
     node.meta[KEY] = kind
     return node

@@ -74,7 +74,7 @@ def safe(
 
 
 def call_numeric(name: str, value: Decimal, other: Decimal) -> Decimal:
-    """A function of one or two NUMERIC, exact to the ninth decimal; raises OverflowError."""
+    """Return a function of one or two NUMERIC, exact to the ninth decimal; raises OverflowError."""
     calls: dict[str, Callable[[], Decimal]] = {
         "sqrt": lambda: EXACT.sqrt(value),
         "exp": lambda: EXACT.exp(value),
@@ -101,7 +101,7 @@ def truncate_float(value: float, digits: int) -> float:
 
 
 def shorten_float(value: float, digits: int, rounding: str) -> float:
-    """The FLOAT64 nearest to the rounded exact value; raises OverflowError."""
+    """Return the FLOAT64 nearest to the rounded exact value; raises OverflowError."""
     if digits > FINEST_DIGIT or not value:
         return value
     if digits < COARSEST_DIGIT:
@@ -149,7 +149,7 @@ def shift_left(value: int, bits: int) -> int:
 
 
 def shift_right(value: int, bits: int) -> int:
-    """The sign is a bit like the others."""
+    """Return the lowest 64 bits with the sign as a bit like the others."""
     return to_int64((value & (2**INT64_BITS - 1)) >> min(check_shift(bits), INT64_BITS))
 
 
@@ -160,7 +160,7 @@ def check_shift(bits: int) -> int:
 
 
 def to_int64(value: int) -> int:
-    """The lowest 64 bits, in two's complement."""
+    """Return the lowest 64 bits, in two's complement."""
     value &= 2**INT64_BITS - 1
     return value - 2**INT64_BITS if value >= 2 ** (INT64_BITS - 1) else value
 

@@ -26,12 +26,12 @@ DATE_TEXT, INT64_TEXT = r"\d+-\d+-\d+", r"\s*[+-]?(\d+|0[xX][0-9a-fA-F]+)\s*"
 
 
 def type_of(*names: str) -> str:
-    """The common type of expressions as a text, constant from binding on."""
+    """Return the common type of expressions as a text, constant from binding on."""
     return f"typeof([{', '.join(names)}])"
 
 
 def is_decimal(name: str) -> str:
-    """Whether an expression is a NUMERIC or BIGNUMERIC."""
+    """Return whether an expression is a NUMERIC or BIGNUMERIC."""
     return f"({type_of(name)} LIKE 'DECIMAL%')"
 
 
@@ -40,12 +40,12 @@ def is_float(name: str) -> str:
 
 
 def is_numeric(*names: str) -> str:
-    """Whether a calculation with these is one of NUMERIC: one is, and none is FLOAT64."""
+    """Return whether a calculation with these is one of NUMERIC: one is, and none is FLOAT64."""
     return f"({type_of(*names)} LIKE 'DECIMAL(%,_)[]')"
 
 
 def choose(condition: str, chosen: str, other: str) -> str:
-    """One of two expressions of different types."""
+    """Return one of two expressions of different types."""
     return (
         f"struct_extract({{'a': CASE WHEN {condition} THEN {chosen} END, "
         f"'b': CASE WHEN NOT {condition} THEN {other} END}}, "
@@ -54,7 +54,7 @@ def choose(condition: str, chosen: str, other: str) -> str:
 
 
 def numeric_or_float(value: str, by: str) -> str:
-    """A value as NUMERIC where `by` is NUMERIC, else as FLOAT64; BIGNUMERIC stays."""
+    """Return a value as NUMERIC where `by` is NUMERIC, else as FLOAT64; BIGNUMERIC stays."""
     kind = type_of(by)
     types = f"{{'n': NULL::{NUMERIC}, 'b': {by}, 'f': NULL::DOUBLE}}"
     key = (
@@ -65,35 +65,35 @@ def numeric_or_float(value: str, by: str) -> str:
 
 
 def exactly(name: str, *arguments: str) -> str:
-    """A call of a function that takes NUMERIC."""
+    """Return a call of a function that takes NUMERIC."""
     return f"{name}({', '.join(f'CAST({one} AS {NUMERIC})' for one in arguments)})"
 
 
 def exact_call(name: str, *arguments: str) -> str:
-    """A function of NUMERIC by its name; the second argument may be missing."""
+    """Return a function of NUMERIC by its name; the second argument may be missing."""
     numbers = ", ".join(f"CAST({one} AS {NUMERIC})" for one in (*arguments, "0")[:2])
     return f"google_call_numeric('{name}', {numbers})"
 
 
 def failure(message: str, like: str) -> str:
-    """An error in place of a value of the type of `like`."""
+    """Return an error in place of a value of the type of `like`."""
     return f"cast_to_type(google_fail({message}), {like})"
 
 
 def is_beyond(result: str, *operands: str) -> str:
-    """Whether a FLOAT64 became infinite by the calculation."""
+    """Return whether a FLOAT64 became infinite by the calculation."""
     finite = " AND ".join(f"NOT isinf(CAST({one} AS DOUBLE))" for one in operands)
     return f"(isinf(CAST({result} AS DOUBLE)) AND {finite})"
 
 
 def bounded(result: str, name: str, *operands: str) -> str:
-    """A FLOAT64 that is an error where it became infinite."""
+    """Return a FLOAT64 that is an error where it became infinite."""
     error = failure(f"'Floating point error in function: {name}'", result)
     return f"CASE WHEN {is_beyond(result, *operands)} THEN {error} ELSE {result} END"
 
 
 def divided(result: str) -> str:
-    """A division of INT64 or FLOAT64, which fails where the divisor is zero."""
+    """Return a division of INT64 or FLOAT64, which fails where the divisor is zero."""
     error = failure(f"'{DIVISION_BY_ZERO}'", result)
     return f"CASE WHEN b = 0 THEN {error} ELSE {result} END"
 
@@ -109,7 +109,7 @@ def cast_macro(target: str, is_wrong: str, is_safe: bool, others: str = "") -> s
 
 
 def cast_macros(prefix: str, is_safe: bool) -> dict[str, str]:
-    """The macros of CAST or SAFE_CAST."""
+    """Return the macros of CAST or SAFE_CAST."""
     cast = "TRY_CAST" if is_safe else "CAST"
     rounded = f"WHEN {is_float('x')} THEN {cast}(round({DOUBLE}) AS BIGINT) "
     exact = f"google_numeric_of_float({DOUBLE})"
@@ -133,7 +133,7 @@ def cast_macros(prefix: str, is_safe: bool) -> dict[str, str]:
 
 
 def padded(text: str) -> str:
-    """A time with 0, 3 or 6 digits of its second's fraction."""
+    """Return a time with 0, 3 or 6 digits of its second's fraction."""
     one = rf"regexp_replace({text}, '\.(\d|\d{{4}})(\+|$)', '.\100\2')"
     return rf"regexp_replace({one}, '\.(\d{{2}}|\d{{5}})(\+|$)', '.\10\2')"
 
@@ -316,7 +316,10 @@ VALUES = frozenset({"a", "b", "x", "y", "mean", "total", "number"})
 
 
 def once(signature: str, meaning: str) -> tuple[str, str] | None:
-    """The macro that gives its values to a lambda; None where it takes each but once anyway."""
+    """Return the macro that gives its values to a lambda.
+
+    None where it takes each but once anyway.
+    """
     name, parameters = signature.rstrip(")").split("(")
     names = parameters.split(", ")
     values = [one for one in names if one in VALUES]

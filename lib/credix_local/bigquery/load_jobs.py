@@ -118,7 +118,7 @@ async def load_checked(
 
 
 def expand(uri: str, ctx: AppContext) -> list[Path]:
-    """The files of a URI; one `*` is allowed and also stands for several folders."""
+    """Return the files of a URI; one `*` is allowed and also stands for several folders."""
     try:
         resolved = executor._resolve_uri(uri, ctx)
     except InvalidQueryError as error:
@@ -157,7 +157,7 @@ def make_plan(job: executor._LoadJobConfig, paths: list[Path], ctx: AppContext) 
 
 
 def given_fields(config: dict[str, Any]) -> tuple[TableFieldSchema, ...]:
-    """The schema that the job brings, with the REST API's names of types."""
+    """Return the schema that the job brings, with the REST API's names of types."""
     parsed = _parse_schema_fields((config.get("schema") or {}).get("fields") or [])
     return tuple(field.model_copy(update={"type": rest_type(field.type)}) for field in parsed)
 
@@ -212,7 +212,7 @@ def insert_file(cursor: duckdb.DuckDBPyConnection, plan: Plan, path: Path) -> in
 
 
 def column_definitions(fields: tuple[TableFieldSchema, ...]) -> str:
-    """The columns of CREATE TABLE in DuckDB's SQL."""
+    """Return the columns of CREATE TABLE in DuckDB's SQL."""
     columns = bq_schema_to_duckdb_columns([_field_to_rest(field) for field in fields])
     required = {field.name for field in fields if field.mode == "REQUIRED"}
     return ", ".join(

@@ -31,7 +31,7 @@ def rest_type(name: str) -> str:
 
 
 def read_fields(path: Path) -> tuple[TableFieldSchema, ...]:
-    """The columns of a Parquet file as BigQuery would make them; raises LoadError."""
+    """Return the columns of a Parquet file as BigQuery would make them; raises LoadError."""
     try:
         schema = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -40,7 +40,7 @@ def read_fields(path: Path) -> tuple[TableFieldSchema, ...]:
 
 
 def to_field(field: "pa.Field[Any]") -> TableFieldSchema:
-    """One Parquet column, read as Arrow, as a BigQuery field."""
+    """Return one Parquet column, read as Arrow, as a BigQuery field."""
     if pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
         element = to_field(field.type.value_field.with_name(field.name))
         return element.model_copy(update={"mode": "REPEATED"})

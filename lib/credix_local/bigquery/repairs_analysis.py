@@ -227,24 +227,24 @@ def not_judged(error: Exception) -> None:
 
 
 def is_beyond(name: str) -> bool:
-    """Whether a function may be one of BigQuery's own, or one that a user has created."""
+    """Return whether a function may be one of BigQuery's own, or one that a user has created."""
     return "." in name or BEYOND_GOOGLESQL.fullmatch(name) is not None
 
 
 def as_shape(sql: str) -> str:
-    """A statement without what varies from run to run."""
+    """Return a statement without what varies from run to run."""
     return VARYING.sub(lambda found: found["text"] or ("" if found["comment"] else "#"), sql)
 
 
 @lru_cache(MOST_VERDICTS)
 def is_script(sql: str) -> bool:
-    """Whether this is more than one statement, or one of the procedural language."""
+    """Return whether this is more than one statement, or one of the procedural language."""
     code = VARYING.sub(lambda found: "''" if found["text"] else "", sql).strip().rstrip("; \n\t")
     return ";" in code or PROCEDURAL.match(code) is not None
 
 
 def named_tables(sql: str) -> Iterator[tuple[str, ...]]:
-    """The paths of tables in a statement; some may be none, as the fields of an array."""
+    """Yield the paths of tables in a statement; some may be none, as the fields of an array."""
     try:
         tree = parse_shared(sql)
     except SqlglotError:
@@ -292,7 +292,7 @@ def as_field(field: TableFieldSchema) -> "Field":
 
 
 def read_parameters(parameters: list[dict[str, Any]] | None) -> "Parameters":
-    """A job's query parameters from their form in REST."""
+    """Return a job's query parameters from their form in REST."""
     from credix_local.bigquery.googlesql.analyzer import Parameters
 
     fields = tuple(
@@ -315,7 +315,10 @@ def parameter_field(name: str, kind: Mapping[str, Any]) -> "Field":
 
 
 def variables_of(frames: FrameStack) -> tuple["Field", ...] | None:
-    """The variables that a script sees; None where the server does not know the type of one."""
+    """Return the variables that a script sees.
+
+    None where the server does not know the type of one.
+    """
     from credix_local.bigquery.googlesql.tables import Field, field_type
 
     found = []

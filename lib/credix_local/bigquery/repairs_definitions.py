@@ -62,7 +62,7 @@ def apply() -> None:
 
 
 def parse_definition(sql: str) -> exp.Create | exp.Alter | None:
-    """The statement if it creates or alters a table, else None."""
+    """Return the statement if it creates or alters a table, else None."""
     if not re.search(r"\b(create|alter)\b", sql, re.IGNORECASE):
         return None
     try:

@@ -175,7 +175,7 @@ def read_escapes() -> None:
 
 
 def written_out(sql: str) -> str:
-    """The statement with what its numbered escapes stand for."""
+    """Return the statement with what its numbered escapes stand for."""
     return LITERALS.sub(write_literal, sql) if NUMBERED.search(sql) else sql
 
 
@@ -198,7 +198,7 @@ def write_literal(found: re.Match[str]) -> str:
 
 
 def rewritten(tree: exp.Expr, columns: Columns | None = None) -> exp.Expr:
-    """The statement with calls of Google's functions; the given tree is changed."""
+    """Return the statement with calls of Google's functions; the given tree is changed."""
     nodes = [node for node in tree.walk() if type(node) in REWRITES]
     if not nodes:
         return tree
@@ -222,7 +222,7 @@ def rewritten(tree: exp.Expr, columns: Columns | None = None) -> exp.Expr:
 
 
 def call(name: str, *arguments: exp.Expr | str | int) -> exp.Anonymous:
-    """A call of one of `google_macros`."""
+    """Return a call of one of `google_macros`."""
     made: list[exp.Expr] = []
     for one in arguments:
         if isinstance(one, str):
@@ -236,7 +236,7 @@ def call(name: str, *arguments: exp.Expr | str | int) -> exp.Anonymous:
 
 
 def is_short(node: exp.Expr) -> bool:
-    """Whether an expression may be repeated: a column, a literal, or an aggregate of one."""
+    """Return whether an expression may be repeated: a column, a literal, or an aggregate of one."""
     if isinstance(node, exp.Neg | exp.Paren | exp.AggFunc):
         node = node.this
     return isinstance(
@@ -245,7 +245,7 @@ def is_short(node: exp.Expr) -> bool:
 
 
 def renamed(name: str, *parts: str) -> Rewrite:
-    """The same arguments to another function; None where it has arguments besides these."""
+    """Return the same arguments to another function; None where it has arguments besides these."""
 
     def rewrite(node: exp.Expr, _types: ExpressionTypes) -> exp.Expr | None:
         given = [part for part, value in node.args.items() if value not in (None, [], False)]
@@ -274,7 +274,7 @@ def with_digits(name: str) -> Rewrite:
 
 
 def as_numeric(node: exp.Expr) -> exp.Expr:
-    """A calculation of NUMERIC in NUMERIC's own digits."""
+    """Return a calculation of NUMERIC in NUMERIC's own digits."""
     return exp.Cast(this=node, to=exp.DataType.build("DECIMAL(38, 9)"))
 
 
@@ -332,7 +332,7 @@ def rewrite_quotient(node: exp.IntDiv, types: ExpressionTypes) -> exp.Expr:
 
 
 def exact(name: str, *arguments: exp.Expr) -> exp.Expr:
-    """A call of a function that takes NUMERIC alone."""
+    """Return a call of a function that takes NUMERIC alone."""
     return exp.Anonymous(this=f"google_{name}_numeric", expressions=list(arguments))
 
 
@@ -352,7 +352,7 @@ def is_of_int64(node: exp.Binary, types: ExpressionTypes) -> bool:
 
 
 def is_never_zero(node: exp.Expr) -> bool:
-    """Whether a divisor is a literal, or NULL in place of zero."""
+    """Return whether a divisor is a literal, or NULL in place of zero."""
     inner = node.unnest()
     if isinstance(inner, exp.Nullif):
         return bool(inner.expression.name == "0")
@@ -387,7 +387,7 @@ def align_literals(values: Sequence[exp.Expr | None], types: ExpressionTypes) ->
 
 
 def number_text(node: exp.Expr) -> str | None:
-    """The text of a literal number, with its sign; None for anything else."""
+    """Return the text of a literal number, with its sign; None for anything else."""
     if isinstance(node, exp.Neg):
         inner = number_text(node.this)
         return None if inner is None else f"-{inner}"
@@ -395,7 +395,7 @@ def number_text(node: exp.Expr) -> str | None:
 
 
 def float_text(node: exp.Expr) -> str | None:
-    """The text of a literal FLOAT64; the emulator has written `0.5` as `0.5e0`."""
+    """Return the text of a literal FLOAT64; the emulator has written `0.5` as `0.5e0`."""
     text = number_text(node)
     if text is None or text.lstrip("-").isdigit() or text.lower().lstrip("-").startswith("0x"):
         return None
@@ -463,7 +463,7 @@ def rewrite_cast(node: exp.Cast | exp.TryCast, types: ExpressionTypes) -> exp.Ex
 
 
 def is_cast_as_duckdb_does(kind: str, value: exp.Expr) -> bool:
-    """Whether it shows in the text that the cast needs no help."""
+    """Return whether it shows in the text that the cast needs no help."""
     if isinstance(value, exp.Null | exp.Boolean) or is_whole_number(value):
         return True
     if isinstance(value, exp.Literal) and value.is_string:
@@ -502,7 +502,7 @@ AS_DUCKDB = {
 
 
 def week_day(unit: exp.Expr | None) -> int | None:
-    """The number of the day a week begins with, from WEEK, WEEK(MONDAY) or ISOWEEK."""
+    """Return the number of the day a week begins with, from WEEK, WEEK(MONDAY) or ISOWEEK."""
     if unit is None:
         return None
     if isinstance(unit, exp.WeekStart):
@@ -566,7 +566,7 @@ def rewrite_format(node: exp.Format, _types: ExpressionTypes) -> exp.Expr:
 
 
 def format_pieces(pattern: exp.Expr, values: list[exp.Expr]) -> list[exp.Expr]:
-    """The texts that FORMAT joins; none where the pattern is not understood."""
+    """Return the texts that FORMAT joins; none where the pattern is not understood."""
     if not isinstance(pattern, exp.Literal) or not pattern.is_string:
         return []
     pieces: list[exp.Expr] = []
@@ -586,7 +586,7 @@ def format_pieces(pattern: exp.Expr, values: list[exp.Expr]) -> list[exp.Expr]:
 
 
 def restore_declared(node: exp.Anonymous, _types: ExpressionTypes) -> exp.Expr | None:
-    """The cast of a column to its declared type, see `mark_declared_types`."""
+    """Return the cast of a column to its declared type, see `mark_declared_types`."""
     if node.name != DECLARED:
         return None
     value, kind = node.expressions

@@ -63,7 +63,7 @@ def refuse_repeated_ids(handler: str) -> None:
 
 
 def with_configuration(job: Any, sent: dict[str, Any]) -> Any:
-    """A job keeps what was asked for, labels too; the emulator keeps the SQL alone."""
+    """Return the job with all that was sent, labels too; the emulator keeps the SQL alone."""
     if not isinstance(job, JobMeta):
         return job
     kind = "query" if "query" in sent else "load"

@@ -45,7 +45,7 @@ def apply() -> None:
 
 
 def expand_view(view: View, sql: str, project: str, catalog: CatalogRepository) -> str:
-    """The query with every reference to one view as a subquery."""
+    """Return the query with every reference to one view as a subquery."""
 
     def subquery(reference: re.Match[str]) -> str:
         tables = catalog.list_tables(reference["project"] or project, reference["dataset"])
@@ -55,7 +55,7 @@ def expand_view(view: View, sql: str, project: str, catalog: CatalogRepository) 
 
 
 def as_subquery(columns: dict[str, str], rows: list[list[Value]]) -> str:
-    """Rows as a subquery in GoogleSQL; without rows it has the columns all the same."""
+    """Return rows as a subquery in GoogleSQL; without rows it has the columns all the same."""
     names = list(columns)
     shown = rows or [[None] * len(names)]
     selects = (
@@ -70,7 +70,7 @@ def as_subquery(columns: dict[str, str], rows: list[list[Value]]) -> str:
 
 
 def literal(value: Value) -> str:
-    """A value as a literal of GoogleSQL."""
+    """Return a value as a literal of GoogleSQL."""
     if value is None:
         return "NULL"
     if isinstance(value, int):

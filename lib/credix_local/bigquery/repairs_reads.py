@@ -30,7 +30,7 @@ def bound_messages() -> None:
 
 
 def in_small_chunks(table: pa.Table) -> pa.Table:
-    """The same rows in chunks that fit a message each."""
+    """Return the same rows in chunks that fit a message each."""
     bytes_per_row = max(1, table.nbytes // max(1, table.num_rows))
     rows = max(1, MESSAGE_BYTES // bytes_per_row)
     return pa.Table.from_batches(table.to_batches(max_chunksize=rows), table.schema)

@@ -79,7 +79,7 @@ def parse_once() -> None:
 
 
 def find_templates() -> dict[str, exp.Expr]:
-    """What the generator of DuckDB's SQL parses for itself, by its text.
+    """Return what the generator of DuckDB's SQL parses for itself, by its text.
 
     Constants of its class, so nothing changes them; the compiled library creates them again for
     each statement, a quarter of the server's work.
@@ -101,7 +101,7 @@ def find_templates() -> dict[str, exp.Expr]:
 
 @lru_cache(PARSED_STATEMENTS)
 def parse_shared(sql: str) -> exp.Expr:
-    """The tree of a statement in GoogleSQL, for those who only read it; raises SqlglotError.
+    """Return the tree of a statement in GoogleSQL, for those who only read it; raises SqlglotError.
 
     Where its words stand in the text is left out: nothing reads it, and it is two fifths of a copy.
     """
@@ -186,7 +186,10 @@ def refuse_if_found(ambiguous: pa.Table) -> None:
 
 
 def ambiguity_probe(sql: str) -> str | None:
-    """A query that finds a target row with two source rows; None when the MERGE cannot have one."""
+    """Return a query that finds a target row with two source rows.
+
+    None when the MERGE cannot have one.
+    """
     merge = parse_shared(sql)
     if not isinstance(merge, exp.Merge) or isinstance(merge.args["on"].unnest(), exp.Boolean):
         return None

@@ -71,7 +71,7 @@ def separate_results() -> None:
 
 
 def spatial_extension() -> Path:
-    """The file of the spatial extension inside its wheel, built for this very DuckDB."""
+    """Return the file of the spatial extension inside its wheel, built for this very DuckDB."""
     package = importlib.util.find_spec(f"duckdb_extension_{SPATIAL}")
     if package is None or package.origin is None:
         raise FileNotFoundError("duckdb-extension-spatial is missing: pip install 'credix[local]'.")
@@ -80,5 +80,5 @@ def spatial_extension() -> Path:
 
 
 def literal(value: str) -> str:
-    """A text as an SQL literal of DuckDB."""
+    """Return a text as an SQL literal of DuckDB."""
     return "'" + value.replace("'", "''") + "'"

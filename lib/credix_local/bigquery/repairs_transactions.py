@@ -134,7 +134,7 @@ def note_changed_tables() -> None:
 
 
 def parse(sql: str) -> Any:
-    """The tree of a statement; None where it is none."""
+    """Return the tree of a statement; None where it is none."""
     try:
         return sqlglot.parse_one(sql, read="bigquery")
     except sqlglot.errors.SqlglotError:

@@ -58,7 +58,7 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def emulator_settings(options: argparse.Namespace) -> Settings:
-    """The emulator's settings: on disk, nothing sent or fetched anywhere."""
+    """Return the emulator's settings: on disk, nothing sent or fetched anywhere."""
     return Settings(
         rest_host=options.host,
         rest_port=options.port,

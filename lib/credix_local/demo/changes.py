@@ -26,7 +26,7 @@ class Change:
 
 
 def chosen(table: str, key: str, condition: str) -> str:
-    """The keys that come first by their hash with the salt, as a subquery."""
+    """Return the keys that come first by their hash with the salt, as a subquery."""
     return (
         f"SELECT {key} FROM {{{table}}} WHERE {condition} "
         f"ORDER BY hashtextextended({key}, %(salt)s), {key} LIMIT %(rows)s"
@@ -42,7 +42,7 @@ def companies(condition: str) -> str:
 
 
 def unit(key: str, salt: str) -> str:
-    """A number from 0 to 1 that depends on the key and the salt alone."""
+    """Return a number from 0 to 1 that depends on the key and the salt alone."""
     return f"((hashtextextended({key}, {salt}) & 9223372036854775807)::float8 / 9.3e18)"
 
 

@@ -10,29 +10,32 @@ import pyarrow.compute as pc
 def pick(
     names: list[str] | tuple[str, ...], index: np.ndarray, is_missing: np.ndarray | None = None
 ) -> pa.StringArray:
-    """The name at each index; null where it is missing."""
+    """Return the name at each index; null where it is missing."""
     return pa.array(names, pa.string()).take(positions(index, is_missing))
 
 
 def positions(index: np.ndarray, is_missing: np.ndarray | None = None) -> pa.Int64Array:
-    """Indices for `take`, which gives null where they are missing."""
+    """Return indices for `take`, which gives null where they are missing."""
     return pa.array(index, pa.int64(), mask=is_missing)
 
 
 def join(*parts: "pa.Array[Any] | str") -> pa.StringArray:
-    """Columns and constants, one after the other."""
+    """Return columns and constants, one after the other."""
     columns = [pa.scalar(part) if isinstance(part, str) else part for part in (*parts, "")]
     found: pa.StringArray = pc.call_function("binary_join_element_wise", columns)
     return found
 
 
 def digit_strings(numbers: np.ndarray, width: int) -> pa.StringArray:
-    """Numbers as strings of `width` digits with leading zeros."""
+    """Return numbers as strings of `width` digits with leading zeros."""
     return fixed_width_strings(split_digits(numbers, width).astype(np.uint8) + np.uint8(ord("0")))
 
 
 def split_digits(numbers: np.ndarray, width: int) -> np.ndarray:
-    """Decimal digits, one column per place, the highest first; shape (len(numbers), width)."""
+    """Return decimal digits, one column per place, the highest first.
+
+    Shape (len(numbers), width).
+    """
     powers = 10 ** np.arange(width - 1, -1, -1, dtype=np.int64)
     return numbers[:, None] // powers % 10
 

@@ -101,7 +101,7 @@ FAMILY_NAMES = (
 def build_companies(
     random: np.random.Generator, roots: np.ndarray, today: date, *, are_new: bool = False
 ) -> pa.RecordBatch:
-    """One row per root in the contract's columns.
+    """Return one row per root in the contract's columns.
 
     Rows were written within the history before `today`; with `are_new` all on `today`, at
     00:00 UTC.
@@ -137,7 +137,7 @@ def build_companies(
 def draw_times(
     random: np.random.Generator, count: int, today: date, *, are_new: bool
 ) -> "tuple[pa.Array[Any], pa.Array[Any]]":
-    """When rows were written first and last: never later than 00:00 UTC of `today`."""
+    """Return when rows were written first and last: never later than 00:00 UTC of `today`."""
     end = np.datetime64(today, "us").astype(np.int64)
     length = np.int64(HISTORY_DAYS) * 86_400_000_000
     created = np.full(count, end)
@@ -174,7 +174,7 @@ def draw_legal_names(
 
 
 def draw_phones(random: np.random.Generator, area_code: np.ndarray) -> pa.StringArray:
-    """Area code and 9 digits of a mobile phone or 8 of a landline."""
+    """Return area code and 9 digits of a mobile phone or 8 of a landline."""
     count = len(area_code)
     number = random.integers(0, 10_000_000, count)
     mobile = area_code * 1_000_000_000 + MOBILE_PREFIX * 10_000_000 + number
@@ -189,7 +189,7 @@ def draw_phones(random: np.random.Generator, area_code: np.ndarray) -> pa.String
 def draw_capitals(
     random: np.random.Generator, size: np.ndarray, faults: dict[str, np.ndarray]
 ) -> "pa.Array[Any]":
-    """Share capitals in BRL with cents, as the contract's decimals."""
+    """Return share capitals in BRL with cents, as the contract's decimals."""
     capital = MEDIAN_CAPITAL[size] * random.lognormal(0.0, CAPITAL_SIGMA, len(size))
     cents = np.maximum(np.rint(capital * 100), 100).astype(np.int64)
     cents = np.where(faults["negative_capital"], -cents, cents)
@@ -202,7 +202,10 @@ def draw_capitals(
 def draw_zip_codes(
     random: np.random.Generator, place: np.ndarray, is_invalid: np.ndarray
 ) -> pa.StringArray:
-    """Codes within the state's range; invalid ones are missing, empty, short or hyphenated."""
+    """Return codes within the state's range.
+
+    Invalid ones are missing, empty, short or hyphenated.
+    """
     places = all_places()
     codes = digit_strings(random.integers(places.first_zip[place], places.last_zip[place] + 1), 8)
     kind = random.integers(0, 4, len(place))

@@ -57,7 +57,10 @@ class Invoices:
 
 
 def demo_buyers(seed: int, companies: int) -> Buyers:
-    """The companies of the demo data that have a history; raises SettingsError without any."""
+    """Return the companies of the demo data that have a history.
+
+    Raises SettingsError without any.
+    """
     if companies < 1:
         raise SettingsError("Installments need a company that owes them: ask for one or more.")
     roots = company_roots(seed, np.arange(companies, dtype=np.int64))
@@ -84,7 +87,10 @@ def build_buyers(random: np.random.Generator, roots: np.ndarray, strangers: np.n
 def draw_history(
     random: np.random.Generator, buyers: Buyers, first: int, count: int, today: date
 ) -> Invoices:
-    """Invoices `first` to `first + count` of the past; the first ones give each buyer one."""
+    """Return invoices `first` to `first + count` of the past.
+
+    The first ones give each buyer one.
+    """
     drawn = np.searchsorted(buyers.cumulative_weight, random.random(count), side="right")
     buyer = np.minimum(drawn, len(buyers.kind) - 1)
     number = np.arange(first, first + count)
@@ -98,7 +104,10 @@ def draw_terms(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def fit(invoices: Invoices, installments: int) -> Invoices:
-    """The first invoices that make up so many installments; the last may get fewer of them."""
+    """Return the first invoices that make up so many installments.
+
+    The last may get fewer of them.
+    """
     ends = np.cumsum(invoices.terms)
     kept = int(np.searchsorted(ends, installments)) + 1
     if kept > len(ends):
@@ -217,7 +226,7 @@ def draw_paid_amounts(
 
 
 def add_months(days: np.ndarray, months: np.ndarray) -> np.ndarray:
-    """The same day so many months later, or the month's last where it is shorter."""
+    """Return the same day so many months later, or the month's last where it is shorter."""
     month = days.astype("M8[M]")
     target = month + months
     last = (target + 1).astype("M8[D]") - 1

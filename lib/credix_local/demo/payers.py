@@ -47,22 +47,25 @@ BOUNDS = np.cumsum([payer.share for payer in PAYERS])[:-1]
 
 
 def payer_kinds(roots: np.ndarray) -> np.ndarray:
-    """The index into PAYERS of each company, by the root of its tax number."""
+    """Return the index into PAYERS of each company, by the root of its tax number."""
     return np.searchsorted(BOUNDS, place(roots, RISK_MULTIPLIER), side="right")
 
 
 def place(roots: np.ndarray, multiplier: int) -> np.ndarray:
-    """A number from 0 to below 1, evenly spread over the roots."""
+    """Return a number from 0 to below 1, evenly spread over the roots."""
     return roots * multiplier % PRIME / PRIME
 
 
 def traits(name: str) -> np.ndarray:
-    """One field of all PAYERS, to be indexed by kind."""
+    """Return one field of all PAYERS, to be indexed by kind."""
     return np.array([getattr(payer, name) for payer in PAYERS])
 
 
 def chance_sql(tax_number: str, field: str) -> str:
-    """A CASE that gives a company's `field` of Payer; numbers that are none pay as GOOD ones."""
+    """Return a CASE that gives a company's `field` of Payer.
+
+    Numbers that are none pay as GOOD ones.
+    """
     # mod() and not the operator: a percent sign would begin a parameter of the driver.
     spot = f"mod(substr({tax_number}, 1, 8)::bigint * {RISK_MULTIPLIER}, {PRIME})"
     branches = " ".join(

@@ -79,7 +79,7 @@ def fill(
 
 
 def has_table(engine: Engine, settings: Settings, path: Path) -> bool:
-    """Whether the table that a file is for exists; raises what loading the file would."""
+    """Return whether the table that a file is for exists; raises what loading the file would."""
     table, schema = load_source(path.stem).table, settings.postgres_schema
     with translated(path, f"{schema}.{table}"):
         return inspect(engine).has_table(table, schema=schema)

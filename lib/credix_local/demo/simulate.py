@@ -104,7 +104,7 @@ def simulate_days(
 
 
 def operation_days(last_day: date | None, days: int, today: date) -> list[date]:
-    """The days after the last one, as far as `today`, which takes all that are left."""
+    """Return the days after the last one, as far as `today`, which takes all that are left."""
     last = today - timedelta(days) if last_day is None else last_day
     return [min(last + timedelta(number), today) for number in range(1, days + 1)]
 
@@ -212,7 +212,7 @@ class Day:
         return max(FEWEST_ROWS, round(self.rows[source] * share))
 
     def draw_roots(self, count: int) -> np.ndarray:
-        """Roots of tax numbers; new with near certainty, the caller minds the rest."""
+        """Return roots of tax numbers; new with near certainty, the caller minds the rest."""
         return company_roots(0, self.random.choice(ROOTS, count, replace=False))
 
     def draw_salt(self) -> int:

@@ -74,7 +74,7 @@ def installment_chunks(
 
 
 def write_chunks(folder: Path, source: str, batches: Iterator[pa.RecordBatch]) -> Path:
-    """One file with a row group per chunk; it appears under its name when it is complete."""
+    """Return one file with a row group per chunk; it appears under its name when it is complete."""
     path = folder / f"{source}.parquet"
     contract = load_source(source)
     schema = pa.schema([column.arrow for column in contract.columns])

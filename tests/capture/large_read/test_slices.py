@@ -15,7 +15,7 @@ from credix.core.errors import CredixError, FenceError
 from credix.core.results import ExtractResult, SliceNumber
 from credix.core.settings import Settings
 from credix.state.run import Run
-from credix.warehouse.cycle import extract, land, open_behind
+from credix.warehouse.cycle import extract, land, open_following
 from tests.known import known
 from tests.runs_by_hand import begin, carry, carry_once, carry_run, keys_of
 from tests.tables import Table, bronze_rows
@@ -86,13 +86,13 @@ class TestFirstLoad:
         assert run.states.read_source("installments").watermark is None
         while not known(first.slice).is_last:
             fill(installments, 1_000 + run.attempt, 1_000 + run.attempt)
-            run, _ = carry_once(open_behind(run, run.attempt, folder))
+            run, _ = carry_once(open_following(run, run.attempt, folder))
             first = run.read_result(ExtractResult)
         committed = run.states.read_source("installments").watermark
         assert committed is not None
         earliest = results(folder)[0]["watermark_to"]
         assert committed.model_dump() == earliest
-        run, _ = carry_once(open_behind(run, run.attempt, folder))
+        run, _ = carry_once(open_following(run, run.attempt, folder))
         assert bronze_rows(warehouse, installments) == installments.rows()
 
     def test_what_is_written_moved_and_deleted_meanwhile_arrives(
@@ -120,7 +120,7 @@ class TestFirstLoad:
         dead = begin(sliced, "installments")
         folder, (done, first) = dead.folder, carry_once(dead)
         known = set(keys_of(first, "asset_id"))
-        lost = open_behind(done, done.attempt, folder)
+        lost = open_following(done, done.attempt, folder)
         land_keys = keys_of(extract(lost), "asset_id")
         land(lost)
         # The next run, in another process and folder, begins where bronze ends.
@@ -136,7 +136,7 @@ class TestFirstLoad:
         run, _ = carry_once(begin(sliced, "installments"))
         begin(sliced, "installments")
         with pytest.raises(FenceError):
-            open_behind(run, run.attempt, run.folder)
+            open_following(run, run.attempt, run.folder)
 
     def test_a_rewritten_table_is_read_from_its_beginning(
         self, settings: Settings, sliced: Settings, installments: Table, warehouse: Warehouse
@@ -145,7 +145,7 @@ class TestFirstLoad:
         run, _ = carry_once(begin(sliced, "installments"))
         installments.execute("DELETE FROM {table} WHERE asset_id = 'a1'")
         installments.execute("VACUUM FULL {table}")
-        run, second = carry_once(open_behind(run, run.attempt, run.folder))
+        run, second = carry_once(open_following(run, run.attempt, run.folder))
         assert known(second.slice).number == 1
         carry(settings, "installments")
         assert bronze_rows(warehouse, installments) == installments.rows()
@@ -263,7 +263,7 @@ class TestByLog:
         installments.execute(
             f"SELECT pg_drop_replication_slot('credix_{sliced.prefix}_installments')"
         )
-        run, second = carry_once(open_behind(run, run.attempt, run.folder))
+        run, second = carry_once(open_following(run, run.attempt, run.folder))
         assert known(second.slice).number == 1
         carry(settings, "installments", "log")
         assert bronze_rows(warehouse, installments) == installments.rows()

@@ -56,17 +56,17 @@ BIGQUERY_TEXTS: dict[str, Expression] = {
 
 
 def postgres_text(column: Column) -> str:
-    """The column's canonical text as a PostgreSQL expression; NULL stays NULL."""
+    """Return the column's canonical text as a PostgreSQL expression; NULL stays NULL."""
     return POSTGRES_TEXTS[column.type](quote(column.name))
 
 
 def bigquery_text(column: Column) -> str:
-    """The column's canonical text as a GoogleSQL expression; NULL stays NULL."""
+    """Return the column's canonical text as a GoogleSQL expression; NULL stays NULL."""
     return BIGQUERY_TEXTS[column.type](f"`{column.name}`")
 
 
 def postgres_digest(columns: Sequence[Column]) -> str:
-    """60 bits of the md5 of all columns as a PostgreSQL bigint."""
+    """Return 60 bits of the md5 of all columns as a PostgreSQL bigint."""
     # md5 of a text would take the bytes of the server's encoding, BigQuery's are UTF-8.
     fields = [
         f"md5(convert_to({postgres_text(column)}, 'UTF8'))"
@@ -79,7 +79,7 @@ def postgres_digest(columns: Sequence[Column]) -> str:
 
 
 def bigquery_digest(columns: Sequence[Column]) -> str:
-    """The same 60 bits as a GoogleSQL INT64."""
+    """Return the same 60 bits as a GoogleSQL INT64."""
     fields = [
         f"to_hex(md5({bigquery_text(column)}))"
         if column.type == "STRING"

@@ -55,14 +55,14 @@ class KeyComparison:
 
 
 def source_digest(run: Run, connection: SourceConnection) -> Digest:
-    """The digest of all keys in the snapshot: one scan, shared by PostgreSQL's workers."""
+    """Return the digest of all keys in the snapshot: one scan, shared by PostgreSQL's workers."""
     table = table_sql(run.source, run.settings.postgres_schema)
     rows, key_xor = connection.rows(digest_sql(key_hash_sql(run.source), table))[0]
     return Digest(rows=rows, key_xor=key_xor)
 
 
 def bronze_digest(run: Run) -> Digest:
-    """The digest of bronze's live keys; that of nothing before the first merge."""
+    """Return the digest of bronze's live keys; that of nothing before the first merge."""
     if not has_bronze(run):
         return Digest(rows=0, key_xor=0)
     found = run.warehouse.query(digest_sql("_key_hash", bronze_table(run), LIVE))[0]
@@ -70,7 +70,10 @@ def bronze_digest(run: Run) -> Digest:
 
 
 def compare_totals(run: Run, state: SourceState, source: Digest) -> KeyComparison:
-    """The totals of both sides; bronze is asked only where the state cannot know its digest."""
+    """Return the totals of both sides.
+
+    Bronze is asked only where the state cannot know its digest.
+    """
     known = state.digest if state.knows_bronze else None
     return KeyComparison(source, known or bronze_digest(run))
 
@@ -82,7 +85,7 @@ def gone_keys(
     delta: Buckets,
     parts: Sequence[Part],
 ) -> Iterator[pa.Table]:
-    """The keys that bronze has and the snapshot has not: key columns and `_key_hash`."""
+    """Yield the keys that bronze has and the snapshot has not: key columns and `_key_hash`."""
     if is_explained(comparison.source, comparison.bronze, delta.total):
         return
     buckets = unexplained_buckets(
@@ -107,7 +110,7 @@ def gone_keys(
 def uncommitted_tombstones(
     run: Run, connection: SourceConnection, state: SourceState
 ) -> pa.Table | None:
-    """Tombstones that attempts wrote after the last committed one, and that still are true.
+    """Return tombstones that attempts wrote after the last committed one, and that still are true.
 
     They are written again, so that the files of confirmed merges contain the whole history.
     """
@@ -126,7 +129,7 @@ def uncommitted_tombstones(
 
 
 def refuse_empty_source(run: Run, comparison: KeyComparison) -> None:
-    """Raises DataError when the source has no row and bronze has some."""
+    """Raise DataError when the source has no row and bronze has some."""
     if comparison.source.rows == 0 and comparison.bronze.rows > 0:
         raise DataError(
             f"{source_name(run)} came back empty, bronze holds {comparison.bronze.rows} rows of "
@@ -200,7 +203,7 @@ def read_hashes(connection: SourceConnection, sql: str) -> np.ndarray:
 
 
 def query_keys(run: Run, condition: str) -> pa.Table:
-    """Key columns and `_key_hash` of these rows of bronze; none before the first merge."""
+    """Return key columns and `_key_hash` of these rows of bronze; none before the first merge."""
     names = (*run.source.key, "_key_hash")
     if not has_bronze(run):
         fields = [column.arrow for column in run.source.landing_columns if column.name in names]
@@ -214,7 +217,7 @@ def has_bronze(run: Run) -> bool:
 
 
 def delta_hashes(parts: Sequence[Part], number: int, buckets: np.ndarray) -> np.ndarray:
-    """Key hashes of the delta's rows in these buckets, from the parts on disk."""
+    """Return key hashes of the delta's rows in these buckets, from the parts on disk."""
     found = [np.empty(0, np.int64)]
     for part in parts:
         for batch in pq.ParquetFile(part.path).iter_batches(columns=["_key_hash"]):

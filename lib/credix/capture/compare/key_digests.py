@@ -42,7 +42,7 @@ class Buckets:
 
 
 def choose_number(rows: int) -> int:
-    """How many buckets for so many rows: a power of two."""
+    """Return how many buckets for so many rows: a power of two."""
     number = FEWEST_BUCKETS
     while number < MOST_BUCKETS and number * KEYS_PER_BUCKET < rows:
         number *= 2
@@ -50,7 +50,7 @@ def choose_number(rows: int) -> int:
 
 
 def is_explained(source: Digest, bronze: Digest, delta: Digest) -> bool:
-    """True when bronze will hold the source's keys once it has the delta.
+    """Return True when bronze will hold the source's keys once it has the delta.
 
     That is certain when the delta only updates keys of bronze, and when it only inserts keys.
     """
@@ -58,7 +58,7 @@ def is_explained(source: Digest, bronze: Digest, delta: Digest) -> bool:
 
 
 def unexplained_buckets(source: Buckets, bronze: Buckets, delta: Buckets) -> np.ndarray:
-    """The numbers of the buckets for which `is_explained` does not hold."""
+    """Return the numbers of the buckets for which `is_explained` does not hold."""
     updated = (source.rows == bronze.rows) & (source.key_xor == bronze.key_xor)
     inserted = (source.rows == bronze.rows + delta.rows) & (
         source.key_xor == bronze.key_xor ^ delta.key_xor
@@ -67,12 +67,12 @@ def unexplained_buckets(source: Buckets, bronze: Buckets, delta: Buckets) -> np.
 
 
 def combine(one: Digest, other: Digest) -> Digest:
-    """The digest of two sets that share no key."""
+    """Return the digest of two sets that share no key."""
     return Digest(rows=one.rows + other.rows, key_xor=one.key_xor ^ other.key_xor)
 
 
 def digest_sql(hash_sql: str, relation: str, condition: str = "TRUE") -> str:
-    """One row (rows, key_xor); the same in PostgreSQL and BigQuery."""
+    """Return a SELECT of one row (rows, key_xor); the same in PostgreSQL and BigQuery."""
     return (
         f"SELECT count(*) AS n_rows, coalesce(bit_xor({hash_sql}), 0) AS key_xor "
         f"FROM {relation} WHERE {condition}"
@@ -80,7 +80,7 @@ def digest_sql(hash_sql: str, relation: str, condition: str = "TRUE") -> str:
 
 
 def bucket_digest_sql(hash_sql: str, relation: str, number: int, condition: str = "TRUE") -> str:
-    """A row (bucket, rows, key_xor) for each bucket that has keys."""
+    """Return a SELECT of one row (bucket, rows, key_xor) for each bucket that has keys."""
     return (
         f"SELECT {hash_sql} & {number - 1} AS bucket, count(*) AS n_rows, "
         f"bit_xor({hash_sql}) AS key_xor FROM {relation} WHERE {condition} GROUP BY 1"
@@ -88,5 +88,8 @@ def bucket_digest_sql(hash_sql: str, relation: str, number: int, condition: str 
 
 
 def in_buckets_sql(hash_sql: str, number: int, buckets: np.ndarray) -> str:
-    """True for keys of these buckets; an IN list, which both servers look up in a hash table."""
+    """Return a condition that is true for keys of these buckets.
+
+    An IN list, which both servers look up in a hash table.
+    """
     return f"{hash_sql} & {number - 1} IN ({', '.join(str(bucket) for bucket in buckets)})"

@@ -69,7 +69,7 @@ class Comparison:
         return not any(count for kind, count in self.counts.items() if kind != "pending")
 
     def table(self) -> pd.DataFrame:
-        """One line per kind: how many keys, and the first few of them, masked."""
+        """Return one line per kind: how many keys, and the first few of them, masked."""
         return pd.DataFrame(
             {
                 "difference": KINDS,
@@ -108,12 +108,12 @@ def compare(
 
 
 def bucket_count(rows: int) -> int:
-    """A power of two, so that a bucket is the low bits of the key's digest."""
+    """Return a power of two, so that a bucket is the low bits of the key's digest."""
     return 1 << min(max((rows // ROWS_PER_BUCKET).bit_length(), FEWEST_BITS), MOST_BITS)
 
 
 def split(buckets: np.ndarray, sizes: np.ndarray) -> Iterator[list[int]]:
-    """The buckets in groups of about CHUNK_ROWS rows; one bucket at least."""
+    """Yield the buckets in groups of about CHUNK_ROWS rows; one bucket at least."""
     if len(buckets):
         group = (np.cumsum(sizes) - 1) // CHUNK_ROWS
         for part in np.split(buckets, np.flatnonzero(np.diff(group)) + 1):
@@ -121,7 +121,7 @@ def split(buckets: np.ndarray, sizes: np.ndarray) -> Iterator[list[int]]:
 
 
 def classify(source: Source, ours: pa.Table, theirs: pa.Table) -> Comparison:
-    """The differences among the rows of some buckets."""
+    """Return the differences among the rows of some buckets."""
     keys = ours["_key_digest"].to_numpy()
     is_newer = theirs["_is_newer"].to_numpy()
     newer_keys = theirs["_key_digest"].to_numpy()[is_newer]
@@ -185,6 +185,6 @@ def key_schema(source: Source) -> pa.Schema:
 
 
 def masked_keys(source: Source, rows: pa.Table) -> list[str]:
-    """The first keys of the table, the columns of each joined by a slash."""
+    """Return the first keys of the table, the columns of each joined by a slash."""
     first = rows.slice(0, EXAMPLES).select(list(source.key)).to_pylist()
     return ["/".join(mask_middle(str(value)) for value in key.values()) for key in first]

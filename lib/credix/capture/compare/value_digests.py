@@ -27,7 +27,7 @@ def count_rows(run: Run, connection: SourceConnection) -> tuple[int, int]:
 
 
 def read_source_buckets(run: Run, connection: SourceConnection, buckets: int) -> np.ndarray:
-    """One line per bucket: rows, XOR of the key digests, XOR of the row digests."""
+    """Return one line per bucket: rows, XOR of the key digests, XOR of the row digests."""
     source = run.source
     batches = connection.stream(
         f"SELECT _key_digest & {buckets - 1} AS bucket, count(*) AS n_rows,\n"
@@ -41,7 +41,7 @@ def read_source_buckets(run: Run, connection: SourceConnection, buckets: int) ->
 
 
 def read_bronze_buckets(run: Run, buckets: int) -> np.ndarray:
-    """The same of bronze's live rows."""
+    """Return the same of bronze's live rows."""
     table = run.warehouse.query_arrow(
         f"SELECT _key_digest & {buckets - 1} AS bucket, count(*) AS n_rows,\n"
         "       bit_xor(_key_digest) AS key_xor, bit_xor(_row_digest) AS row_xor\n"
@@ -52,7 +52,7 @@ def read_bronze_buckets(run: Run, buckets: int) -> np.ndarray:
 
 
 def spread(found: pa.Table, buckets: int) -> np.ndarray:
-    """Shape (buckets, 3): lines at the place of their bucket, zeros where there is none."""
+    """Return shape (buckets, 3): lines at the place of their bucket, zeros elsewhere."""
     lines = np.zeros((buckets, 3), np.int64)
     for place, name in enumerate(BUCKETS.names[1:]):
         lines[found["bucket"].to_numpy(), place] = found[name].to_numpy()
@@ -62,7 +62,7 @@ def spread(found: pa.Table, buckets: int) -> np.ndarray:
 def read_source_rows(
     run: Run, connection: SourceConnection, buckets: int, chunk: Sequence[int], pending_sql: str
 ) -> pa.Table:
-    """The rows of some buckets: key columns as text, digests, key hash, pending or not."""
+    """Return the rows of some buckets: key columns as text, digests, key hash, pending or not."""
     source = run.source
     keys = ", ".join(f"{quote(name)}::text AS {quote(name)}" for name in source.key)
     key_digest = postgres_digest(key_columns(source))
@@ -110,7 +110,7 @@ def bronze_digests_sql(run: Run, condition: str = "NOT _is_deleted") -> str:
 
 
 def source_schema(source: Source) -> pa.Schema:
-    """What `read_source_rows` asks for."""
+    """Return what `read_source_rows` asks for."""
     types: dict[str, pa.DataType] = {
         **dict.fromkeys(source.key, pa.string()),
         **dict.fromkeys(("_key_digest", "_row_digest", "_key_hash"), pa.int64()),
@@ -120,6 +120,6 @@ def source_schema(source: Source) -> pa.Schema:
 
 
 def key_columns(source: Source) -> list[Column]:
-    """The key's columns in the order of the key."""
+    """Return the key's columns in the order of the key."""
     known = {column.name: column for column in source.columns}
     return [known[name] for name in source.key]

@@ -74,7 +74,7 @@ class Arrivals:
         return [line for line in self.lines if line.fate == "taken"]
 
     def messages_of(self, fate: str) -> list[str]:
-        """A sentence for each file of this fate."""
+        """Return a sentence for each file of this fate."""
         lines = [line for line in self.lines if line.fate == fate]
         return [f"{line.file} was {fate}: {line.reason.rstrip('.')}." for line in lines]
 
@@ -84,7 +84,7 @@ class Arrivals:
 
 
 def find_files(run: Run) -> list[ExternalFile]:
-    """The files that wait, by name.
+    """Return the files that wait, by name.
 
     One that bronze holds already, since a run died after its commit, goes to the archive first.
     """
@@ -172,7 +172,7 @@ def take_file(run: Run, file: ExternalFile, arrivals: Arrivals, known: dict[str,
 
 
 def refuse_twin(run: Run, sha256: str, known: dict[str, str]) -> None:
-    """Raises DataError where a file of the same content was taken before, under whatever name.
+    """Raise DataError where a file of the same content was taken before, under whatever name.
 
     A writer that repeats a file would set back what was written in between.
     """
@@ -186,7 +186,7 @@ def refuse_twin(run: Run, sha256: str, known: dict[str, str]) -> None:
 
 
 def refuse_file(run: Run, file: ExternalFile, reason: str) -> None:
-    """Another file may come under the same name: the generation keeps them apart."""
+    """Move a file to `failed/`, under its generation: another may come under the same name."""
     path = f"{paths_of(run.settings).failed(file.stored.name)}.{file.stored.generation}"
     run.lake.move("lake.refuse", file.stored, run.settings.lake_bucket, path, reason[:1000])
 

@@ -56,7 +56,7 @@ def write_changes(run: Run, stored: StoredObject, fetched: Path, target: Path) -
 def copy_changes(
     run: Run, stored: StoredObject, parquet: pq.ParquetFile, layout: Layout, target: Path
 ) -> int:
-    """Batch by batch, so that memory is bounded; the number of rows that are left out."""
+    """Copy batch by batch, so that memory is bounded; return how many rows are left out."""
     seen_at = last_snapshot(run)
     number, written = int(target.stem), written_at(stored.created_at, stored.metadata)
     superseded = 0
@@ -72,7 +72,7 @@ def copy_changes(
 
 
 def last_snapshot(run: Run) -> "pa.Scalar[Any] | None":
-    """When the last extract looked at the source: whatever was committed before, it has loaded.
+    """Return the time of the last extract's snapshot, which saw all that was committed before.
 
     None where there was none, and for a cursor, which does not see every change.
     """

@@ -90,7 +90,7 @@ def open_landing(run: Run) -> LandingExtraction:
 
 @fenced
 def write_delta(run: Run, arrivals: Arrivals) -> Delta:
-    """The newest change of each key as parts of this run, as 02 to 04 expect them.
+    """Return the newest change of each key as parts of this run, as 02 to 04 expect them.
 
     Raises DataError when more keys would go than the settings allow and no option permits it.
     """
@@ -130,7 +130,7 @@ def write_delta(run: Run, arrivals: Arrivals) -> Delta:
 
 
 def describe_delta(delta: Delta) -> str:
-    """What was taken, in a few lines."""
+    """Return what was taken, in a few lines."""
     return (
         f"{delta.rows:,} keys in {delta.seconds} s, {delta.deleted_rows:,} of them deleted\n"
         f"{delta.dropped_rows:,} rows left out: older versions of a key, or older than bronze"
@@ -160,7 +160,7 @@ def newest_changes(
 
 
 def is_late(run: Run, rows: pa.Table) -> np.ndarray:
-    """True for changes that were committed before the version that bronze holds."""
+    """Return True for changes that were committed before the version that bronze holds."""
     if not len(rows) or not has_bronze(run):
         return np.zeros(len(rows), bool)
     keys = rows["_key_hash"].to_numpy()

@@ -58,7 +58,7 @@ class Layout:
 
 
 def change_schema(source: Source) -> pa.Schema:
-    """Received files: the contract's types, NULL allowed, and what is known of each change."""
+    """Return the schema of changes: the contract's types, nullable, and marks of each change."""
     own = [column.arrow.with_nullable(True) for column in source.columns]
     return pa.schema(own + CHANGE)
 
@@ -73,7 +73,7 @@ def written_at(created: datetime, metadata: Mapping[str, str] | None) -> datetim
 
 
 def read_layout(source: Source, schema: pa.Schema) -> Layout:
-    """Raises DataError naming what is missing, of another type, or not known."""
+    """Raise DataError naming what is missing, of another type, or not known."""
     names = set(schema.names)
     if len(names) < len(schema.names):
         raise DataError("a column occurs twice")
@@ -104,7 +104,9 @@ def read_layout(source: Source, schema: pa.Schema) -> Layout:
 
 
 def fits(found: pa.DataType, column: Column) -> bool:
-    """True where each value of the type has one meaning in the contract's; values are cast safely.
+    """Return True where each value of the type has one meaning in the contract's.
+
+    Values are cast safely.
 
     An instant without a zone, a date as text and a fraction of unknown precision have none.
     """
@@ -121,7 +123,7 @@ def fits(found: pa.DataType, column: Column) -> bool:
 def as_changes(
     source: Source, layout: Layout, rows: pa.Table, written_at: datetime, number: int
 ) -> pa.Table:
-    """Some rows of a file as `change_schema` has them.
+    """Return some rows of a file as `change_schema` has them.
 
     `written_at` is the time of rows that name none, `number` the file's place among the files.
     Raises DataError naming the column whose value does not fit.
@@ -149,7 +151,7 @@ def as_changes(
 
 
 def find_deleted(layout: Layout, rows: pa.Table) -> Any:
-    """True where the change is a delete; raises DataError on a mark that says neither."""
+    """Return True where the change is a delete; raises DataError on a mark that says neither."""
     marks = layout.marks
     found: Any
     if "is_deleted" in marks:
@@ -173,7 +175,7 @@ def find_deleted(layout: Layout, rows: pa.Table) -> Any:
 
 
 def find_instants(layout: Layout, rows: pa.Table, written_at: datetime) -> Any:
-    """When each change was committed; for rows that do not say so when the file was written."""
+    """Return when each change was committed, or when the file was written where it says nothing."""
     otherwise = pa.scalar(written_at, READ_AT)
     name = layout.marks.get("committed_at")
     if name is None:
@@ -197,7 +199,10 @@ def find_instants(layout: Layout, rows: pa.Table, written_at: datetime) -> Any:
 
 
 def find_order(layout: Layout, rows: pa.Table) -> "pa.ChunkedArray[Any]":
-    """What distinguishes changes of one instant, as a text that sorts; NULL where nothing does."""
+    """Return what distinguishes changes of one instant, as a text that sorts.
+
+    NULL where nothing does.
+    """
     name = layout.marks.get("order")
     if name is None:
         return pa.chunked_array([pa.nulls(len(rows), pa.string())])

@@ -35,7 +35,7 @@ class HeapSize:
 
 
 def plan_ranges(size: HeapSize, range_bytes: int, first: int = 0) -> list[HeapRange]:
-    """All blocks from `first` on, in order, in ranges of at most about `range_bytes`.
+    """Return all blocks from `first` on, in order, in ranges of at most about `range_bytes`.
 
     The last range is open-ended: what was appended after the sizes were read belongs to it.
     """
@@ -51,5 +51,5 @@ def plan_ranges(size: HeapSize, range_bytes: int, first: int = 0) -> list[HeapRa
 
 
 def count_longer(blocks: Sequence[int], block: int) -> int:
-    """How many relations have this block."""
+    """Return how many relations have this block."""
     return sum(1 for length in blocks if length > block)

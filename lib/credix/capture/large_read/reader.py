@@ -123,7 +123,7 @@ def read_heap(
 
 
 def choose_threads(size: HeapSize, connections: int, ranges: int) -> int:
-    """One for a small table, else as many as there are cores, connections and ranges."""
+    """Return 1 for a small table, else the least of cores, connections and ranges."""
     if size.size_bytes < ONE_CONNECTION_BYTES:
         return 1
     return min(connections, os.cpu_count() or 1, ranges)

@@ -36,7 +36,7 @@ class VisibleTransactions:
 
     @classmethod
     def parse(cls, text: str) -> "VisibleTransactions":
-        """From the text of a `pg_snapshot`, such as `10:20:10,14,15`."""
+        """Parse the text of a `pg_snapshot`, such as `10:20:10,14,15`."""
         oldest, following, open_ones = text.split(":")
         return cls(
             int(oldest), int(following), frozenset(int(xid) for xid in open_ones.split(",") if xid)
@@ -75,7 +75,7 @@ class LogReader:
         self.places: dict[int, list[int] | None] = {}
 
     def read(self, messages: Iterable[Message], end: int) -> LogRead:
-        """`end` is a place after every commit that the snapshot sees."""
+        """Collect keys up to `end`, a place after every commit that the snapshot sees."""
         for message in messages:
             match message:
                 case Begin(commit_lsn, xid):
@@ -90,8 +90,8 @@ class LogReader:
         return LogRead(keys, self.full_reason, next_lsn)
 
     def _begin(self, commit_lsn: int, xid: int) -> None:
-        # Changes before the watermark are returned again when a run died before it advanced the
-        # slot.
+        # Changes before the watermark are returned again when a run failed before it advanced
+        # the slot.
         self.is_known = commit_lsn < self.since
         if not self.is_known and self.first_unseen is None and not self.visible.sees(xid):
             self.first_unseen = commit_lsn
@@ -124,7 +124,7 @@ class LogReader:
 
 
 def complete(new: Row, old: Row) -> Row:
-    """The new row with the values of the old one that were not sent again."""
+    """Return the new row with the values of the old one that were not sent again."""
     return tuple(
         before if after is Marker.UNCHANGED else after
         for after, before in zip(new, old, strict=True)
@@ -132,7 +132,7 @@ def complete(new: Row, old: Row) -> Row:
 
 
 def unnested(keys: Iterable[Key], types: Sequence[str]) -> str:
-    """A SELECT of these keys, given as texts, in the types of their columns."""
+    """Return a SELECT of these keys, given as texts, in the types of their columns."""
     columns = zip(*sorted(keys), strict=True)
     arrays = [f"{array_literal(c)}::{kind}[]" for c, kind in zip(columns, types, strict=True)]
     return f"SELECT * FROM unnest({', '.join(arrays)})"
@@ -143,6 +143,6 @@ def key_names(source: Source) -> str:
 
 
 def array_literal(values: Iterable[str]) -> str:
-    """A PostgreSQL array of texts as one literal (manual, 8.15.6)."""
+    """Return a PostgreSQL array of texts as one literal (manual, 8.15.6)."""
     escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return quote_literal("{" + ",".join(f'"{value}"' for value in escaped) + "}")

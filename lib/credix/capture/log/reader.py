@@ -67,7 +67,10 @@ def open_log(run: Run, connection: SourceConnection, state: SourceState) -> Log:
 def find_gap(
     watermark: Watermark | None, publication: str | None, status: SlotStatus | None, name: str
 ) -> str | None:
-    """Why changes since the watermark may be missing in the slot; None when all are there."""
+    """Return why changes since the watermark may be missing in the slot.
+
+    None when all are there.
+    """
     if watermark is None or watermark.lsn is None:
         return "there is no place in the server's log yet to begin at"
     if status is None:
@@ -128,7 +131,7 @@ def by_keys(
     snapshot: Snapshot,
     by_row_version: Predicate,
 ) -> Predicate:
-    """The predicate for these keys.
+    """Return the predicate for these keys.
 
     The log says nothing of rows that came with a new relation, that a rewriting ALTER changed, or
     that were written while a partition was detached: such a relation is read by itself.

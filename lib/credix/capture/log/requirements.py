@@ -14,7 +14,7 @@ IDENTITIES = {"d": "DEFAULT", "i": "USING INDEX", "n": "NOTHING"}
 
 
 def require_log(table: SourceTable) -> None:
-    """Raises SourceError when the server, the table or one of its partitions does not fit."""
+    """Raise SourceError when the server, the table or one of its partitions does not fit."""
     connection, source = table.connection, table.source
     table.require()
     require_server(connection, source)
@@ -43,7 +43,7 @@ def require_server(connection: SourceConnection, source: Source) -> None:
 def require_logged_relations(
     connection: SourceConnection, source: Source, oids: tuple[int, ...]
 ) -> None:
-    """Raises SourceError for a relation that the log says nothing of."""
+    """Raise SourceError for a relation that the log says nothing of."""
     for name, is_unlogged, is_parent in connection.rows(
         """
         SELECT oid::regclass::text, relpersistence <> 'p',
@@ -55,8 +55,8 @@ def require_logged_relations(
         if is_unlogged:
             raise SourceError(
                 f"{name} is not logged, so the log does not contain its changes: ALTER TABLE "
-                f"{name} "
-                f"SET LOGGED, or set capture: row_version for '{source.name}' in sources.yml."
+                f"{name} SET LOGGED, or set capture: row_version for '{source.name}' in "
+                "sources.yml."
             )
         if is_parent:
             raise SourceError(
@@ -66,7 +66,7 @@ def require_logged_relations(
 
 
 def require_identity(connection: SourceConnection, source: Source, oids: tuple[int, ...]) -> None:
-    """Raises SourceError where a deleted row or a changed key would leave the log without a key.
+    """Raise SourceError where a deleted row or a changed key would leave the log without a key.
 
     A replica identity counts when it holds all columns of the key; FULL always does.
     """
@@ -104,7 +104,7 @@ def require_identity(connection: SourceConnection, source: Source, oids: tuple[i
 
 
 def key_types(table: SourceTable) -> tuple[str, ...]:
-    """The types of the key's columns, without their lengths, as one writes them in a cast."""
+    """Return the types of the key's columns as in a cast, without their lengths."""
     found = dict(
         table.connection.rows(
             """

@@ -28,7 +28,7 @@ LINES: TypeAdapter[list[RunLine]] = TypeAdapter(list[RunLine])
 
 
 def read_days(page: str) -> Days:
-    """The encoded block of each day on a page, by day."""
+    """Return the encoded block of each day on a page, by day."""
     return {day: block for day, block in BLOCK.findall(page) if is_day(day)}
 
 
@@ -52,14 +52,14 @@ def decode_day(block: str) -> list[RunLine]:
 
 
 def encode_day(lines: Iterable[RunLine]) -> str:
-    """The same lines always give the same text."""
+    """Return a day's block; the same lines always give the same text."""
     newest_first = sorted(lines, key=lambda line: line.id, reverse=True)
     text = LINES.dump_json(newest_first, exclude_defaults=True, by_alias=True)
     return b64encode(gzip.compress(text, mtime=0)).decode()
 
 
 def add_lines(days: Days, lines: Iterable[RunLine]) -> Days:
-    """The days with these runs in them, each run once."""
+    """Return the days with these runs in them, each run once."""
     changed: dict[str, dict[str, RunLine]] = {}
     for line in lines:
         day = line.started[:10]
@@ -72,7 +72,7 @@ def add_lines(days: Days, lines: Iterable[RunLine]) -> Days:
 
 
 def drop_oldest(days: Days) -> Days:
-    """As many whole days, newest first, as fit together into MOST_BYTES; at least one."""
+    """Keep as many days, newest first, as fit together into MOST_BYTES; at least one."""
     kept: Days = {}
     size = 0
     for day in sorted(days, reverse=True):
@@ -84,7 +84,7 @@ def drop_oldest(days: Days) -> Days:
 
 
 def render_page(days: Days, *, prefix: str, env: str, archive: str) -> str:
-    """The page. `archive` is the address of the archive's folder of runs, relative to the page."""
+    """Return the page; `archive` is the relative address of the archive's folder of runs."""
     blocks = "\n".join(
         f'<script type="application/gzip" data-day="{day}">{days[day]}</script>'
         for day in sorted(days, reverse=True)

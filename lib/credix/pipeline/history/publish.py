@@ -29,7 +29,7 @@ LOOKS_BACK = timedelta(days=2)
 def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
     """Write the page with every archived run that it lacks, and nothing when it lacks none.
 
-    The page is derived from the archive alone, so whatever a run that died left out, one of the
+    The page is derived from the archive alone, so whatever a failed run left out, one of the
     next two days adds. `is_rebuilt` rebuilds it from the whole archive.
     """
     settings = lake.settings
@@ -61,7 +61,7 @@ def publish_history(lake: Lake, *, is_rebuilt: bool = False) -> None:
 
 
 def missing_lines(lake: Lake, days: Days, most: int | None) -> Iterator[RunLine]:
-    """The lines of archived runs that the page lacks, from two days before its newest one on.
+    """Yield the lines of archived runs that the page lacks, from two days before its newest one on.
 
     A day whose block is damaged is dropped from `days` and read again.
     """
@@ -87,7 +87,7 @@ def missing_lines(lake: Lake, days: Days, most: int | None) -> Iterator[RunLine]
 
 
 def read_line(lake: Lake, folder: str) -> RunLine | None:
-    """None for a run that is at work or died, and for a manifest that no run has written."""
+    """Return a run's line; None while it runs, when it left no manifest or a foreign one."""
     with suppress(StateError):
         manifest = read_manifest(lake, folder)
         return describe_run(manifest) if manifest else None
@@ -95,7 +95,7 @@ def read_line(lake: Lake, folder: str) -> RunLine | None:
 
 
 def known_runs(days: Days, day: str) -> set[str]:
-    """The ids of the runs of a day."""
+    """Return the ids of the runs of a day."""
     if day not in days:
         return set()
     try:

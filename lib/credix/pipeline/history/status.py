@@ -87,7 +87,7 @@ def source_statuses(settings: Settings) -> list[SourceStatus]:
 
 
 def describe_slot(settings: Settings, source: Source) -> str:
-    """The slot and the log that the server keeps for it, with a warning when that is much."""
+    """Return the slot and the size of the log kept for it, with a warning when that is much."""
     try:
         with Replication(settings, source) as replication:
             name, status = replication.name, replication.status()
@@ -125,7 +125,7 @@ def recent_runs(settings: Settings, limit: int) -> list[RunSummary]:
 
 
 def count_rows(warehouse: Warehouse, source: str) -> int | None:
-    """Live rows in bronze; None before the first run."""
+    """Return live rows in bronze; None before the first run."""
     if warehouse.columns("bronze", source) is None:
         return None
     table = warehouse.table_id("bronze", source)

@@ -172,7 +172,7 @@ def execute(
 
 
 def refuse_unknown_parameters(notebooks: Sequence[str], parameters: Mapping[str, object]) -> None:
-    """Raises SettingsError for a parameter that no notebook has or that is the run's own."""
+    """Raise SettingsError for a parameter that no notebook has or that is the run's own."""
     known = {name for notebook in notebooks for name in declared_parameters(notebook)}
     settable = ", ".join(sorted(known - SET_BY_RUN)) or "none"
     unknown = sorted(set(parameters) - known)
@@ -190,7 +190,7 @@ def refuse_unknown_parameters(notebooks: Sequence[str], parameters: Mapping[str,
 
 
 def declared_parameters(notebook: str) -> set[str]:
-    """Names in the notebook's `parameters` cell."""
+    """Return the names in the notebook's `parameters` cell."""
     return set(inspect_notebook(str(NOTEBOOKS / f"{notebook}.ipynb")))
 
 
@@ -205,7 +205,7 @@ def as_own_error(notebook: str, ename: str, evalue: str) -> CredixError:
 
 
 def cell_headings(notebook: nbformat.NotebookNode) -> dict[int, tuple[int, str]]:
-    """For each code cell its number among them and the last heading before it."""
+    """Return for each code cell its number and the last heading before it."""
     headings: dict[int, tuple[int, str]] = {}
     heading = ""
     for index, cell in enumerate(notebook.cells):
@@ -218,7 +218,7 @@ def cell_headings(notebook: nbformat.NotebookNode) -> dict[int, tuple[int, str]]
 
 
 def redact_cells(notebook: nbformat.NotebookNode, redactor: Redactor) -> None:
-    """Outputs, and sources too: they hold the run's parameters and how it ended.
+    """Redact outputs, and sources too: they hold the run's parameters and how it ended.
 
     Errors of other software lose the values that they quote, which may be a person's.
     """

@@ -47,7 +47,7 @@ class Kernels:
                 self._spares[notebook] = self._start(workbook_module(notebook))
 
     def take(self, notebook: str) -> AsyncKernelManager:
-        """The spare kernel of a notebook, or a new one where there is none or it has died.
+        """Return the spare kernel of a notebook, or a new one where there is none or it has died.
 
         A new one imports nothing ahead: an import that kills a kernel then kills it in its cell.
         """

@@ -68,7 +68,7 @@ def mark(cell: NotebookNode, status: str) -> None:
 
 
 def describe_raised(cell: NotebookNode) -> str:
-    """What a cell raised; only errors of this product quote no values."""
+    """Return what a cell raised; only errors of this product quote no values."""
     error = next(one for one in cell.outputs if one.output_type == "error")
     if error.ename == "SystemExit" and error.evalue in ("", "0"):
         return "A cell left it early by SystemExit."

@@ -38,7 +38,7 @@ class Pages:
         self._made[notebook] = self._pool.submit(render, notebook)
 
     def page(self, notebook: Path) -> Page | None:
-        """The notebook's page; None for half a notebook, which a full disk leaves."""
+        """Return the notebook's page; None for half a notebook, which a full disk leaves."""
         made = self._made.get(notebook)
         return made.result() if made else render(notebook)
 

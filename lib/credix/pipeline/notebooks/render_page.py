@@ -46,9 +46,9 @@ TEMPLATE = """{% extends "lab/index.html.j2" %}
 
 
 def render_page(notebook: str) -> str | None:
-    """The notebook as one HTML page that opens without a network, now and in ten years.
+    """Return the notebook as one HTML page that opens without a network, now and in ten years.
 
-    None for half a notebook, which a full disk leaves behind.
+    None for half a notebook, which a full disk leaves.
     """
     exporter = HTMLExporter(
         template_name="lab",
@@ -83,7 +83,7 @@ def render_page(notebook: str) -> str | None:
 
 
 def find_failed_cell(notebook: str) -> str | None:
-    """The id of the cell that raised; on its page the element `cell-id=<id>`."""
+    """Return the id of the cell that raised; on its page the element `cell-id=<id>`."""
     for cell in nbformat.reads(notebook, as_version=4).cells:
         if find_error(cell):
             return str(cell.id)
@@ -91,7 +91,7 @@ def find_failed_cell(notebook: str) -> str | None:
 
 
 def clean_html(element: str) -> str:
-    """An output's HTML with safe tags only; nbconvert's list has no table heads."""
+    """Return an output's HTML with safe tags only; nbconvert's list has no table heads."""
     return bleach.clean(
         str(element), tags=SAFE_TAGS, attributes=SAFE_ATTRIBUTES, css_sanitizer=CSSSanitizer()
     )

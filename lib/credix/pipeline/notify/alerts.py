@@ -46,7 +46,7 @@ def notify(states: StateStore, run_id: str, findings: Findings) -> list[str]:
 
 
 def describe(settings: Settings, key: str, incident: Incident) -> tuple[str, str]:
-    """Title and text of an alert or an all-clear."""
+    """Return title and text of an alert or an all-clear."""
     what = f"{settings.prefix} ({settings.env}): {key}"
     page = run_address(settings, incident.run_id)
     if incident.is_over:
@@ -86,7 +86,7 @@ def find(manifest: Manifest, summary: str, states: StateStore) -> Findings:
 
 
 def find_monitored(manifest: Manifest) -> tuple[dict[str, str], set[str]]:
-    """What Elementary found, by table, and the tables that it looked at.
+    """Return what Elementary found, by table, and the tables that it looked at.
 
     A monitor that warns is shown, but sends no alert. Elementary itself can be an incident.
     """
@@ -106,7 +106,7 @@ def find_monitored(manifest: Manifest) -> tuple[dict[str, str], set[str]]:
 
 
 def find_slot_warning(name: str, settings: Settings) -> str | None:
-    """What `status` warns of where the source's slot makes its server keep much log."""
+    """Return what `status` warns of where the source's slot makes its server keep much log."""
     source = load_source(name)
     if source.capture != "log":
         return None

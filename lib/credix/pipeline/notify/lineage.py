@@ -27,7 +27,7 @@ BRONZE, GOLD = "bronze", "gold"
 def describe_lineage(
     settings: Settings, manifest: Manifest, layers: Mapping[str, str], summary: str
 ) -> list["RunEvent"]:
-    """START and end of each job that the run began; none for a run that found nothing changed.
+    """Return START and end of each job that the run began; none where nothing had changed.
 
     `layers` has the layer of every dbt model, `summary` why the run failed without a value of a
     row. Where it failed, the first source that has not come to its end did, else gold.
@@ -57,7 +57,7 @@ def describe_lineage(
 
 
 def has_ended(steps: Mapping[str, StepResult]) -> bool:
-    """True for a source that found nothing changed, or whose last cycle has a result of 04."""
+    """Return True where nothing had changed, or the last cycle has a result of 04."""
     if not steps:
         return False
     name, result = list(steps.items())[-1]
@@ -65,7 +65,7 @@ def has_ended(steps: Mapping[str, StepResult]) -> bool:
 
 
 def models_of(results: Iterable[StepResult], layers: Mapping[str, str]) -> dict[str, int | None]:
-    """The models that dbt has written in this run, each with its rows where dbt says so."""
+    """Return the models that dbt has written in this run, each with its rows where dbt says so."""
     built = [result for result in results if isinstance(result, TransformResult)]
     return {
         node.name: node.rows
@@ -116,7 +116,7 @@ def make_events(
 
 
 def describe_table(settings: Settings, name: str) -> "InputDataset":
-    """The table of a source in PostgreSQL with the columns of its contract."""
+    """Return the table of a source in PostgreSQL with the columns of its contract."""
     source = load_source(name)
     table = f"{settings.postgres_db}.{source.table_in(settings.postgres_schema)}"
     columns = [(column.name, column.type) for column in source.columns]

@@ -100,7 +100,7 @@ class Analyzer:
         self._ask("Parse", request, sql)
 
     def table_names(self, sql: str) -> set[tuple[str, ...]]:
-        """The tables that a statement names, without those of its own WITH clauses.
+        """Return the tables that a statement names, without those of its own WITH clauses.
 
         Raises StatementRefusedError where the statement cannot be parsed.
         """
@@ -124,7 +124,10 @@ class Analyzer:
             raise StatementRefusedError(as_bigquery_says_it(refusal.message, sql)) from None
 
     def _register(self, tables: frozenset[Table], names: Names) -> int:
-        """The number of a catalog with these tables; it is sent when it is asked for first."""
+        """Return the number of a catalog with these tables.
+
+        It is sent when it is asked for first.
+        """
         if self._generation != self._engine.generation:
             self._catalogs.clear()
             self._generation = self._engine.generation
@@ -149,7 +152,7 @@ class Analyzer:
 
 
 def shorter_paths(table: Table, names: Names) -> Iterator[tuple[str, ...]]:
-    """The names by which a statement may call a table."""
+    """Yield the names by which a statement may call a table."""
     yield table.path
     if table.path[0] == names.project:
         yield table.path[1:]
@@ -158,7 +161,7 @@ def shorter_paths(table: Table, names: Names) -> Iterator[tuple[str, ...]]:
 
 
 def split_paths(sql: str) -> str:
-    """The statement with each `project.dataset.table` in quotes of its own per part.
+    """Return the statement with each `project.dataset.table` in quotes of its own per part.
 
     BigQuery splits such a name itself; to GoogleSQL it is one name with dots.
     """

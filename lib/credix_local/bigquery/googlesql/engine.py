@@ -127,7 +127,7 @@ class Engine:
 
 
 def fault_of(text: str) -> Exception:
-    """The exception for an error text of the module."""
+    """Return the exception for an error text of the module."""
     found = FAULT.match(text)
     if found and int(found["code"]) in STATEMENT_CODES:
         return StatementRefusedError(found["message"])

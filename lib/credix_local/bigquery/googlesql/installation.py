@@ -13,7 +13,7 @@ WHEELS = ("zetasql", "wasmtime")
 
 
 def is_installed() -> bool:
-    """Whether the two wheels are there; without them the local BigQuery does not judge."""
+    """Return whether the two wheels are there; without them the local BigQuery does not judge."""
     return all(find_spec(wheel) is not None for wheel in WHEELS)
 
 

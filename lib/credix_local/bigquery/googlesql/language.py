@@ -70,7 +70,7 @@ OPTIONS = {
 
 @cache
 def language_options() -> options_pb2.LanguageOptionsProto:
-    """The language that BigQuery speaks."""
+    """Return the language that BigQuery speaks."""
     names = json.loads(files(__package__).joinpath(NAMES).read_text("utf-8"))
     features = [
         getattr(public_options, f"FEATURE_{name}")

@@ -56,7 +56,7 @@ def check_layout(statement: resolved_ast_pb2.AnyResolvedStatementProto) -> None:
 
 
 def is_partitioning(expression: resolved_ast_pb2.AnyResolvedExprProto) -> bool:
-    """Whether BigQuery partitions a table by this expression."""
+    """Return whether BigQuery partitions a table by this expression."""
     if expression.WhichOneof("node") == "resolved_column_ref_node":
         return type_of_column(expression) == "DATE"
     call = expression.resolved_function_call_base_node.resolved_function_call_node.parent
@@ -70,7 +70,7 @@ def is_partitioning(expression: resolved_ast_pb2.AnyResolvedExprProto) -> bool:
 
 
 def type_of_column(expression: resolved_ast_pb2.AnyResolvedExprProto) -> str | None:
-    """The type of a column; None for anything else."""
+    """Return the type of a column; None for anything else."""
     if expression.WhichOneof("node") != "resolved_column_ref_node":
         return None
     kind = expression.resolved_column_ref_node.column.type.type_kind

@@ -46,7 +46,7 @@ COLUMNS = {
 
 
 def view_fields(name: str) -> tuple[Field, ...] | None:
-    """The columns of a view; None for one that is not listed here."""
+    """Return the columns of a view; None for one that is not listed here."""
     columns = COLUMNS.get(name.upper())
     if columns is None:
         return None
@@ -55,6 +55,6 @@ def view_fields(name: str) -> tuple[Field, ...] | None:
 
 
 def is_metadata_view(path: tuple[str, ...]) -> bool:
-    """Whether a path names one of BigQuery's own views."""
+    """Return whether a path names one of BigQuery's own views."""
     parts = [part.upper() for part in path]
     return parts[-1] == TABLES_OF_DATASET or INFORMATION_SCHEMA in parts[:-1]

@@ -56,7 +56,10 @@ class Table:
 
 
 def scalar_type(name: str) -> type_pb2.TypeProto:
-    """A type without parts, by its name in SQL or REST; raises ValueError for no such type."""
+    """Return a type without parts, by its name in SQL or REST.
+
+    Raises ValueError for no such type.
+    """
     kind = KINDS.get(name.upper(), name.upper())
     if kind not in SCALARS:
         raise ValueError(f"GoogleSQL has no type {name}")
@@ -78,7 +81,7 @@ def struct_type(fields: Iterable[tuple[str, type_pb2.TypeProto]]) -> type_pb2.Ty
 
 
 def field_type(field: Field) -> type_pb2.TypeProto:
-    """The type of a column; raises ValueError for one that GoogleSQL does not have."""
+    """Return the type of a column; raises ValueError for one that GoogleSQL does not have."""
     if field.type.upper() in STRUCTS:
         made = struct_type((inner.name, field_type(inner)) for inner in field.fields)
     else:
