@@ -6,6 +6,8 @@ import pytest
 
 from credix.cli import main
 from credix.core.redaction import REDACTED, Redactor
+from credix.core.results import ExtractResult, parse_manifest
+from tests.pipeline.manifests import extracted, manifest
 
 SECRET = "p@ss/w0rd &<é>'\"\\x"
 REDACTOR = Redactor([SECRET])
@@ -75,13 +77,21 @@ def test_a_password_in_a_url_is_redacted_even_when_nobody_named_it(url: str, exp
 @pytest.mark.parametrize("password", ["temp", "2026", "done", "01_extract", "p@ss/w0rd"])
 def test_a_manifest_can_be_read_after_any_password_was_removed(password: str) -> None:
     messages = (f"the password is {password}",)
-    whole = manifest(error=messages[0], steps={"installments": {"01_extract": extracted(messages=messages)}})
+    whole = manifest(
+        error=messages[0], steps={"installments": {"01_extract": extracted(messages=messages)}}
+    )
     redacted = Redactor([password]).record(whole)
     assert redacted.error == f"the password is {REDACTED}"
-    assert redacted.steps["installments"]["01_extract"].messages == (redacted.error,)
+    kept = redacted.steps["installments"]["01_extract"]
+    assert isinstance(kept, ExtractResult)
+    assert kept.messages == (redacted.error,)
     found = parse_manifest(redacted.model_dump_json())
     assert found == redacted
-    assert (found.run_id, found.status, found.sources) == (whole.run_id, whole.status, whole.sources)
+    assert (found.run_id, found.status, found.sources) == (
+        whole.run_id,
+        whole.status,
+        whole.sources,
+    )
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class SourceTable:
 
     @property
     def name(self) -> str:
-        """The table for people: `oltp.installments`."""
+        """Return the table as people write it: `schema.table`."""
         return self.source.table_in(self.schema)
 
     @property
@@ -166,8 +166,8 @@ class SourceTable:
     def column_numbers(self) -> tuple[int, ...]:
         """Return the attribute numbers of the contract's columns.
 
-    A column added again has another one.
-    """
+        A column added again has another one.
+        """
         rows = self.connection.rows(
             """
             SELECT attnum::int FROM pg_attribute

@@ -5,7 +5,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -35,7 +35,7 @@ from credix.core.results import (
 )
 from credix.core.run_options import RunOptions
 from credix.core.settings import Settings
-from credix.core.watermarks import Value, Watermark
+from credix.core.watermarks import Watermark
 from credix.pipeline.archive import archive_run, read_manifest
 from credix.pipeline.clear_parts import clear_parts
 from credix.pipeline.locks import correct_last_run, hold_sources
@@ -59,7 +59,6 @@ from credix.state.run import (
 from credix.state.states import SourceState
 from credix.state.store import StateStore
 from credix.warehouse.checkpoint import commit_watermark
-
 
 
 @dataclass(frozen=True)
