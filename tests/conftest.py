@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -37,6 +38,20 @@ BEYOND_THE_ANALYZER = ("contains_substr",)
 # The fixtures that start servers, and where tests start them themselves, or linters that take long.
 SERVERS = {"stack_folder", "own_server", "own_folder", "new_folder", "live"}
 SLOW_FOLDERS = {"credix_local/test_stack", "infrastructure"}
+# Files whose tests are whole runs, longest first: each worker begins with some of them, so that
+# none is left with one when the others have ended.
+LONGEST = (
+    "pipeline/test_pipeline.py",
+    "pipeline/test_personal_data.py",
+    "notebooks/test_in_a_browser.py",
+    "oracle/test_deaths.py",
+    "operations/erasure/test_erase.py",
+    "report/test_report.py",
+    "pipeline/test_failures.py",
+    "pipeline/test_gold.py",
+    "pipeline/test_from_landing.py",
+    "operations/sources/test_add.py",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,12 +61,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that `make check` leaves out."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that `make check` leaves out; give every worker some of the longest first."""
     for item in items:
         asked = set(getattr(item, "fixturenames", ()))
         if asked & SERVERS or any(part in item.nodeid for part in SLOW_FOLDERS):
             item.add_marker("server")
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = longest_first(items, workers)
+
+
+def longest_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return the items so that each worker's equal share of them begins with long files, whole."""
+    long: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for file in LONGEST:
+        # To the worker with the fewest so far; a file's tests share what they set up.
+        shortest = min(long, key=len)
+        shortest.extend(item for item in items if f"{file}::" in item.nodeid)
+    taken = {item for share in long for item in share}
+    others = iter([item for item in items if item not in taken])
+    size = len(items) // workers
+    shares = [[*share, *islice(others, max(size - len(share), 0))] for share in long]
+    return [*chain.from_iterable(shares), *others]
 
 
 @pytest.fixture(scope="session")
