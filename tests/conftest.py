@@ -38,20 +38,20 @@ BEYOND_THE_ANALYZER = ("contains_substr",)
 # The fixtures that start servers, and where tests start them themselves, or linters that take long.
 SERVERS = {"stack_folder", "own_server", "own_folder", "new_folder", "live"}
 SLOW_FOLDERS = {"credix_local/test_stack", "infrastructure"}
-# Files whose tests are whole runs, longest first: each worker begins with some of them, so that
-# none is left with one when the others have ended.
-LONGEST = (
-    "pipeline/test_pipeline.py",
-    "pipeline/test_personal_data.py",
-    "notebooks/test_in_a_browser.py",
-    "oracle/test_deaths.py",
-    "operations/erasure/test_erase.py",
-    "report/test_report.py",
-    "pipeline/test_failures.py",
-    "pipeline/test_gold.py",
-    "pipeline/test_from_landing.py",
-    "operations/sources/test_add.py",
-)
+# Files whose tests are whole runs, and how many seconds they take: each worker begins with some of
+# them, so that none is left with one when the others have ended.
+LONGEST = {
+    "pipeline/test_pipeline.py": 230,
+    "pipeline/test_personal_data.py": 94,
+    "oracle/test_deaths.py": 91,
+    "operations/erasure/test_erase.py": 88,
+    "notebooks/test_in_a_browser.py": 88,
+    "report/test_report.py": 62,
+    "pipeline/test_failures.py": 62,
+    "pipeline/test_gold.py": 62,
+    "pipeline/test_from_landing.py": 60,
+    "operations/sources/test_add.py": 37,
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,10 +74,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def longest_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """Return the items so that each worker's equal share of them begins with long files, whole."""
     long: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for file in LONGEST:
-        # To the worker with the fewest so far; a file's tests share what they set up.
-        shortest = min(long, key=len)
-        shortest.extend(item for item in items if f"{file}::" in item.nodeid)
+    seconds = [0] * workers
+    for file, duration in LONGEST.items():
+        # To the one with the least so far; a file's tests share what they set up.
+        worker = seconds.index(min(seconds))
+        seconds[worker] += duration
+        long[worker].extend(item for item in items if f"{file}::" in item.nodeid)
     taken = {item for share in long for item in share}
     others = iter([item for item in items if item not in taken])
     size = len(items) // workers
