@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PROJECT = PROJECT_DIR / "dbt" / "business_case"
 # A model that another one reads, named as a literal.
 REFERENCE = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
+# What dbt puts before the message of its adapter.
+DATABASE_ERROR = "Database Error "
 PARSE_CACHE = "partial_parse.msgpack"
 
 
@@ -63,7 +65,9 @@ class Dbt:
         command = ["build", "--exclude-resource-type", "unit_test"]
         target = f"dbt {' '.join(selectors)}"
         values = self._with_labels(effect, values)
-        attempts = BuildAttempts(lambda chosen: self._start([*command, *chosen], values), selectors)
+        attempts = BuildAttempts(
+            lambda chosen: self._start(target, [*command, *chosen], values), selectors
+        )
         try:
             self.effects.perform(effect, target, attempts.run)
         except TransientError:
@@ -84,7 +88,9 @@ class Dbt:
         """Run a command of dbt, such as `test`; a node that fails is reported by its status."""
         arguments, target = [command, "--select", *selectors], f"dbt {' '.join(selectors)}"
         values = self._with_labels(effect, values)
-        outcomes = self.effects.perform(effect, target, lambda: self._start(arguments, values))
+        outcomes = self.effects.perform(
+            effect, target, lambda: self._start(target, arguments, values)
+        )
         return [outcome.node for outcome in outcomes]
 
     def _with_labels(self, effect: str, values: Mapping[str, str]) -> Mapping[str, str]:
@@ -93,8 +99,10 @@ class Dbt:
             {**values, "CREDIX_DBT_LABELS": self.labels.as_json(effect)} if self.labels else values
         )
 
-    def _start(self, arguments: Sequence[str], values: Mapping[str, str]) -> list[Outcome]:
-        """Call dbt once.
+    def _start(
+        self, target: str, arguments: Sequence[str], values: Mapping[str, str]
+    ) -> list[Outcome]:
+        """Call dbt once; `target` is what messages call it.
 
         Raises SettingsError where dbt did not come to any node, ServiceUnavailable where that was
         BigQuery's fault and passes by itself, TransientError where dbt has waited for that already.
@@ -104,7 +112,7 @@ class Dbt:
         self.effects.jobs.extend(job_of(outcome.node) for outcome in outcomes)
         reported = in_one_line(result.exception)
         if not outcomes and is_given_up(reported):
-            raise own_error(Fault.TRANSIENT, f"dbt: {reported}")
+            raise own_error(Fault.TRANSIENT, f"{target}: {reported.removeprefix(DATABASE_ERROR)}")
         if not outcomes and fault_of_text(str(result.exception or "")) is Fault.TRANSIENT:
             raise ServiceUnavailable(reported)
         has_failed = any(outcome.node.has_failed for outcome in outcomes)
