@@ -86,7 +86,5 @@ def require_carried(run: Run, traces: Traces) -> None:
 
 
 def prefixes_of(run: Run) -> list[Run]:
-    """The run, and the same in the sandbox."""
-    sandbox = replace(run, settings=sandbox_settings(run.settings))
-    sandbox.source = run.source
-    return [run, sandbox]
+    """Return the run, and the same in the sandbox."""
+    return [run, replace(run, settings=sandbox_settings(run.settings), contract=run.source)]
