@@ -454,7 +454,7 @@ class TestValues:
         extracted = extract(run)
         rows = rows_of(extracted)
         assert {row["_seq"] for row in rows} == {run.attempt}
-        assert {row["_extracted_at"].isoformat() for row in rows} == {extracted.snapshot_at}
+        assert {row["_extracted_at"] for row in rows} == {extracted.snapshot_at}
         assert not any(row["_is_deleted"] or row["_deleted_at"] for row in rows)
         assert (
             len({row["_key_hash"] for row in rows}) == len({row["_row_hash"] for row in rows}) == 2

@@ -1,6 +1,5 @@
 """The server of pages: what it serves, and that it serves nothing else."""
 
-import json
 import os
 import signal
 import subprocess
@@ -117,7 +116,7 @@ def test_the_page_of_all_runs_leads_to_the_notebooks_of_another_bucket(
     run = manifest(pages=["01_extract.installments.html"])
     where = paths_of(settings).run(run.run_id)
     put(served, settings.archive_bucket, f"{where}01_extract.installments.html")
-    put(served, settings.archive_bucket, f"{where}manifest.json", json.dumps(run).encode())
+    put(served, settings.archive_bucket, f"{where}manifest.json", run.model_dump_json().encode())
     publish_history(served)
     desk = WIDTHS[0]
     with browsing() as browser:

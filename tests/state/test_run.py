@@ -151,7 +151,7 @@ class TestResults:
         if text is not None:
             run.source_folder.mkdir(parents=True)
             (run.source_folder / "01_extract.json").write_text(text)
-        with pytest.raises(StepError, match=r"no result of 01_extract .*run that notebook first"):
+        with pytest.raises(StepError, match=r"no result of 01_extract .*run that notebook"):
             run.read_result(ExtractResult)
 
     def test_what_fails_to_be_written_leaves_what_was_there(self, tmp_path: Path) -> None:
