@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.cloud import bigquery
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.dbt.project import Dbt
@@ -16,8 +17,10 @@ from credix.core.errors import CostError, CredixError, DataError, SettingsError,
 from credix.core.results import DbtNode
 from credix.core.settings import Settings
 from tests.clients.bigquery.test_reasons import CANCELLED, DENIED, RETRYING, SERIALIZE, TIMED_OUT
+from tests.credix_local.servers import ONCE
 from tests.faults import FAULTS, SLOW, FaultyServer, faulty_server
 from tests.faults_jobs import FailingJobs, failing_jobs
+from tests.holds import Holds
 
 TEMP = "cnpj_ws_000000000001"
 MERGE, UNIQUE, NOT_NULL = "merge into", "unique_cnpj_ws_cnpj", "not_null_cnpj_ws_cnpj"
@@ -119,6 +122,34 @@ def test_jobs_that_fail_for_now_are_followed_by_others_and_only_these(
     lines = kept(tmp_path)
     assert (lines["cnpj_ws"], lines[UNIQUE]) == (("success", 2), ("pass", 2))
     assert {name for name, (_, attempts) in lines.items() if attempts > 1} == set(again)
+
+
+def test_a_merge_that_another_claim_has_cancelled_is_sent_again(
+    jobs: FailingJobs, settings: Settings, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """The conflict itself: another transaction has changed the control table and not committed."""
+    build(settings, jobs, tmp_path, 20)
+    holds = Holds(settings.bigquery_endpoint or "")
+    control = warehouse.table_id("bronze", "capture_control_cnpj_ws")
+    claim = f"UPDATE `{control}` SET claimed_seq = claimed_seq WHERE TRUE"
+    config = bigquery.QueryJobConfig(labels={"who": "other"})
+    holds.next("commit", who="other")
+    warehouse._client.query(
+        f"BEGIN TRANSACTION; {claim}; COMMIT TRANSACTION", job_config=config, **ONCE
+    )
+    other = holds.await_held()
+    jobs.submitted.clear()
+
+    def commit_after_the_first(_: str, __: int) -> None:
+        if len(jobs.ids(MERGE)) == 2 and other in holds.claims():
+            assert holds.release(other) == "DONE"
+
+    jobs.fails = commit_after_the_first
+    nodes = {node.name: node for node in build(settings, jobs, tmp_path, 20)}
+
+    assert {node.status for node in nodes.values()} == {"success", "pass"}
+    assert nodes["cnpj_ws"].attempts == len(set(jobs.ids(MERGE))) == 2
+    assert "aborted due to concurrent update" in nodes["cnpj_ws"].earlier
 
 
 @pytest.mark.parametrize(
