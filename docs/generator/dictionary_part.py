@@ -76,7 +76,7 @@ def models_part() -> str:
     pieces = []
     for layer in LAYERS:
         pieces.append(f"## {layer.capitalize()}")
-        for path in sorted((DBT / "models" / layer).glob("*.yml")):
+        for path in sorted(DBT.glob(f"*/{layer}/*.yml"), key=lambda path: path.name):
             pieces.extend(describe_models(path))
     pieces.append(
         "## Claims about several tables\n\nA test each; the run fails where one is false."
@@ -90,7 +90,7 @@ def describe_models(path: Path) -> list[str]:
     content = yaml.safe_load(path.read_text("utf-8"))
     units = [test["name"].replace("_", " ") for test in content.get("unit_tests", [])]
     pieces = []
-    for model in content["models"]:
+    for model in content.get("models") or content["seeds"]:
         rows = [
             [
                 code(column["name"]),

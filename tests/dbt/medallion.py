@@ -144,9 +144,14 @@ class Medallion:
 
     def refresh(self, business_date: str) -> None:
         """Compute silver and gold as of a day, without their tests."""
-        values = {"CREDIX_DBT_BUSINESS_DATE": business_date}
-        outcome = self.dbt("run", "--select", "silver", "gold", **values)
+        self.make("silver", "gold", CREDIX_DBT_BUSINESS_DATE=business_date)
+
+    def make(self, *selectors: str, **values: str) -> Outcome:
+        """Build tables, seeds among them, without any test."""
+        tables = ["--resource-type", "model", "--resource-type", "seed"]
+        outcome = self.dbt("build", *tables, "--select", *selectors, **values)
         assert outcome.success, (outcome.message, outcome.messages)
+        return outcome
 
 
 def literal(value: object) -> str:

@@ -30,6 +30,15 @@ def read_models() -> dict[str, dict[str, Any]]:
     }
 
 
+def read_seeds() -> dict[str, dict[str, Any]]:
+    """The description of every seed, by name."""
+    return {
+        seed["name"]: seed
+        for path in sorted(PROJECT.glob("seeds/**/*.yml"))
+        for seed in yaml.safe_load(path.read_text("utf-8"))["seeds"]
+    }
+
+
 @pytest.mark.parametrize("source", source_names())
 def test_bronze_is_described_as_the_contract_says(source: str) -> None:
     described = [
@@ -47,7 +56,9 @@ def test_bronze_is_described_as_the_contract_says(source: str) -> None:
 def test_every_model_stands_beside_its_description_which_begins_with_the_grain() -> None:
     for path in PROJECT.glob("models/**/*.sql"):
         assert path.with_suffix(".yml").exists(), path.name
-    for name, model in read_models().items():
+    for path in PROJECT.glob("seeds/**/*.csv"):
+        assert path.with_suffix(".yml").exists(), path.name
+    for name, model in {**read_models(), **read_seeds()}.items():
         assert model["description"].startswith("One row per "), name
         assert all(column.get("description") for column in model["columns"]), name
 
@@ -82,7 +93,7 @@ def assert_columns_are_those_described(medallion: Medallion) -> None:
 
 
 def test_unit_tests_of_the_business_rules_pass(medallion: Medallion) -> None:
-    medallion.dbt("run")
+    medallion.make("bronze", "silver", "gold")
 
     outcome = medallion.dbt("test", "--select", "test_type:unit")
 

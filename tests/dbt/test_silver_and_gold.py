@@ -27,12 +27,12 @@ def test_new_day_turns_pending_into_overdue_without_new_data(medallion: Medallio
 
 
 def test_as_of_a_past_day_nothing_of_later_days_counts(medallion: Medallion) -> None:
-    """Paid on 12 March; another one issued on 11 March; as of the 10th, and of the 12th."""
+    """Due on a Friday and paid on 12 March, and one that was issued on 11 March."""
     paid: dict[str, Any] = {"paid_date": date(2025, 3, 12), "paid_amount_in_cents": 10_000}
     medallion.merge("cnpj_ws", company())
     medallion.merge(
         "installments",
-        installment("a", due_date=date(2025, 3, 8), **paid),
+        installment("a", due_date=date(2025, 3, 7), **paid),
         installment("later", due_date=date(2025, 4, 8), invoice_issue_date=date(2025, 3, 11)),
     )
 

@@ -198,7 +198,7 @@ def injected(notebook: str) -> dict[str, Any]:
 def test_a_new_day_turns_what_fell_due_into_overdue_and_a_run_without_changes_ends_after_extract(
     settings: Settings, warehouse: Warehouse, lake: Lake, filled: dict[str, Table]
 ) -> None:
-    filled["installments"].insert(asset_id="due", due_date=date(2030, 1, 10))
+    filled["installments"].insert(asset_id="due", due_date=date(2030, 1, 10), payment_method="PIX")
     details = warehouse.table_id("gold", "payment_analytics_detailed")
 
     def status() -> str:

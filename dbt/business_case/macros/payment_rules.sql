@@ -1,5 +1,28 @@
 {#- The business rules of gold. Thresholds are variables of dbt_project.yml, with their units. -#}
 
+{#- A payment by the last day that it can be confirmed on is not missing yet (macros/business_days.sql). -#}
+{%- macro payment_status() -%}
+case
+        when paid_date is not null then 'PAID'
+        when confirmed_until < {{ business_date() }} then 'OVERDUE'
+        when payable_until < {{ business_date() }} then 'AWAITING_CONFIRMATION'
+        else 'PENDING'
+    end
+{%- endmacro -%}
+
+{#-
+  Negative is before the due date. Paid by `payable_until` is on the day, and what can still be confirmed is
+  not late; from then on days run from the due date itself (STJ, REsp 1.954.924).
+-#}
+{%- macro days_from_due_date() -%}
+case
+        when paid_date > due_date and paid_date <= payable_until then 0
+        when paid_date is not null then date_diff(paid_date, due_date, day)
+        when {{ business_date() }} > due_date and {{ business_date() }} <= confirmed_until then 0
+        else date_diff({{ business_date() }}, due_date, day)
+    end
+{%- endmacro -%}
+
 {#- From the rates as they are shown (two decimals), so that a reader can check the tier by hand. -#}
 {%- macro payment_tier() -%}
 case

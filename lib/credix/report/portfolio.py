@@ -46,7 +46,8 @@ def key_figures(run: Run) -> dict[str, float]:
                coalesce(sum(expected_amount), 0) AS expected,
                coalesce(sum(paid_amount), 0) AS paid,
                coalesce(sum(IF(payment_status = 'OVERDUE', expected_amount, 0)), 0) AS overdue,
-               coalesce(sum(IF(payment_status = 'PENDING', expected_amount, 0)), 0) AS pending
+               coalesce(sum(IF(payment_status IN ('PENDING', 'AWAITING_CONFIRMATION'),
+                               expected_amount, 0)), 0) AS pending
         FROM `{gold}.payment_analytics_detailed`
         """,
     ).iloc[0]

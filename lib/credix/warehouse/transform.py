@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NoReturn
 
-from credix.clients.dbt.project import model_names, project_fingerprint, sources_of_gold
+from credix.clients.dbt.project import project_fingerprint, sources_of_gold, table_names
 from credix.core.contracts import load_source
 from credix.core.errors import DataError, FenceError, StepError
 from credix.core.freshness import CompleteThrough, Lag, next_gold_freshness
@@ -146,7 +146,7 @@ def can_tell_changes(run: Run) -> bool:
     The guard that keeps late rows out is raised only for sources whose deletes are captured.
     """
     return all(load_source(name).captures_deletes for name in sources_of_gold()) and all(
-        model_names(layer) <= set(run.warehouse.tables(layer, "")) for layer in GOLD_LAYERS
+        table_names(layer) <= set(run.warehouse.tables(layer, "")) for layer in GOLD_LAYERS
     )
 
 

@@ -35,11 +35,11 @@ payments as (
         countif(is_valid) as total_installments,
         countif(is_valid and payment_status = 'PAID') as paid_installments,
         countif(is_valid and payment_status = 'OVERDUE') as overdue_installments,
-        countif(is_valid and payment_status = 'PENDING') as pending_installments,
+        countif(is_valid and payment_status in ('PENDING', 'AWAITING_CONFIRMATION')) as pending_installments,
         sum(if(is_valid, expected_amount, 0)) as total_expected_amount,
         sum(if(is_valid and payment_status = 'PAID', expected_amount, 0)) as paid_expected_amount,
         sum(if(is_valid and payment_status = 'OVERDUE', expected_amount, 0)) as overdue_amount,
-        sum(if(is_valid and payment_status = 'PENDING', expected_amount, 0)) as pending_amount,
+        sum(if(is_valid and payment_status in ('PENDING', 'AWAITING_CONFIRMATION'), expected_amount, 0)) as pending_amount,
         sum(if(is_valid and payment_status = 'PAID', paid_amount, 0)) as total_paid_amount,
         sum(if(is_valid and payment_status = 'PAID', days_from_due_date, 0)) as paid_days
     from installments

@@ -41,6 +41,7 @@ select
     installments.payment_method,
     installments.invoice_issue_date,
     installments.due_date,
+    installments.payable_until,
     extract(year from installments.due_date) as due_year,
     extract(quarter from installments.due_date) as due_quarter,
     extract(month from installments.due_date) as due_month,

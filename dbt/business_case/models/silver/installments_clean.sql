@@ -15,6 +15,12 @@ bronze as (
 
 ),
 
+holidays as (
+
+    select * from {{ ref('bank_holidays') }}
+
+),
+
 renamed as (
 
     select
@@ -35,10 +41,44 @@ renamed as (
             null,
             cast(cast(paid_amount_in_cents as numeric) * numeric '0.01' as numeric)
         ) as paid_amount,
+        {{ after_weekend('due_date') }} as due_weekday,
         _seq,
         _changed_at,
         _loaded_at
     from bronze
+
+),
+
+payable as (
+
+    select
+        renamed.*,
+        coalesce(holidays.next_business_day, renamed.due_weekday) as payable_until
+    from renamed
+    left join holidays on renamed.due_weekday = holidays.holiday
+
+),
+
+settling as (
+
+    select
+        *,
+        {{ day_after('payable_until') }} as day_of_return
+    from payable
+
+),
+
+confirmable as (
+
+    select
+        settling.*,
+        if(
+            settling.payment_method in ('{{ var("methods_confirmed_next_business_day") | join("', '") }}'),
+            coalesce(holidays.next_business_day, {{ after_weekend('settling.day_of_return') }}),
+            settling.payable_until
+        ) as confirmed_until
+    from settling
+    left join holidays on {{ after_weekend('settling.day_of_return') }} = holidays.holiday
 
 )
 
@@ -51,19 +91,17 @@ select
     payment_method,
     invoice_issue_date,
     due_date,
+    payable_until,
+    confirmed_until,
     paid_date,
     recorded_paid_date,
     expected_amount,
     paid_amount,
-    case
-        when paid_date is not null then 'PAID'
-        when due_date < {{ business_date() }} then 'OVERDUE'
-        else 'PENDING'
-    end as payment_status,
-    date_diff(coalesce(paid_date, {{ business_date() }}), due_date, day) as days_from_due_date,
+    {{ payment_status() }} as payment_status,
+    {{ days_from_due_date() }} as days_from_due_date,
     {{ data_quality_flag(installment_faults()) }} as data_quality_flag,
     {{ business_date() }} as business_date,
     _seq,
     _changed_at,
     _loaded_at
-from renamed
+from confirmable

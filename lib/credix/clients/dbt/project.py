@@ -190,9 +190,9 @@ def warm_up() -> None:
 
 
 def project_fingerprint() -> str:
-    """What decides the rows of silver and gold, as a hash: the project's models and macros."""
+    """What decides the rows of silver and gold, as a hash: models, macros and seeds."""
     files = [PROJECT / "dbt_project.yml"]
-    for folder in ("models", "macros"):
+    for folder in ("models", "macros", "seeds"):
         files += sorted(path for path in (PROJECT / folder).rglob("*") if path.is_file())
     digest = hashlib.sha256()
     for file in files:
@@ -202,9 +202,10 @@ def project_fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def model_names(layer: str) -> set[str]:
-    """The tables of a layer."""
-    return {model for model, of in layer_of_models().items() if of == layer}
+def table_names(layer: str) -> set[str]:
+    """The tables of a layer, seeds among them."""
+    seeds = {path.stem for path in (PROJECT / "seeds" / layer).glob("*.csv")}
+    return seeds | {model for model, of in layer_of_models().items() if of == layer}
 
 
 def sources_of_gold() -> list[str]:
