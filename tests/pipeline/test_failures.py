@@ -16,6 +16,7 @@ from credix.core.paths import paths_of
 from credix.core.settings import Settings
 from credix.pipeline.history.page import decode_day, read_days
 from credix.pipeline.history.run_line import RunLine
+from credix.pipeline.notebooks.templates import KERNEL_NAME
 from tests.known import known
 from tests.project_copy import copy_project, variables_for
 from tests.receiver import Receiver
@@ -90,7 +91,7 @@ def fail(
 def end(process: subprocess.Popen[str], number: signal.Signals) -> None:
     """Send the signal; the run and its children are gone soon."""
     children = psutil.Process(process.pid).children(recursive=True)
-    assert any("ipykernel" in " ".join(child.cmdline()) for child in children)
+    assert any(child.name() == KERNEL_NAME for child in children)
     process.send_signal(number)
     process.wait(SECONDS_TO_END)
     deadline = time.monotonic() + SECONDS_TO_END

@@ -32,6 +32,7 @@ from credix.core.paths import paths_of
 from credix.core.results import AnyResult, Manifest, parse_manifest
 from credix.core.settings import PROJECT_DIR, Settings
 from credix.pipeline.archive import archive_run
+from credix.pipeline.notebooks.templates import KERNEL_NAME
 from credix.pipeline.pipeline import Pipeline, Places, Request
 from credix.state.store import StateStore
 from tests.death import dying_at
@@ -310,8 +311,8 @@ def running(settings: Settings, locked: Table) -> Iterator[subprocess.Popen[str]
 
 def kernels_of(process: int) -> list[psutil.Process]:
     """The kernels that a process has started and not ended."""
-    children = psutil.Process(process).children()
-    return [child for child in children if "ipykernel_launcher" in child.cmdline()]
+    children = psutil.Process(process).children(recursive=True)
+    return [child for child in children if KERNEL_NAME in (child.name(), *child.cmdline())]
 
 
 def waits_for_lock(table: Table) -> bool:
@@ -360,7 +361,7 @@ def test_a_killed_run_gives_its_source_free_at_once_and_the_next_one_carries_the
     running: subprocess.Popen[str],
 ) -> None:
     kernels = psutil.Process(running.pid).children(recursive=True)
-    assert len(kernels_of(running.pid)) == 2
+    wait_until(lambda: len(kernels_of(running.pid)) == 2)
     os.kill(running.pid, signal.SIGKILL)
     assert running.wait(60) == -signal.SIGKILL
     assert not psutil.wait_procs(kernels, timeout=20)[1], "a kernel outlived its run"
@@ -376,7 +377,7 @@ def test_sigterm_ends_a_run_with_a_manifest_and_without_children(
     settings: Settings, lake: Lake, running: subprocess.Popen[str]
 ) -> None:
     kernels = psutil.Process(running.pid).children(recursive=True)
-    assert len(kernels_of(running.pid)) == 2
+    wait_until(lambda: len(kernels_of(running.pid)) == 2)
     running.send_signal(signal.SIGTERM)
     assert running.wait(60) == 1
     assert not psutil.wait_procs(kernels, timeout=10)[1]

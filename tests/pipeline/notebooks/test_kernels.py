@@ -12,13 +12,13 @@ from typing import Any
 import psutil
 import pytest
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.core.errors import StepError
 from credix.core.jobs import find_job
 from credix.core.settings import Settings
+from credix.pipeline.notebooks import templates
 from credix.pipeline.notebooks.kernels import Kernels
 from tests.pipeline.test_pipeline import (
     Silent,
@@ -53,17 +53,22 @@ def evaluate(kernel: AsyncKernelManager, code: str, expression: str) -> str:
     return found
 
 
-def test_a_spare_has_its_imports_done_and_an_empty_namespace() -> None:
+@pytest.mark.parametrize("can_fork", [templates.CAN_FORK, False])
+def test_a_spare_has_its_imports_done_and_an_empty_namespace(
+    can_fork: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "CAN_FORK", can_fork)
     names = "[name for name in dir() if not name.startswith('_')]"
     ready = {"credix.workbook.land", "credix.warehouse.landing", "credix.clients.gcs.lake"}
     with Kernels() as kernels:
         bare = evaluate(kernels.take("02_land"), "", names)
+        before = set(kernels_of(os.getpid()))
         kernels.prepare("02_land")
-        [waiting] = [k for k in kernels_of(os.getpid()) if "preload" in " ".join(k.cmdline())]
+        wait_until(lambda: len(kernels_of(os.getpid())) == 2)
+        [waiting] = set(kernels_of(os.getpid())) - before
         spare = kernels.take("02_land")
 
-        assert isinstance(spare.provisioner, LocalProvisioner)
-        assert spare.provisioner.pid == waiting.pid
+        assert evaluate(spare, "", "__import__('os').getpid()") == str(waiting.pid)
         assert evaluate(spare, "", names) == bare
         assert evaluate(spare, "import sys", f"{ready} <= set(sys.modules)") == "True"
         assert evaluate(spare, "left = 1", "left") == "1"
@@ -90,17 +95,22 @@ def test_a_job_knows_what_follows_as_soon_as_something_does() -> None:
 
 
 def test_a_kernel_whose_run_died_before_it_looked_ends_by_itself() -> None:
-    code = "from credix.pipeline.notebooks.preload import preload; preload('', 1); print('lives')"
+    code = (
+        "from credix.pipeline.notebooks.template_process import become_kernel\n"
+        "become_kernel([], '.', {}, 1)\n"
+        "print('lives')"
+    )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, b"")
 
 
 class Watching(Silent):
-    """Notes the kernels at each cell; kills the spare of 03."""
+    """Notes the kernels at each cell; kills those that wait when 02 has ended."""
 
     def __init__(self) -> None:
         self.at_cell: dict[str, list[int]] = {}
         self.behind: dict[str, list[int]] = {}
+        self.killed: list[int] = []
 
     def cell_started(self, notebook: str, *_: Any) -> None:
         found = [kernel.pid for kernel in kernels_of(os.getpid())]
@@ -109,8 +119,10 @@ class Watching(Silent):
     def step_finished(self, notebook: str, *_: Any) -> None:
         found = kernels_of(os.getpid())
         self.behind[notebook] = [kernel.pid for kernel in found]
-        for kernel in found:
-            if notebook == "02_land" and "credix.workbook.load" in " ".join(kernel.cmdline()):
+        if notebook == "02_land":
+            wait_until(lambda: kernels_of(os.getpid()))
+            for kernel in kernels_of(os.getpid()):
+                self.killed.append(kernel.pid)
                 kernel.kill()
 
 
@@ -124,14 +136,15 @@ def test_a_run_uses_its_spares_replaces_a_killed_one_and_leaves_none(
 
     assert manifest.status == "done"
     assert bronze_rows(warehouse, tables["cnpj_ws"]) == tables["cnpj_ws"].rows()
-    assert [len(found) for found in watching.behind.values()] == [2, 2, 1, 0]
-    assert set(watching.behind["01_extract"]) <= set(watching.at_cell["02_land"])
-    [of_transform] = watching.behind["03_load"]
-    [killed] = set(watching.behind["02_land"]) - {of_transform}
-    assert of_transform in watching.behind["01_extract"]
-    assert killed not in watching.at_cell["03_load"]
-    assert watching.at_cell["04_transform"] == [of_transform]
-    assert kernels_of(os.getpid()) == []
+    [*spares] = set(watching.behind["01_extract"]) & set(watching.at_cell["02_land"])
+    assert spares
+    assert watching.killed
+    assert not set(watching.killed) & {
+        *watching.at_cell["03_load"],
+        *watching.at_cell["04_transform"],
+    }
+    assert set(watching.behind["03_load"]) <= set(watching.at_cell["04_transform"])
+    assert watching.behind["04_transform"] == kernels_of(os.getpid()) == []
     # Nothing had changed: nobody needs a second kernel.
     again = Watching()
     assert run_with(again, settings, "cnpj", layers=["bronze"]).status == "no_changes"
@@ -178,8 +191,8 @@ def waiting(settings: Settings, tables: dict[str, Table]) -> Iterator[subprocess
 @pytest.mark.usefixtures("warehouse")
 def test_no_kernel_outlives_a_run_that_is_interrupted(waiting: subprocess.Popen[str]) -> None:
     """Of SIGTERM and SIGKILL tests.pipeline.test_pipeline says the same."""
-    kernels = kernels_of(waiting.pid)
-    assert len(kernels) == 2
+    wait_until(lambda: len(kernels_of(waiting.pid)) == 2)
+    kernels = psutil.Process(waiting.pid).children(recursive=True)
 
     waiting.send_signal(signal.SIGINT)
 

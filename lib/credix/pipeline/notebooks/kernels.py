@@ -1,6 +1,5 @@
 """The kernels of a run: each serves one notebook, those of the next start while that one works."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -12,6 +11,8 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from credix.core.jobs import NOTEBOOKS
+from credix.pipeline.notebooks import templates
+from credix.pipeline.notebooks.templates import Template, TemplatedManager
 
 KERNEL = "python3"
 # Keys for each kernel: other users of the host can neither read nor send.
@@ -22,10 +23,11 @@ class Kernels:
     """Starts kernels and ends every one of them when it is left, whichever way.
 
     There is at most one spare kernel for a notebook. It has the environment of the moment it was
-    started in.
+    started in, and what its notebook imports, from a template that serves all sources.
     """
 
     def __init__(self) -> None:
+        self._templates: dict[str, Template] = {}
         self._spares: dict[str, AsyncKernelManager] = {}
         self._living: list[AsyncKernelManager] = []
 
@@ -87,22 +89,28 @@ class Kernels:
 
     def close(self) -> None:
         self._spares.clear()
+        # First of all what would still start a kernel; the first one ends those that branch off.
+        for template in self._templates.values():
+            template.close()
+        self._templates.clear()
         for kernel in list(self._living):
             self.end(kernel)
 
     def _start(self, module: str) -> AsyncKernelManager:
-        kernel = AsyncKernelManager(kernel_name=KERNEL, config=CONFIG)
+        kernel = TemplatedManager(self._template_of(module), kernel_name=KERNEL, config=CONFIG)
         self._living.append(kernel)
         arguments = ["--HistoryManager.hist_file=:memory:"]
-        if module:
-            # An expression, so that the notebook's namespace stays empty.
-            code = (
-                "__import__('credix.pipeline.notebooks.preload', fromlist=['preload'])"
-                f".preload({module!r}, {os.getpid()})"
-            )
-            arguments.append(f"--IPKernelApp.exec_lines={[code]!r}")
         run_sync(kernel.start_kernel)(extra_arguments=arguments, cwd=str(NOTEBOOKS))
         return kernel
+
+    def _template_of(self, module: str) -> Template:
+        """Return the template of a module: a branch of the one that has what all of them need."""
+        found = self._templates.get(module)
+        if found is None or found.is_spent:
+            is_branch = module and templates.CAN_FORK
+            found = self._template_of("").branch(module) if is_branch else Template.start(module)
+            self._templates[module] = found
+        return found
 
 
 def workbook_module(notebook: str) -> str:

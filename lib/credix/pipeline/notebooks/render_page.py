@@ -1,5 +1,7 @@
 """An executed notebook as one HTML page that opens without a network."""
 
+from functools import cache
+
 import bleach
 import nbformat
 from bleach.css_sanitizer import CSSSanitizer
@@ -45,11 +47,9 @@ TEMPLATE = """{% extends "lab/index.html.j2" %}
 {% endblock data_png %}"""
 
 
-def render_page(notebook: str) -> str | None:
-    """Return the notebook as one HTML page that opens without a network, now and in ten years.
-
-    None for half a notebook, which a full disk leaves.
-    """
+@cache
+def page_exporter() -> HTMLExporter:
+    """Return the exporter of this process, which has compiled its templates once."""
     exporter = HTMLExporter(
         template_name="lab",
         config=Config(
@@ -75,8 +75,16 @@ def render_page(notebook: str) -> str | None:
     exporter.mermaid_js_url = exporter.mermaid_layout_elk_js_url = ""
     exporter.raw_template = TEMPLATE
     exporter.register_filter("clean_html", clean_html)
+    return exporter
+
+
+def render_page(notebook: str) -> str | None:
+    """Return the notebook as one HTML page that opens without a network, now and in ten years.
+
+    None for half a notebook, which a full disk leaves.
+    """
     try:
-        body, _ = exporter.from_notebook_node(nbformat.reads(notebook, as_version=4))
+        body, _ = page_exporter().from_notebook_node(nbformat.reads(notebook, as_version=4))
     except nbformat.reader.NotJSONError:
         return None
     return body.replace("</head>", STYLE, 1)
