@@ -123,18 +123,24 @@ def test_an_installment_keeps_its_key_when_more_are_asked_for(tmp_path: Path) ->
 def test_check_digits_are_those_of_the_federal_register() -> None:
     # The register's own number: Banco do Brasil, 00.000.000/0001-91.
     assert tax_numbers(np.array([0])).to_pylist() == ["00000000000191"]
+    # The example of the federal revenue, which no demo company has.
+    assert has_valid_check_digits("12ABC34501DE35")
+    assert not has_valid_check_digits("12ABC34501DE36")
 
 
 def test_every_company_has_valid_check_digits(demo: duckdb.DuckDBPyConnection) -> None:
     numbers = demo.execute("SELECT cnpj FROM companies").fetchnumpy()["cnpj"]
     assert all(has_valid_check_digits(number) for number in numbers)
+    # A tenth has letters, as numbers that are given out since July 2026.
+    assert 0.07 < sum(not number.isdigit() for number in numbers) / len(numbers) < 0.13
 
 
 def has_valid_check_digits(number: str) -> bool:
-    """The rule digit by digit: weights 2 to 9 from the right, and over again."""
+    """The rule character by character: weights 2 to 9 from the right, and over again."""
     for length in (12, 13):
         weighted = sum(
-            int(digit) * (2 + place % 8) for place, digit in enumerate(number[length - 1 :: -1])
+            (ord(character) - 48) * (2 + place % 8)
+            for place, character in enumerate(number[length - 1 :: -1])
         )
         if int(number[length]) != (0 if weighted % 11 < 2 else 11 - weighted % 11):
             return False

@@ -102,7 +102,7 @@ def test_company_that_changes_moves_the_details_of_untouched_installments(
     before = medallion.row("gold", "payment_analytics_detailed", "true")
     assert (before["overall_data_quality"], before["geographic_tier"]) == (
         "COMPANY_NOT_VALID",
-        "UNKNOWN",
+        "TIER_1",
     )
 
     medallion.merge("cnpj_ws", company(seq=2, row_hash=2, uf="ba"))
@@ -128,24 +128,27 @@ def test_money_is_exact_and_none_vanishes_when_a_company_is_unknown(medallion: M
         f"from {medallion.table('gold', 'payment_analytics_detailed')}"
     )[0]["total"]
     assert total == Decimal(sum(cents)) / 100
-    summary = medallion.row("gold", "company_payment_summary", "true")
+    summary = medallion.row("gold", "company_payment_summary", f"buyer_tax_id = '{CNPJ}'")
     assert summary["total_expected_amount"] == Decimal("9999999999.99")
-    unknown = medallion.row("gold", "payment_analytics_detailed", "buyer_tax_id = 'unknown'")
+    unknown = medallion.row("gold", "payment_analytics_detailed", "buyer_tax_id = 'UNKNOWN'")
     assert unknown["overall_data_quality"] == "COMPANY_UNKNOWN"
     warned = [name for name, status in outcome.statuses.items() if status == "warn"]
     assert warned == ["every_buyer_is_a_known_company"]
 
 
-def test_invalid_company_is_quarantined_and_stays_out_of_the_summary(medallion: Medallion) -> None:
+def test_company_with_a_fault_is_listed_and_its_debt_counts(medallion: Medallion) -> None:
     medallion.merge("cnpj_ws", company(), company("bad", zip_code="123", share_capital=None))
+    medallion.merge("installments", installment("a", buyer_tax_id="bad"))
 
     medallion.refresh("2025-03-10")
 
-    assert [
-        row["buyer_tax_id"] for row in medallion.rows("gold", "company_payment_summary", "1")
-    ] == [CNPJ]
+    shown = [
+        (row["buyer_tax_id"], row["company_data_quality"], row["outstanding_amount"])
+        for row in medallion.rows("gold", "company_payment_summary", "1")
+    ]
+    assert shown == [(CNPJ, "VALID", 0), ("BAD", "COMPANY_NOT_VALID", 100)]
     reasons = [row["reason"] for row in medallion.rows("silver", "quarantine", "reason")]
-    assert reasons == ["INVALID_CAPITAL", "INVALID_ZIPCODE"]
+    assert reasons == ["INVALID_CAPITAL", "INVALID_CNPJ", "INVALID_CNPJ", "INVALID_ZIPCODE"]
 
 
 def test_row_that_is_missing_in_silver_fails_the_claims_that_look_back_at_bronze(

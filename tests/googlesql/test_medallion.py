@@ -59,7 +59,7 @@ CAPITALS = [
     "99999999999999999999999999999.999999999",
 ]
 # Spaces around a known tax id, and ids of no company.
-BUYERS = [" {} ", "{}\t", "\u00a0{}", "{}", "{}", "{}"]
+BUYERS = [" {} ", "12.abc.345/01de-35", "52998224725", "{}\t", "\u00a0{}", "{}", "{}", "{}"]
 
 
 def drawn_rows(source: str, count: int, seq: int, draw: random.Random) -> Rows:
@@ -95,6 +95,7 @@ def installment(number: int, draw: random.Random) -> dict[str, Any]:
         "buyer_tax_id": draw.choice([buyer, buyer, buyer, "unknown", " ", None]),
         "installment_number": draw.choice([1, 2, None]),
         "payment_method": draw.choice(["PIX", "BOLETO", None]),
+        "installment_count": draw.choice([1, 2, None]),
         "invoice_issue_date": draw.choice([*DAYS, None]),
         "due_date": draw.choice([*DAYS, *DAYS, date(2024, 2, 29), None]),
         "paid_date": draw.choice([*DAYS, None, None, None]),

@@ -125,12 +125,13 @@ def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
     assert_bronze_equals_source(warehouse, filled)
     summary = warehouse.table_id("gold", "company_payment_summary")
     rows = warehouse.query(f"SELECT * FROM `{summary}` ORDER BY buyer_tax_id")
-    assert [row["buyer_tax_id"][-1] for row in rows] == ["0", "1", "2"]
+    assert [row["buyer_tax_id"][-1] for row in rows] == ["0", "1", "2", "9"]
+    assert [row["company_data_quality"] for row in rows] == ["VALID"] * 3 + ["COMPANY_NOT_VALID"]
     assert sum(row["total_installments"] for row in rows) == 8
     assert sum(row["paid_installments"] for row in rows) == 4
     quarantine = warehouse.table_id("silver", "quarantine")
     reasons = {row["reason"] for row in warehouse.query(f"SELECT reason FROM `{quarantine}`")}
-    assert reasons == {"INVALID_ZIPCODE", "NEGATIVE_AMOUNT"}
+    assert reasons == {"INVALID_ZIPCODE", "NEGATIVE_AMOUNT", "INVALID_CNPJ"}
     for source in filled:
         rows_by_step = manifest.sources[source].rows
         assert len(set(rows_by_step.values())) == 1, rows_by_step

@@ -68,31 +68,38 @@ def test_figures_are_those_of_the_rows_and_show_nobody(
         "buyers": 2.0,
         "expected": 2000.0,
         "paid": 200.0,
-        "overdue": 1110.0,
+        "outstanding": 1800.0,
+        "overdue": 1160.0,
+        "over_90": 1000.0,
         "pending": 640.0,
-        "outstanding": 1750.0,
-        "overdue_percent": 55.5,
+        "overdue_of_outstanding": 64.44,
+        "over_90_of_outstanding": 55.56,
+        "overdue_of_expected": 58.0,
         "recovery_percent": 10.0,
     }
     ages = portfolio.ageing(report)
     assert amounts(ages) == {
-        "1-30": 100.0,
+        "1-30": 150.0,
         "31-60": 10.0,
         "61-90": 0.0,
         "91-180": 0.0,
         "over 180": 1000.0,
     }
     by_uf = portfolio.overdue_by_uf(report)
-    assert amounts(by_uf) == {"SP": 1110.0, "RJ": 0.0}
-    assert by_uf["overdue_percent"].tolist() == [79.29, 0.0]
-    assert portfolio.tiers(report)["companies"].sum() == 2
+    assert amounts(by_uf) == {"SP": 1160.0, "RJ": 0.0}
+    assert by_uf["overdue_percent"].tolist() == [96.67, 0.0]
+    tiers = portfolio.tiers(report)
+    assert tiers["companies"].sum() == 2
     exposures = portfolio.largest_exposures(report)
     assert exposures["buyer"].tolist() == ["••.•••.•••/••••-81", "••.•••.•••/••••-61"]
-    assert exposures["outstanding_brl"].tolist() == [1150.0, 600.0]
-    assert exposures["percent"].astype(float).tolist() == [65.71, 34.29]
+    assert exposures["outstanding_brl"].tolist() == [1200.0, 600.0]
+    assert exposures["percent"].astype(float).tolist() == [66.67, 33.33]
+    # Every page has the same money.
+    assert [one["outstanding_brl"].sum() for one in (tiers, by_uf, exposures)] == [1800.0] * 3
+    assert [one["overdue_brl"].sum() for one in (tiers, by_uf, exposures, ages)] == [1160.0] * 4
     faults = portfolio.quarantined(report)
-    assert faults[["source", "reason", "n_rows"]].to_numpy().tolist() == [
-        ["installments", "MISSING_AMOUNT", 1]
+    assert faults[["severity", "source", "reason", "n_rows"]].to_numpy().tolist() == [
+        ["ERROR", "installments", "MISSING_AMOUNT", 1]
     ]
 
     text = shown(settings, manifest)

@@ -40,8 +40,9 @@ SUMS = {
     "buyers": 2.0,
     "expected": 400.0,
     "paid": 100.0,
+    "outstanding": 300.0,
     "overdue": 200.0,
-    "pending": 100.0,
+    "over_90": 75.0,
 }
 CNPJ = "11222333000181"
 
@@ -63,18 +64,16 @@ def kept(newest: str, before: str | None) -> str:
     return json.dumps({"newest": figures(newest).model_dump(), "before": earlier})
 
 
-def test_rates_are_percent_of_the_expected_amount() -> None:
+def test_rates_are_percent_of_what_is_owed_and_of_all_ever_issued() -> None:
     found = derive(SUMS)
-    assert (found["outstanding"], found["overdue_percent"], found["recovery_percent"]) == (
-        300.0,
-        50.0,
-        25.0,
-    )
+    assert found["pending"] == 100.0
+    assert (found["overdue_of_outstanding"], found["over_90_of_outstanding"]) == (66.67, 25.0)
+    assert (found["overdue_of_expected"], found["recovery_percent"]) == (50.0, 25.0)
 
 
 def test_an_empty_portfolio_has_rates_of_zero() -> None:
     found = derive(dict.fromkeys(SUMS, 0.0))
-    assert (found["overdue_percent"], found["recovery_percent"]) == (0.0, 0.0)
+    assert (found["overdue_of_outstanding"], found["recovery_percent"]) == (0.0, 0.0)
 
 
 def test_of_a_tax_number_the_check_digits_alone_are_shown() -> None:
@@ -98,6 +97,13 @@ def test_figures_tell_what_has_moved() -> None:
     table = compare_figures(derive(SUMS), figures("r1", overdue=150.0)).set_index("figure")
     assert table.loc["of it overdue (BRL)", SINCE] == "+50.00"
     assert table.loc["paid (BRL)", SINCE] == "="
+
+
+def test_a_figure_that_an_earlier_report_did_not_have_has_not_moved() -> None:
+    before = figures("r1")
+    del before.portfolio["over_90"]
+    table = compare_figures(derive(SUMS), before).set_index("figure")
+    assert table.loc["of it more than 90 days overdue (BRL)", SINCE] == ""
 
 
 def test_a_tier_that_lost_all_its_companies_is_still_told() -> None:

@@ -1,6 +1,10 @@
 {#-
-  What makes a row invalid, as (reason, condition), in order of precedence: data_quality_flag is the
-  first that holds, quarantine lists all that hold. Conditions read silver's column names.
+  What is wrong with a row, as (reason, condition). Conditions read silver's column names. The first fault that
+  holds is the row's data_quality_flag; quarantine lists all faults and warnings that hold.
+
+  An installment with a fault is kept out of gold: its money or its debtor is unknown. A fault of a company hides
+  no money: its buyers' installments count, and `company_data_quality` in gold says that the company is not valid.
+  A warning changes nothing but the list.
 -#}
 {%- macro company_faults() -%}
     {{- return([
@@ -8,6 +12,10 @@
         ('INVALID_ZIPCODE', "zip_code is null or not regexp_contains(zip_code, r'^[0-9]{8}$')"),
         ('MISSING_CNAE', "coalesce(trim(main_cnae), '') = ''"),
     ]) -}}
+{%- endmacro -%}
+
+{%- macro company_warnings() -%}
+    {{- return([('INVALID_CNPJ', 'not ' ~ is_cnpj('tax_id'))]) -}}
 {%- endmacro -%}
 
 {#-
@@ -32,6 +40,22 @@
     ]) -}}
 {%- endmacro -%}
 
+{#- A CPF, of a person, has 11 digits and is no mistyped CNPJ. -#}
+{%- macro installment_warnings() -%}
+    {{- return([
+        ('BUYER_IS_PERSON', "regexp_contains(buyer_tax_id, r'^[0-9]{11}$')"),
+        (
+            'INVALID_CNPJ',
+            "not regexp_contains(buyer_tax_id, r'^[0-9]{11}$') and not " ~ is_cnpj('buyer_tax_id')
+        ),
+        ('PAID_BEFORE_ISSUE', 'recorded_paid_date < invoice_issue_date'),
+        ('DUE_BEFORE_ISSUE', 'due_date < invoice_issue_date'),
+        ('NUMBER_ABOVE_COUNT', 'installment_number > installment_count'),
+        ('PAYMENT_WITHOUT_DATE', 'recorded_paid_date is null and paid_amount is not null'),
+        ('ZERO_AMOUNT', 'expected_amount = 0'),
+    ]) -}}
+{%- endmacro -%}
+
 {%- macro data_quality_flag(faults) -%}
 case
         {%- for reason, condition in faults %}
@@ -41,7 +65,16 @@ case
     end
 {%- endmacro -%}
 
-{#- The buyer of a row of bronze: trimmed, and NULL when blank. -#}
+{#- The reasons that hold as an array, so that each row is read once for all of them. -#}
+{%- macro reasons_that_hold(checks) -%}
+[
+    {%- for reason, condition in checks %}
+    if({{ condition }}, '{{ reason }}', null){{ ',' if not loop.last }}
+    {%- endfor %}
+]
+{%- endmacro -%}
+
+{#- The buyer of a row of bronze. -#}
 {%- macro buyer_tax_id() -%}
-nullif(trim(buyer_tax_id), '')
+{{ normalized_tax_id('buyer_tax_id') }}
 {%- endmacro -%}

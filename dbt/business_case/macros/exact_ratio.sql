@@ -30,6 +30,11 @@ sign({{ numerator }})
     {{- from_hundredths(hundredths) -}}
 {%- endmacro -%}
 
+{#- An amount in BRL as INT64 cents; NULL where it does not fit. -#}
+{%- macro in_cents(amount) -%}
+safe_cast(round({{ amount }} * 100) as int64)
+{%- endmacro -%}
+
 {%- macro from_hundredths(integer) -%}
 cast(
             cast({{ integer }} as numeric) * numeric '0.01' as numeric

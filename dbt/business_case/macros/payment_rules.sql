@@ -23,6 +23,31 @@ case
     end
 {%- endmacro -%}
 
+{#-
+  What is still owed: all of it while unpaid, the rest after a short payment. A rest that variance_type calls
+  EXACT, or that a rebate may be (`rebate_at_most_percent`), is settled.
+-#}
+{%- macro outstanding_amount() -%}
+case
+            when paid_date is null then expected_amount
+            when expected_amount - paid_amount <= greatest(
+                numeric '{{ var("exact_variance_brl") }}',
+                expected_amount * numeric '{{ var("rebate_at_most_percent") }}' * numeric '0.01'
+            ) then numeric '0'
+            else expected_amount - paid_amount
+        end
+{%- endmacro -%}
+
+{#- From the due date, also of the rest of a short payment; 0 while nothing is owed or nothing is late. -#}
+{%- macro days_past_due() -%}
+case
+        when outstanding_amount > 0
+            and if(paid_date is null, confirmed_until, payable_until) < {{ business_date() }}
+            then date_diff({{ business_date() }}, due_date, day)
+        else 0
+    end
+{%- endmacro -%}
+
 {#- From the rates as they are shown (two decimals), so that a reader can check the tier by hand. -#}
 {%- macro payment_tier() -%}
 case

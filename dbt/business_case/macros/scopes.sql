@@ -53,7 +53,8 @@ select asset_id from {{ ref('installments') }} where {{ is_changed('installments
 
 {%- macro scope_of_quarantine() -%}
 {%- set sources = [
-    ('cnpj_ws', 'cnpj', company_faults()), ('installments', 'asset_id', installment_faults())
+    ('cnpj_ws', 'cnpj', company_faults() + company_warnings()),
+    ('installments', 'asset_id', installment_faults() + installment_warnings())
 ] -%}
 {%- for source, key, faults in sources -%}
 select '{{ source }}' as source, {{ key }} as key_value, reason

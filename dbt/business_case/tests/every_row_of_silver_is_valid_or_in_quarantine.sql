@@ -1,5 +1,5 @@
 -- Fails if a row is flagged and not in quarantine, or in quarantine and not flagged.
--- Severity: error. Invalid rows are listed, never silently dropped.
+-- Severity: error. Warnings are in quarantine alone. Invalid rows are listed, never silently dropped.
 with
 
 flagged as (
@@ -14,7 +14,9 @@ flagged as (
 
 listed as (
 
-    select distinct source, key_value from {{ ref('quarantine') }}
+    select distinct source, key_value
+    from {{ ref('quarantine') }}
+    where reason in ('{{ (company_faults() + installment_faults()) | map(attribute=0) | join("', '") }}')
 
 )
 

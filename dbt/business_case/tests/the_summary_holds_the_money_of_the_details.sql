@@ -1,5 +1,5 @@
 -- Fails if a company's totals are not the sums of its installments in the details.
--- Severity: error. Installments of unknown or invalid companies are in the details alone.
+-- Severity: error. Every real that is owed is in both.
 with
 
 details as (
@@ -8,9 +8,10 @@ details as (
         buyer_tax_id,
         count(*) as installments,
         sum(expected_amount) as expected_amount,
-        sum(if(payment_status = 'PAID', paid_amount, 0)) as paid_amount
+        sum(if(payment_status = 'PAID', paid_amount, 0)) as paid_amount,
+        sum(outstanding_amount) as outstanding_amount,
+        sum(if(days_past_due > 0, outstanding_amount, 0)) as overdue_outstanding_amount
     from {{ ref('payment_analytics_detailed') }}
-    where overall_data_quality = 'VALID'
     group by buyer_tax_id
 
 )
@@ -20,6 +21,9 @@ from details
 full outer join {{ ref('company_payment_summary') }} as summaries
     on details.buyer_tax_id = summaries.buyer_tax_id
 where
-    coalesce(details.installments, 0) != coalesce(summaries.total_installments, 0)
-    or coalesce(details.expected_amount, 0) != coalesce(summaries.total_expected_amount, 0)
-    or coalesce(details.paid_amount, 0) != coalesce(summaries.total_paid_amount, 0)
+    summaries.buyer_tax_id is null
+    or coalesce(details.installments, 0) != summaries.total_installments
+    or coalesce(details.expected_amount, 0) != summaries.total_expected_amount
+    or coalesce(details.paid_amount, 0) != summaries.total_paid_amount
+    or coalesce(details.outstanding_amount, 0) != summaries.outstanding_amount
+    or coalesce(details.overdue_outstanding_amount, 0) != summaries.overdue_outstanding_amount

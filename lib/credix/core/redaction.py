@@ -21,6 +21,12 @@ IN_ADDRESS = r"[^\s@'\"`<>(),;:]"
 EMAIL = re.compile(rf"(?<!{IN_ADDRESS}){IN_ADDRESS}+@{IN_ADDRESS}+\.{IN_ADDRESS}+")
 # Tax and phone numbers: eight digits or more, however they are grouped; not a date or an instant.
 NUMBER = re.compile(r"(?<![\w.-])\+?\(?\d(?:[ ./()-]{0,2}\d){7,}(?!\w)")
+# A CNPJ with letters (IN RFB 2.229/2024), with its punctuation or without.
+CNPJ = re.compile(
+    r"(?<!\w)[0-9A-Z]{2}\.?[0-9A-Z]{3}\.?[0-9A-Z]{3}/?[0-9A-Z]{4}-?\d{2}(?!\w)", re.IGNORECASE
+)
+# A word of 14 letters and digits is taken for one when it has so many digits.
+FEWEST_DIGITS = 5
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]?\d{2}.*)?")
 # An apostrophe within a word opens and closes nothing; Python shows values with a prefix as well.
 SINGLE = r"(?<!\w)[bruBRU]{0,2}'(?:[^']|''|(?<=\w)'(?=\w))*'(?!\w)"
@@ -50,6 +56,7 @@ def without_values(message: str) -> str:
     text = QUOTED.sub(mask_quoted, text)
     text = EMAIL.sub(MASK, text)
     text = NUMBER.sub(lambda found: keep_moment(found[0]), text)
+    text = CNPJ.sub(mask_cnpj, text)
     return UNQUOTED.sub(rf"\1{MASK}", text)
 
 
@@ -77,6 +84,12 @@ def mask_quoted(found: re.Match[str]) -> str:
     return (
         found[0] if is_name or is_sign else f"{found[0][: -len(content) - 1]}{MASK}{found[0][-1]}"
     )
+
+
+def mask_cnpj(found: re.Match[str]) -> str:
+    """A word without the punctuation of a CNPJ, and with few digits, is no number of a company."""
+    is_number = "/" in found[0] or sum(map(str.isdigit, found[0])) >= FEWEST_DIGITS
+    return MASK if is_number else found[0]
 
 
 def keep_moment(number: str) -> str:

@@ -77,7 +77,9 @@ def compare_figures(now: dict[str, float], before: GoldFigures | None) -> pd.Dat
     for name, (title, form) in FIGURES.items():
         line = {"figure": title, "now": form.format(now[name])}
         if before is not None:
-            line[since(before)] = signed(now[name] - before.portfolio.get(name, 0), form)
+            # A figure that the earlier report did not have has not moved.
+            known = before.portfolio.get(name)
+            line[since(before)] = "" if known is None else signed(now[name] - known, form)
         lines.append(line)
     return pd.DataFrame(lines)
 

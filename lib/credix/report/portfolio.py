@@ -19,8 +19,11 @@ FIGURES = {
     "paid": ("paid (BRL)", "{:,.2f}"),
     "outstanding": ("outstanding (BRL)", "{:,.2f}"),
     "overdue": ("of it overdue (BRL)", "{:,.2f}"),
-    "overdue_percent": ("overdue, % of expected", "{:.2f}"),
-    "recovery_percent": ("recovered, % of expected", "{:.2f}"),
+    "over_90": ("of it more than 90 days overdue (BRL)", "{:,.2f}"),
+    "overdue_of_outstanding": ("overdue, % of outstanding", "{:.2f}"),
+    "over_90_of_outstanding": ("more than 90 days overdue, % of outstanding", "{:.2f}"),
+    "overdue_of_expected": ("overdue, % of all ever issued", "{:.2f}"),
+    "recovery_percent": ("collected, % of all ever issued", "{:.2f}"),
 }
 # What the report writes above a column.
 HEADINGS = {
@@ -30,7 +33,7 @@ HEADINGS = {
     "outstanding_brl": "outstanding (BRL)",
     "overdue_brl": "overdue (BRL)",
     "overdue_installments": "overdue installments",
-    "overdue_percent": "overdue, % of expected",
+    "overdue_percent": "overdue, % of outstanding",
     "percent": "% of all outstanding",
     "uf": "state",
 }
@@ -45,9 +48,9 @@ def key_figures(run: Run) -> dict[str, float]:
                count(DISTINCT buyer_tax_id) AS buyers,
                coalesce(sum(expected_amount), 0) AS expected,
                coalesce(sum(paid_amount), 0) AS paid,
-               coalesce(sum(IF(payment_status = 'OVERDUE', expected_amount, 0)), 0) AS overdue,
-               coalesce(sum(IF(payment_status IN ('PENDING', 'AWAITING_CONFIRMATION'),
-                               expected_amount, 0)), 0) AS pending
+               coalesce(sum(outstanding_amount), 0) AS outstanding,
+               coalesce(sum(IF(days_past_due > 0, outstanding_amount, 0)), 0) AS overdue,
+               coalesce(sum(IF(days_past_due > 90, outstanding_amount, 0)), 0) AS over_90
         FROM `{gold}.payment_analytics_detailed`
         """,
     ).iloc[0]
@@ -58,8 +61,10 @@ def derive(sums: dict[str, float]) -> dict[str, float]:
     """Add the rates to the sums; a rate whose divisor is zero is zero."""
     return {
         **sums,
-        "outstanding": sums["overdue"] + sums["pending"],
-        "overdue_percent": percent(sums["overdue"], sums["expected"]),
+        "pending": round(sums["outstanding"] - sums["overdue"], 2),
+        "overdue_of_outstanding": percent(sums["overdue"], sums["outstanding"]),
+        "over_90_of_outstanding": percent(sums["over_90"], sums["outstanding"]),
+        "overdue_of_expected": percent(sums["overdue"], sums["expected"]),
         "recovery_percent": percent(sums["paid"], sums["expected"]),
     }
 
@@ -74,7 +79,9 @@ def tiers(run: Run) -> pd.DataFrame:
         run,
         """
         SELECT payment_tier AS tier, count(*) AS companies,
-               sum(total_expected_amount) AS expected_brl, sum(overdue_amount) AS overdue_brl,
+               sum(total_expected_amount) AS expected_brl,
+               sum(outstanding_amount) AS outstanding_brl,
+               sum(overdue_outstanding_amount) AS overdue_brl,
                round(avg(risk_score), 1) AS average_risk_score
         FROM `{gold}.company_payment_summary` GROUP BY payment_tier
         """,
@@ -83,33 +90,34 @@ def tiers(run: Run) -> pd.DataFrame:
 
 
 def ageing(run: Run) -> pd.DataFrame:
-    """Return overdue installments by the days since they fell due: number and BRL."""
+    """Return what is overdue by the days since it fell due: installments, and BRL still owed."""
     found = query(
         run,
         """
-        SELECT CASE WHEN days_from_due_date <= 30 THEN '1-30'
-                    WHEN days_from_due_date <= 60 THEN '31-60'
-                    WHEN days_from_due_date <= 90 THEN '61-90'
-                    WHEN days_from_due_date <= 180 THEN '91-180'
+        SELECT CASE WHEN days_past_due <= 30 THEN '1-30'
+                    WHEN days_past_due <= 60 THEN '31-60'
+                    WHEN days_past_due <= 90 THEN '61-90'
+                    WHEN days_past_due <= 180 THEN '91-180'
                     ELSE 'over 180' END AS days_overdue,
-               count(*) AS installments, sum(expected_amount) AS overdue_brl
+               count(*) AS installments, sum(outstanding_amount) AS overdue_brl
         FROM `{gold}.payment_analytics_detailed`
-        WHERE payment_status = 'OVERDUE' GROUP BY days_overdue
+        WHERE days_past_due > 0 GROUP BY days_overdue
         """,
     ).set_index("days_overdue")
     return found.reindex(AGES, fill_value=0).rename_axis("days overdue")
 
 
 def overdue_by_uf(run: Run) -> pd.DataFrame:
-    """Return number, BRL and share of what is overdue by state, the largest amount first."""
+    """Return number, BRL and share of what is owed of the overdue, by state, the largest first."""
     return query(
         run,
         """
         SELECT coalesce(standardized_uf, 'unknown') AS uf,
-               countif(payment_status = 'OVERDUE') AS overdue_installments,
-               sum(IF(payment_status = 'OVERDUE', expected_amount, 0)) AS overdue_brl,
-               round(100 * sum(IF(payment_status = 'OVERDUE', expected_amount, 0))
-                     / nullif(sum(expected_amount), 0), 2) AS overdue_percent
+               countif(days_past_due > 0) AS overdue_installments,
+               sum(outstanding_amount) AS outstanding_brl,
+               sum(IF(days_past_due > 0, outstanding_amount, 0)) AS overdue_brl,
+               round(100 * sum(IF(days_past_due > 0, outstanding_amount, 0))
+                     / nullif(sum(outstanding_amount), 0), 2) AS overdue_percent
         FROM `{gold}.payment_analytics_detailed` GROUP BY uf ORDER BY overdue_brl DESC, uf
         """,
     ).set_index("uf")
@@ -120,13 +128,14 @@ def largest_exposures(run: Run) -> pd.DataFrame:
     found = query(
         run,
         f"""
-        SELECT buyer_tax_id AS buyer, standardized_uf AS uf, company_size AS size,
-               payment_tier AS tier, overdue_amount + pending_amount AS outstanding_brl,
-               overdue_amount AS overdue_brl,
-               round(100 * (overdue_amount + pending_amount)
-                     / nullif(sum(overdue_amount + pending_amount) OVER (), 0), 2) AS percent
+        SELECT buyer_tax_id AS buyer, coalesce(standardized_uf, 'unknown') AS uf,
+               coalesce(company_size, 'unknown') AS size,
+               payment_tier AS tier, outstanding_amount AS outstanding_brl,
+               overdue_outstanding_amount AS overdue_brl,
+               round(100 * outstanding_amount
+                     / nullif(sum(outstanding_amount) OVER (), 0), 2) AS percent
         FROM `{{gold}}.company_payment_summary`
-        WHERE overdue_amount + pending_amount > 0
+        WHERE outstanding_amount > 0
         ORDER BY outstanding_brl DESC, buyer LIMIT {LARGEST}
         """,
     )
@@ -134,17 +143,23 @@ def largest_exposures(run: Run) -> pd.DataFrame:
 
 
 def quarantined(run: Run) -> pd.DataFrame:
-    """Return rows kept out of gold by source and reason.
+    """Return rows that are kept out of gold (ERROR) or suspicious (WARNING), by source and reason.
 
     A row with two faults counts under both.
     """
     return query(
         run,
         """
-        SELECT source, reason, count(*) AS n_rows, sum(expected_amount) AS expected_brl
-        FROM `{silver}.quarantine` GROUP BY source, reason ORDER BY source, n_rows DESC
+        SELECT severity, source, reason, count(*) AS n_rows, sum(expected_amount) AS expected_brl
+        FROM `{silver}.quarantine` GROUP BY severity, source, reason
+        ORDER BY severity, source, n_rows DESC, reason
         """,
     )
+
+
+def kept_out(found: pd.DataFrame) -> int:
+    """Return how many faults of `quarantined` keep a row out of gold."""
+    return int(found.loc[found["severity"] == "ERROR", "n_rows"].sum())
 
 
 def query(run: Run, sql: str) -> pd.DataFrame:

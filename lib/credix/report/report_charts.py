@@ -92,12 +92,12 @@ def plot_ageing(found: pd.DataFrame) -> None:
 
 
 def plot_overdue_by_uf(found: pd.DataFrame) -> None:
-    """Plot what is overdue in each state, and how much of what was expected there that is."""
+    """Plot what is overdue in each state, and how much of what is owed there that is."""
     shares = found["overdue_percent"].astype(float).fillna(0)
     unit, brl = money_unit(found["overdue_brl"].astype(float).max())
     amounts = pd.DataFrame({"overdue": found["overdue_brl"].astype(float) / brl})
     labels = [with_share(*each) for each in zip(amounts["overdue"], shares, strict=True)]
-    title = "Overdue by state of the buyer, and its share of what was expected"
+    title = "Overdue by state of the buyer, and its share of what is owed"
     charts.horizontal_stacked_bars(amounts, {"overdue": OVERDUE}, title, unit, labels)
 
 
@@ -132,14 +132,14 @@ def plot_tests(by_layer: pd.DataFrame) -> None:
 
 
 def plot_quarantined(found: pd.DataFrame) -> None:
-    """Plot the faults that keep rows out of gold, by source and reason."""
+    """Plot the faults and the warnings of rows, by source and reason."""
     sources = list(dict.fromkeys(found["source"]))
     table = pd.DataFrame(
         {name: found["n_rows"].where(found["source"] == name, 0) for name in sources}
     ).set_axis(found["reason"], axis=0)
     looks = dict(zip(sources, cycle(charts.SIDE_BY_SIDE), strict=False))
     labels = [f"{rows:,}" for rows in found["n_rows"]]
-    charts.horizontal_stacked_bars(table, looks, "Rows kept out of gold by reason", "rows", labels)
+    charts.horizontal_stacked_bars(table, looks, "Faults and warnings by reason", "rows", labels)
 
 
 def with_share(amount: float, share: float) -> str:

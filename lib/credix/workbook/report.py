@@ -84,7 +84,7 @@ def judge_gold(run: Run) -> Judgement:
         sources=sources,
         tests=tests,
         monitoring=watched,
-        quarantined=int(portfolio.quarantined(run)["n_rows"].sum()),
+        quarantined=portfolio.kept_out(portfolio.quarantined(run)),
     )
     display(verdict.show_verdict(found))
     return Judgement(found, sources, tests, watched)
@@ -167,7 +167,7 @@ def show_tests(judgement: Judgement) -> None:
 
 @show.optional("The quarantine")
 def show_quarantine(run: Run) -> None:
-    """Show the rows that were kept out of gold, by source and reason."""
+    """Show the rows that are kept out of gold or suspicious, by source and reason."""
     quarantined = portfolio.quarantined(run)
     report_charts.plot_quarantined(quarantined)
     display(table(quarantined))

@@ -12,6 +12,10 @@ FIRST_ROOT, ROOTS = 70_000_000, 30_000_000
 ROOT_STEP = 17_320_507
 # Weights of the two check digits (Receita Federal, module 11): the first looks at 12 digits.
 CHECK_WEIGHTS = np.array([6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2], dtype=np.int64)
+# New numbers may have letters (IN RFB 2.229/2024). Roots that end so have some, at these places, in
+# the place of a digit each: the root can be read from the text.
+LETTERS = "ABCDEFGHIJ"
+LAST_DIGIT_OF_LETTERED, LETTERED_PLACES = 3, [0, 3, 6]
 # Every first company of a root is its head office.
 HEAD_OFFICE = (0, 0, 0, 1)
 
@@ -30,18 +34,26 @@ def company_roots(seed: int, indices: np.ndarray) -> np.ndarray:
 
 
 def tax_numbers(roots: np.ndarray) -> pa.StringArray:
-    """The CNPJ of each root's head office: 14 digits of which the last two check the others."""
-    digits = np.empty((len(roots), 14), dtype=np.int64)
-    digits[:, :8] = split_digits(roots, 8)
-    digits[:, 8:12] = HEAD_OFFICE
-    digits[:, 12] = check_digit(digits[:, :12])
-    digits[:, 13] = check_digit(digits[:, :13])
-    return fixed_width_strings(digits.astype(np.uint8) + np.uint8(ord("0")))
+    """The CNPJ of each root's head office: 14 characters of which the last two check the others."""
+    # A character counts as its code minus 48: a digit as itself.
+    values = np.empty((len(roots), 14), dtype=np.int64)
+    values[:, :8] = split_digits(roots, 8)
+    has_letters = roots % 10 == LAST_DIGIT_OF_LETTERED
+    values[np.ix_(has_letters, LETTERED_PLACES)] += ord(LETTERS[0]) - ord("0")
+    values[:, 8:12] = HEAD_OFFICE
+    values[:, 12] = check_digit(values[:, :12])
+    values[:, 13] = check_digit(values[:, :13])
+    return fixed_width_strings(values.astype(np.uint8) + np.uint8(ord("0")))
 
 
-def check_digit(digits: np.ndarray) -> np.ndarray:
+def root_sql(tax_number: str) -> str:
+    """The root of a demo company's tax number, in PostgreSQL."""
+    return f"translate(substr({tax_number}, 1, 8), '{LETTERS}', '0123456789')::bigint"
+
+
+def check_digit(values: np.ndarray) -> np.ndarray:
     """Eleven minus the weighted sum modulo 11, where ten and eleven count as zero."""
-    rest = digits @ CHECK_WEIGHTS[-digits.shape[1] :] % 11
+    rest = values @ CHECK_WEIGHTS[-values.shape[1] :] % 11
     return np.where(rest < 2, 0, 11 - rest)
 
 

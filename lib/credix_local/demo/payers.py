@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from credix_local.demo.identifiers import root_sql
+
 # A company's place between 0 and 1 is its root, times a multiplier, modulo this prime.
 PRIME = 99_991
 RISK_MULTIPLIER = 48_271
@@ -67,13 +69,13 @@ def chance_sql(tax_number: str, field: str) -> str:
     Numbers that are none pay as GOOD ones.
     """
     # mod() and not the operator: a percent sign would begin a parameter of the driver.
-    spot = f"mod(substr({tax_number}, 1, 8)::bigint * {RISK_MULTIPLIER}, {PRIME})"
+    spot = f"mod({root_sql(tax_number)} * {RISK_MULTIPLIER}, {PRIME})"
     branches = " ".join(
         f"WHEN {spot} < {bound * PRIME:.3f} THEN {getattr(payer, field)}"
         for bound, payer in zip(BOUNDS, PAYERS, strict=False)
     )
     default = getattr(next(payer for payer in PAYERS if payer.name == "GOOD"), field)
     return (
-        f"CASE WHEN {tax_number} IS NULL OR {tax_number} !~ '^[0-9]+$' THEN {default} "
+        f"CASE WHEN {tax_number} IS NULL OR {tax_number} !~ '^[0-9A-J]+$' THEN {default} "
         f"{branches} ELSE {getattr(PAYERS[-1], field)} END"
     )

@@ -24,7 +24,7 @@ from credix.core.settings import Settings
 from credix.operations.loading.loader import COPY_BYTES, CsvStream, engine_from
 from credix_local.demo.changes import CHANGES, DELETES, FEWEST_ROWS, Change
 from credix_local.demo.companies import build_companies
-from credix_local.demo.identifiers import ROOTS, company_roots
+from credix_local.demo.identifiers import ROOTS, company_roots, root_sql
 from credix_local.demo.installments import (
     Invoices,
     build_buyers,
@@ -183,8 +183,8 @@ class Day:
         count = max(1, int(self.random.poisson(self.share("installments", NEW_INSTALLMENTS_SHARE))))
         self.cursor.execute(
             sql.SQL(
-                "SELECT substr(cnpj, 1, 8)::bigint FROM {companies}"
-                " WHERE cnpj ~ '^[0-9]{{8}}0001[0-9]{{2}}$' AND registration_status = 'ACTIVE'"
+                f"SELECT {root_sql('cnpj')} FROM {{companies}}"
+                " WHERE cnpj ~ '^[0-9A-J]{{8}}0001[0-9]{{2}}$' AND registration_status = 'ACTIVE'"
                 " ORDER BY hashtextextended(cnpj, %(salt)s), cnpj LIMIT %(rows)s"
             ).format(**self.tables),
             {"salt": self.draw_salt(), "rows": count},

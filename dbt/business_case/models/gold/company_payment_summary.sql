@@ -6,10 +6,12 @@ companies as (
 
     select * from {{ ref('cnpj_ws_clean') }}
     where
-        data_quality_flag = 'VALID'
+        tax_id is not null
         {%- if builds_changes() %}
-        and {{ is_touched('cnpj') }}
+        and {{ is_touched('tax_id') }}
         {%- endif %}
+    -- Two rows of the register that write one number differently are one company.
+    qualify row_number() over (partition by tax_id order by _seq desc, cnpj) = 1
 
 ),
 
@@ -39,9 +41,17 @@ payments as (
         sum(if(is_valid, expected_amount, 0)) as total_expected_amount,
         sum(if(is_valid and payment_status = 'PAID', expected_amount, 0)) as paid_expected_amount,
         sum(if(is_valid and payment_status = 'OVERDUE', expected_amount, 0)) as overdue_amount,
-        sum(if(is_valid and payment_status in ('PENDING', 'AWAITING_CONFIRMATION'), expected_amount, 0)) as pending_amount,
+        sum(
+            if(is_valid and payment_status in ('PENDING', 'AWAITING_CONFIRMATION'), expected_amount, 0)
+        ) as pending_amount,
         sum(if(is_valid and payment_status = 'PAID', paid_amount, 0)) as total_paid_amount,
-        sum(if(is_valid and payment_status = 'PAID', days_from_due_date, 0)) as paid_days
+        sum(if(is_valid and payment_status = 'PAID', days_from_due_date, 0)) as paid_days,
+        sum(if(is_valid, principal_paid, 0)) as principal_paid,
+        sum(if(is_valid, charges_paid, 0)) as charges_paid,
+        sum(if(is_valid, outstanding_amount, 0)) as outstanding_amount,
+        sum(if(is_valid and days_past_due > 0, outstanding_amount, 0)) as overdue_outstanding_amount,
+        sum(if(is_valid and days_past_due > 90, outstanding_amount, 0)) as over_90_outstanding_amount,
+        max(if(is_valid, days_past_due, 0)) as worst_days_past_due
     from installments
     group by buyer_tax_id
 
@@ -50,7 +60,7 @@ payments as (
 companies_with_payments as (
 
     select
-        companies.cnpj as buyer_tax_id,
+        coalesce(companies.tax_id, payments.buyer_tax_id) as buyer_tax_id,
         companies.company_size,
         companies.registration_status,
         companies.main_cnae,
@@ -60,6 +70,11 @@ companies_with_payments as (
         companies.standardized_uf,
         companies.opening_date,
         {{ geographic_tier('companies.standardized_uf') }} as geographic_tier,
+        case
+            when companies.tax_id is null then 'COMPANY_UNKNOWN'
+            when companies.data_quality_flag != 'VALID' then 'COMPANY_NOT_VALID'
+            else 'VALID'
+        end as company_data_quality,
         coalesce(payments.live_installments, 0) as live_installments,
         coalesce(payments.total_installments, 0) as total_installments,
         coalesce(payments.paid_installments, 0) as paid_installments,
@@ -70,9 +85,16 @@ companies_with_payments as (
         cast(coalesce(payments.overdue_amount, 0) as numeric) as overdue_amount,
         cast(coalesce(payments.pending_amount, 0) as numeric) as pending_amount,
         cast(coalesce(payments.total_paid_amount, 0) as numeric) as total_paid_amount,
-        coalesce(payments.paid_days, 0) as paid_days
+        coalesce(payments.paid_days, 0) as paid_days,
+        cast(coalesce(payments.principal_paid, 0) as numeric) as principal_paid,
+        cast(coalesce(payments.charges_paid, 0) as numeric) as charges_paid,
+        cast(coalesce(payments.outstanding_amount, 0) as numeric) as outstanding_amount,
+        cast(coalesce(payments.overdue_outstanding_amount, 0) as numeric) as overdue_outstanding_amount,
+        cast(coalesce(payments.over_90_outstanding_amount, 0) as numeric) as over_90_outstanding_amount,
+        coalesce(payments.worst_days_past_due, 0) as worst_days_past_due
     from companies
-    left join payments on companies.cnpj = payments.buyer_tax_id
+    full outer join payments on companies.tax_id = payments.buyer_tax_id
+    where companies.tax_id is not null or payments.total_installments > 0
 
 ),
 
@@ -80,8 +102,11 @@ amounts_in_cents as (
 
     select
         *,
-        safe_cast(round(total_expected_amount * 100) as int64) as expected_in_cents,
-        safe_cast(round(total_paid_amount * 100) as int64) as paid_in_cents
+        {{ in_cents('total_expected_amount') }} as expected_in_cents,
+        {{ in_cents('total_paid_amount') }} as paid_in_cents,
+        {{ in_cents('principal_paid') }} as principal_in_cents,
+        {{ in_cents('outstanding_amount') }} as outstanding_in_cents,
+        {{ in_cents('overdue_outstanding_amount') }} as overdue_in_cents
     from companies_with_payments
 
 ),
@@ -93,6 +118,9 @@ rates as (
         {{ exact_percent('paid_installments', 'total_installments') }} as completion_rate,
         {{ exact_percent('overdue_installments', 'total_installments') }} as overdue_rate,
         {{ exact_percent('paid_in_cents', 'expected_in_cents') }} as recovery_rate,
+        {{ exact_percent('principal_in_cents', 'expected_in_cents') }} as completion_rate_by_amount,
+        {{ exact_percent('overdue_in_cents', 'expected_in_cents') }} as overdue_rate_by_amount,
+        {{ exact_percent('overdue_in_cents', 'outstanding_in_cents') }} as overdue_of_outstanding_percent,
         {{ exact_ratio('paid_days', 'paid_installments') }} as average_days_from_due_date,
         {{ exact_percent('total_installments', 'live_installments') }} as data_quality_score
     from amounts_in_cents
@@ -119,6 +147,7 @@ select
     standardized_uf,
     geographic_tier,
     opening_date,
+    company_data_quality,
     total_installments,
     paid_installments,
     overdue_installments,
@@ -128,9 +157,18 @@ select
     overdue_amount,
     pending_amount,
     total_paid_amount,
+    principal_paid,
+    charges_paid,
+    outstanding_amount,
+    overdue_outstanding_amount,
+    over_90_outstanding_amount,
+    worst_days_past_due,
     completion_rate,
     overdue_rate,
     recovery_rate,
+    completion_rate_by_amount,
+    overdue_rate_by_amount,
+    overdue_of_outstanding_percent,
     average_days_from_due_date,
     payment_tier,
     {{ company_risk_category() }} as company_risk_category,

@@ -20,12 +20,6 @@ installments as (
 
 ),
 
-companies as (
-
-    select * from {{ ref('cnpj_ws_clean') }}
-
-),
-
 summaries as (
 
     select * from {{ ref('company_payment_summary') }}
@@ -50,8 +44,13 @@ select
     installments.paid_amount,
     installments.paid_amount - installments.expected_amount as amount_variance,
     {{ variance_type() }} as variance_type,
+    installments.principal_paid,
+    installments.charges_paid,
+    installments.residual_amount,
+    installments.outstanding_amount,
     installments.payment_status,
     installments.days_from_due_date,
+    installments.days_past_due,
     {{ payment_behavior() }} as payment_behavior,
     {{ payment_size_category('installments.expected_amount') }} as payment_size_category,
     summaries.company_size,
@@ -63,12 +62,7 @@ select
     coalesce(summaries.geographic_tier, 'UNKNOWN') as geographic_tier,
     coalesce(summaries.payment_tier, 'UNKNOWN') as payment_tier,
     coalesce(summaries.company_risk_category, 'UNKNOWN') as company_risk_category,
-    case
-        when companies.cnpj is null then 'COMPANY_UNKNOWN'
-        when companies.data_quality_flag != 'VALID' then 'COMPANY_NOT_VALID'
-        else 'VALID'
-    end as overall_data_quality,
+    summaries.company_data_quality as overall_data_quality,
     {{ business_date() }} as business_date
 from installments
-left join companies on installments.buyer_tax_id = companies.cnpj
 left join summaries on installments.buyer_tax_id = summaries.buyer_tax_id

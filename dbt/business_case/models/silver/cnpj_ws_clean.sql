@@ -16,6 +16,7 @@ bronze as (
 
 select
     cnpj,
+    {{ normalized_tax_id('cnpj') }} as tax_id,
     legal_name,
     email,
     phone,

@@ -80,6 +80,15 @@ confirmable as (
     from settling
     left join holidays on {{ after_weekend('settling.day_of_return') }} = holidays.holiday
 
+),
+
+owed as (
+
+    select
+        *,
+        {{ outstanding_amount() }} as outstanding_amount
+    from confirmable
+
 )
 
 select
@@ -97,11 +106,16 @@ select
     recorded_paid_date,
     expected_amount,
     paid_amount,
+    if(paid_date is null, numeric '0', least(paid_amount, expected_amount)) as principal_paid,
+    if(paid_date is null, numeric '0', greatest(paid_amount - expected_amount, numeric '0')) as charges_paid,
+    if(paid_date is null, numeric '0', greatest(expected_amount - paid_amount, numeric '0')) as residual_amount,
+    outstanding_amount,
     {{ payment_status() }} as payment_status,
     {{ days_from_due_date() }} as days_from_due_date,
+    {{ days_past_due() }} as days_past_due,
     {{ data_quality_flag(installment_faults()) }} as data_quality_flag,
     {{ business_date() }} as business_date,
     _seq,
     _changed_at,
     _loaded_at
-from confirmable
+from owed

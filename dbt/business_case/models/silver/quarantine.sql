@@ -1,6 +1,6 @@
 {{ config(unique_key=['source', 'key_value', 'reason']) }}
 
--- The faults and their conditions are in macros/data_quality.sql.
+-- The faults, the warnings and their conditions are in macros/data_quality.sql.
 with
 
 companies as (
@@ -21,28 +21,28 @@ installments as (
 
 )
 
-{% for reason, condition in company_faults() %}
 select
     'cnpj_ws' as source,
-    cnpj as key_value,
-    '{{ reason }}' as reason,
+    companies.cnpj as key_value,
+    reason,
+    'WARNING' as severity,
     cast(null as numeric) as expected_amount,
-    _changed_at
+    companies._changed_at
 from companies
-where {{ condition }}
+cross join unnest({{ reasons_that_hold(company_faults() + company_warnings()) }}) as reason
+where reason is not null
 
 union all
-{% endfor %}
-{%- for reason, condition in installment_faults() %}
+
 select
     'installments' as source,
-    asset_id as key_value,
-    '{{ reason }}' as reason,
-    expected_amount,
-    _changed_at
+    installments.asset_id as key_value,
+    reason,
+    if(
+        reason in ('{{ installment_faults() | map(attribute=0) | join("', '") }}'), 'ERROR', 'WARNING'
+    ) as severity,
+    installments.expected_amount,
+    installments._changed_at
 from installments
-where {{ condition }}
-{% if not loop.last %}
-union all
-{% endif %}
-{%- endfor %}
+cross join unnest({{ reasons_that_hold(installment_faults() + installment_warnings()) }}) as reason
+where reason is not null

@@ -10,7 +10,7 @@ found as (
 
     union all
 
-    select cnpj from {{ ref('cnpj_ws') }} where {{ is_changed('cnpj_ws') }}
+    select {{ normalized_tax_id('cnpj') }} as cnpj from {{ ref('cnpj_ws') }} where {{ is_changed('cnpj_ws') }}
 
     union all
 
