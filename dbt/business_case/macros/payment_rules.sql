@@ -52,17 +52,30 @@ case
 {%- macro payment_tier() -%}
 case
             when total_installments = 0 then 'NO_HISTORY'
-            {%- for tier in ['excellent', 'good', 'fair'] %}
-            when completion_rate >= {{ var(tier ~ '_completion_percent') }}
+            {{ tiers_by('completion_rate', 'overdue_rate') }}
+        end
+{%- endmacro -%}
+
+{#- The same limits over the installments that are due: what is not due yet speaks for nobody, nor against. -#}
+{%- macro payment_tier_of_due() -%}
+case
+            when total_installments = 0 then 'NO_HISTORY'
+            when due_installments = 0 then 'NOT_DUE_YET'
+            {{ tiers_by('paid_of_due_percent', 'overdue_of_due_percent') }}
+        end
+{%- endmacro -%}
+
+{%- macro tiers_by(completion, overdue) -%}
+{%- for tier in ['excellent', 'good', 'fair'] %}
+            when {{ completion }} >= {{ var(tier ~ '_completion_percent') }}
                 and average_days_from_due_date <= {{ var(tier ~ '_average_days') }}
-                and overdue_rate <= {{ var(tier ~ '_overdue_percent') }}
+                and {{ overdue }} <= {{ var(tier ~ '_overdue_percent') }}
                 then '{{ tier | upper }}'
             {%- endfor %}
-            when completion_rate >= {{ var('poor_completion_percent') }}
-                and overdue_rate <= {{ var('poor_overdue_percent') }}
+            when {{ completion }} >= {{ var('poor_completion_percent') }}
+                and {{ overdue }} <= {{ var('poor_overdue_percent') }}
                 then 'POOR'
             else 'HIGH_RISK'
-        end
 {%- endmacro -%}
 
 {%- macro company_risk_category() -%}
@@ -74,23 +87,56 @@ case
     end
 {%- endmacro -%}
 
-{#- 0 to 100 points, higher is better; NULL without installments, whose rates are NULL too. -#}
+{#- The parts of risk_score; NULL without installments, whose rates are NULL too. -#}
+{%- macro score_of_completion() -%}
+cast(numeric '{{ var("risk_points_per_completion_percent") }}' * completion_rate as numeric)
+{%- endmacro -%}
+
+{%- macro score_of_punctuality() -%}
+case
+            when total_installments = 0 then null
+            {%- for step in ['early', 'on_time', 'late'] %}
+            when average_days_from_due_date <= {{ var('risk_' ~ step ~ '_days') }}
+                then {{ var('risk_' ~ step ~ '_points') }}
+            {%- endfor %}
+            else 0
+        end
+{%- endmacro -%}
+
+{%- macro score_of_lack_of_overdue() -%}
+cast(numeric '{{ var("risk_points_per_not_overdue_percent") }}' * (100 - overdue_rate) as numeric)
+{%- endmacro -%}
+
+{#- 0 to 100 points, higher is better: the sum of its parts. -#}
 {%- macro risk_score() -%}
 round(
         cast(
-            least(100, greatest(0,
-                numeric '{{ var("risk_points_per_completion_percent") }}' * completion_rate
-                + case
-                    {%- for step in ['early', 'on_time', 'late'] %}
-                    when average_days_from_due_date <= {{ var('risk_' ~ step ~ '_days') }}
-                        then {{ var('risk_' ~ step ~ '_points') }}
-                    {%- endfor %}
-                    else 0
-                end
-                + numeric '{{ var("risk_points_per_not_overdue_percent") }}' * (100 - overdue_rate)
-            )) as numeric
+            least(100, greatest(0, completion_points + punctuality_points + not_overdue_points)) as numeric
         ), 2
     )
+{%- endmacro -%}
+
+{#- Why no new invoice of a company should be bought, whatever its score; blank separated, NULL without one. -#}
+{%- macro eligibility_alerts() -%}
+nullif(
+            trim(concat(
+                case registration_status
+                    when 'CLOSED' then 'CLOSED '
+                    when 'UNFIT' then 'UNFIT '
+                    when 'SUSPENDED' then 'SUSPENDED '
+                    else ''
+                end,
+                if(company_data_quality = 'COMPANY_UNKNOWN', 'UNKNOWN ', ''),
+                if(
+                    opening_date > date_sub(
+                        {{ business_date() }}, interval {{ var('eligible_from_age_days') }} day
+                    ),
+                    'YOUNG ',
+                    ''
+                ),
+                if(worst_days_past_due > 90, 'OVER_90_DAYS ', '')
+            )), ''
+        )
 {%- endmacro -%}
 
 {%- macro geographic_tier(uf) -%}

@@ -38,6 +38,15 @@ payments as (
         countif(is_valid and payment_status = 'PAID') as paid_installments,
         countif(is_valid and payment_status = 'OVERDUE') as overdue_installments,
         countif(is_valid and payment_status in ('PENDING', 'AWAITING_CONFIRMATION')) as pending_installments,
+        countif(
+            is_valid
+            and (
+                payment_status = 'OVERDUE'
+                or (payment_status = 'PAID' and payable_until < {{ business_date() }})
+            )
+        ) as due_installments,
+        countif(is_valid and payment_status = 'PAID' and payable_until < {{ business_date() }})
+            as paid_due_installments,
         sum(if(is_valid, expected_amount, 0)) as total_expected_amount,
         sum(if(is_valid and payment_status = 'PAID', expected_amount, 0)) as paid_expected_amount,
         sum(if(is_valid and payment_status = 'OVERDUE', expected_amount, 0)) as overdue_amount,
@@ -80,6 +89,8 @@ companies_with_payments as (
         coalesce(payments.paid_installments, 0) as paid_installments,
         coalesce(payments.overdue_installments, 0) as overdue_installments,
         coalesce(payments.pending_installments, 0) as pending_installments,
+        coalesce(payments.due_installments, 0) as due_installments,
+        coalesce(payments.paid_due_installments, 0) as paid_due_installments,
         cast(coalesce(payments.total_expected_amount, 0) as numeric) as total_expected_amount,
         cast(coalesce(payments.paid_expected_amount, 0) as numeric) as paid_expected_amount,
         cast(coalesce(payments.overdue_amount, 0) as numeric) as overdue_amount,
@@ -117,6 +128,8 @@ rates as (
         *,
         {{ exact_percent('paid_installments', 'total_installments') }} as completion_rate,
         {{ exact_percent('overdue_installments', 'total_installments') }} as overdue_rate,
+        {{ exact_percent('paid_due_installments', 'due_installments') }} as paid_of_due_percent,
+        {{ exact_percent('overdue_installments', 'due_installments') }} as overdue_of_due_percent,
         {{ exact_percent('paid_in_cents', 'expected_in_cents') }} as recovery_rate,
         {{ exact_percent('principal_in_cents', 'expected_in_cents') }} as completion_rate_by_amount,
         {{ exact_percent('overdue_in_cents', 'expected_in_cents') }} as overdue_rate_by_amount,
@@ -131,7 +144,12 @@ tiers as (
 
     select
         *,
-        {{ payment_tier() }} as payment_tier
+        {{ payment_tier() }} as payment_tier,
+        {{ payment_tier_of_due() }} as payment_tier_of_due,
+        {{ score_of_completion() }} as completion_points,
+        {{ score_of_punctuality() }} as punctuality_points,
+        {{ score_of_lack_of_overdue() }} as not_overdue_points,
+        {{ eligibility_alerts() }} as eligibility_alerts
     from rates
 
 )
@@ -152,6 +170,8 @@ select
     paid_installments,
     overdue_installments,
     pending_installments,
+    due_installments,
+    paid_due_installments,
     total_expected_amount,
     paid_expected_amount,
     overdue_amount,
@@ -166,13 +186,22 @@ select
     completion_rate,
     overdue_rate,
     recovery_rate,
+    paid_of_due_percent,
+    overdue_of_due_percent,
     completion_rate_by_amount,
     overdue_rate_by_amount,
     overdue_of_outstanding_percent,
     average_days_from_due_date,
     payment_tier,
     {{ company_risk_category() }} as company_risk_category,
+    payment_tier_of_due,
     {{ risk_score() }} as risk_score,
+    completion_points,
+    cast(punctuality_points as numeric) as punctuality_points,
+    not_overdue_points,
+    '{{ var("score_version") }}' as score_version,
+    eligibility_alerts,
+    eligibility_alerts is null as is_eligible,
     data_quality_score,
     {{ business_date() }} as business_date
 from tiers
