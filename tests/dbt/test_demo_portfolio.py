@@ -77,9 +77,15 @@ def test_gold_as_of_a_day_is_what_the_source_says(
 ) -> None:
     for name in ("cnpj_ws", "installments"):
         load_rows(medallion, demo, name, tmp_path / f"{name}.parquet")
-    for day in (PAST, TODAY):
-        medallion.refresh(day.isoformat())
-        assert_statuses(medallion, demo, day)
+    medallion.refresh(PAST.isoformat())
+    assert_statuses(medallion, demo, PAST)
+    live = owed_by_bucket(medallion, PAST)
+    medallion.refresh(TODAY.isoformat())
+    assert_statuses(medallion, demo, TODAY)
+    # A month-end that is rebuilt eight months later is the one that was live.
+    assert live == owed_by_bucket(medallion, PAST)
+    assert_history(medallion, demo)
+    assert_every_page_has_all_that_is_owed(medallion)
     # A Monday: 257 installments of the weekend can still be paid, boletos of Friday be confirmed.
     since_friday = medallion.query(
         "select payment_status, count(*) as n "
@@ -92,6 +98,65 @@ def test_gold_as_of_a_day_is_what_the_source_says(
         "AWAITING_CONFIRMATION": 66,
         "OVERDUE": 55,
     }
+
+
+def owed_by_bucket(medallion: Medallion, day: date) -> dict[str, tuple[int, Decimal, Decimal]]:
+    """What was owed on a day, by bucket: installments, BRL, and BRL with drag by invoice."""
+    found = medallion.query(
+        "select overdue_bucket, sum(installments) as n, sum(outstanding_amount) as brl, "
+        "sum(over_90_with_drag_amount) as drag "
+        f"from {medallion.table('gold', 'portfolio_monthly')} where as_of = date '{day}' group by 1"
+    )
+    return {row["overdue_bucket"]: (row["n"], row["brl"], row["drag"]) for row in found}
+
+
+def assert_history(medallion: Medallion, demo: duckdb.DuckDBPyConnection) -> None:
+    """Each of the 36 month-ends, and today, has the money that the source says was owed then."""
+    found = medallion.query(
+        "select as_of, sum(installments) as n, sum(outstanding_amount) as brl, "
+        "sum(overdue_over_90_amount) as over_90 "
+        f"from {medallion.table('gold', 'portfolio_monthly')} group by 1 order by 1"
+    )
+    wanted = demo.execute(f"""
+        WITH days AS (
+            SELECT (first_day - INTERVAL 1 DAY)::DATE AS as_of
+            FROM (SELECT unnest(generate_series(DATE '{TODAY}' - INTERVAL 35 MONTH,
+                                                DATE '{TODAY}', INTERVAL 1 MONTH)) AS month),
+                 LATERAL (SELECT date_trunc('month', month) AS first_day)
+            UNION SELECT DATE '{TODAY}'),
+        owed AS (
+            SELECT as_of, due_date, open_day,
+                   CASE WHEN paid_date IS NULL OR paid_date > as_of THEN cents
+                        WHEN cents - paid_amount_in_cents > 1 THEN cents - paid_amount_in_cents
+                        ELSE 0 END AS owed
+            FROM valid JOIN calendar ON day = due_date CROSS JOIN days
+            WHERE invoice_issue_date <= as_of)
+        SELECT as_of, count(*), sum(owed), sum(owed) FILTER (as_of - due_date > 90)
+        FROM owed WHERE owed > 0 GROUP BY as_of ORDER BY as_of""").fetchall()
+    assert [(*row.values(),) for row in found] == [
+        (as_of, count, Decimal(int(owed)) / 100, Decimal(int(over_90 or 0)) / 100)
+        for as_of, count, owed, over_90 in wanted
+    ]
+    assert len(found) > 24
+
+
+def assert_every_page_has_all_that_is_owed(medallion: Medallion) -> None:
+    """To the cent: installments, companies, buckets, debtors and roots."""
+    totals = {
+        "payment_analytics_detailed": "true",
+        "company_payment_summary": "true",
+        "portfolio_monthly": f"as_of = date '{TODAY}'",
+        "concentration_of_cnpjs": "debtor_kind = 'CNPJ'",
+        "concentration_of_roots": "debtor_kind = 'ROOT'",
+    }
+    found = {}
+    for name, condition in totals.items():
+        table = medallion.table("gold", name.partition("_of_")[0])
+        [row] = medallion.query(
+            f"select sum(outstanding_amount) as brl from {table} where {condition}"
+        )
+        found[name] = row["brl"]
+    assert len(set(found.values())) == 1, found
 
 
 def load_rows(medallion: Medallion, demo: duckdb.DuckDBPyConnection, name: str, file: Path) -> None:

@@ -4,6 +4,10 @@ import re
 
 COMMENTS = re.compile(r"/\*.*?\*/|^\s*--[^\n]*$", re.DOTALL | re.MULTILINE)
 CREATED = re.compile(r"\bas \(\s*(?P<query>.*)\)\s*;\s*$", re.DOTALL)
+VIEW = re.compile(
+    r"create or replace view .*?\n\s*as\s+(?P<query>(?:with|select)\b.*?);?\s*$",
+    re.DOTALL | re.IGNORECASE,
+)
 MERGE = re.compile(
     r"merge into (?P<target>\S+) as (?P<t>\w+)\s+using \((?P<source>.*)\) as (?P<s>\w+)\s*\n"
     r"\s*on (?P<on>.*?)\n(?P<clauses>\s*when [^;]*)",
@@ -19,8 +23,8 @@ ASSIGNED = re.compile(r"\s*`?(\w+)`?\s*=\s*(.*)$", re.DOTALL)
 
 
 def created_rows(statement: str) -> str:
-    """The query of `CREATE TABLE … AS ( … )`."""
-    found = CREATED.search(statement)
+    """The query of `CREATE TABLE … AS ( … )`, or of a view."""
+    found = CREATED.search(statement) or VIEW.search(COMMENTS.sub("", statement))
     assert found is not None, statement[:200]
     return found["query"]
 

@@ -17,7 +17,7 @@ from credix.core.contracts import load_source
 from credix.report import portfolio
 from credix_local.bigquery.googlesql.tables import Field
 from tests.credix_local.servers import ONCE
-from tests.dbt.medallion import Medallion
+from tests.dbt.medallion import Medallion, Outcome
 from tests.googlesql.conftest import load
 from tests.googlesql.evaluator import Evaluator, Rows, as_names, shown
 from tests.googlesql.meaning import created_rows, merged_rows
@@ -27,6 +27,16 @@ DAY = date(2025, 3, 10)
 SILVER = ("cnpj_ws_clean", "installments_clean", "quarantine", "touched_companies")
 SEED = "bank_holidays"
 GOLD = ("company_payment_summary", "payment_analytics_detailed")
+# In the order in which they read each other.
+VIEWS = (
+    "installment_positions",
+    "portfolio_monthly",
+    "roll_rates",
+    "concentration",
+    "expected_receipts",
+    "vintages",
+    "invoice_faults",
+)
 FIGURES = (
     portfolio.key_figures,
     portfolio.tiers,
@@ -93,6 +103,7 @@ def installment(number: int, draw: random.Random) -> dict[str, Any]:
     return {
         "asset_id": f"a{number}",
         "buyer_tax_id": draw.choice([buyer, buyer, buyer, "unknown", " ", None]),
+        "invoice_id": draw.choice([f"i{number // 3}", None]),
         "installment_number": draw.choice([1, 2, None]),
         "payment_method": draw.choice(["PIX", "BOLETO", None]),
         "installment_count": draw.choice([1, 2, None]),
@@ -188,6 +199,17 @@ class Oracle:
                 query = created_rows(statement)
             found += differences(name, self.compute(query), after[name])
             self.tables = {**before, **after}
+        if "CREDIX_DBT_CHANGES" not in values:
+            found += self.ask_views(outcome)
+        return found
+
+    def ask_views(self, outcome: Outcome) -> list[str]:
+        """The differences of the views that this build has made."""
+        found = []
+        for name in VIEWS:
+            query = created_rows(outcome.executed(name))
+            wanted = self.compute(query)
+            found += differences(name, wanted, self.read("gold", name))
         return found
 
 
@@ -262,3 +284,4 @@ def test_merges_and_models_make_the_rows_that_they_mean(
     assert found == []
     # Nothing is compared where nothing is.
     assert min(rows[name] for name in (*SILVER, *GOLD) if name != "touched_companies") > 3
+    assert min(rows[name] for name in VIEWS) > 1

@@ -36,6 +36,7 @@ select
     installments.invoice_issue_date,
     installments.due_date,
     installments.payable_until,
+    installments.confirmed_until,
     extract(year from installments.due_date) as due_year,
     extract(quarter from installments.due_date) as due_quarter,
     extract(month from installments.due_date) as due_month,
