@@ -39,6 +39,8 @@ VIEWS = (
 )
 FIGURES = (
     portfolio.key_figures,
+    portfolio.months,
+    portfolio.receipts,
     portfolio.tiers,
     portfolio.ageing,
     portfolio.overdue_by_uf,
@@ -200,7 +202,9 @@ class Oracle:
             found += differences(name, self.compute(query), after[name])
             self.tables = {**before, **after}
         if "CREDIX_DBT_CHANGES" not in values:
-            found += self.ask_views(outcome)
+            return found + self.ask_views(outcome)
+        for name in VIEWS:
+            self.read("gold", name)
         return found
 
     def ask_views(self, outcome: Outcome) -> list[str]:

@@ -94,6 +94,20 @@ def test_figures_are_those_of_the_rows_and_show_nobody(
     assert exposures["buyer"].tolist() == ["••.•••.•••/••••-81", "••.•••.•••/••••-61"]
     assert exposures["outstanding_brl"].tolist() == [1200.0, 600.0]
     assert exposures["percent"].astype(float).tolist() == [66.67, 33.33]
+    months = portfolio.months(report)
+    # Of the invoice i1, which all of them have, the oldest installment is 212 days late.
+    assert months.iloc[-1].to_dict() == {
+        "outstanding": 1800.0,
+        "overdue": 1160.0,
+        "from_15_to_90": 0.0,
+        "over_90": 1800.0,
+        "overdue_percent": 64.44,
+        "from_15_to_90_percent": 0.0,
+        "over_90_percent": 100.0,
+    }
+    # Of what fell due in the year before, 200 of 1,360 are paid; nothing of the other tier.
+    receipts = portfolio.receipts(report)
+    assert receipts["due_brl"].tolist() == [40.0, 600.0]
     # Every page has the same money.
     assert [one["outstanding_brl"].sum() for one in (tiers, by_uf, exposures)] == [1800.0] * 3
     assert [one["overdue_brl"].sum() for one in (tiers, by_uf, exposures, ages)] == [1160.0] * 4

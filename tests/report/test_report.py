@@ -23,7 +23,7 @@ from credix.report.earlier_figures import (
     compare_tiers,
 )
 from credix.report.facts import LayerTest, verdicts_by_layer
-from credix.report.portfolio import derive
+from credix.report.portfolio import MONTH_FIGURES, derive, month_by_month
 from credix.state.run import today
 from credix.state.states import LastRun, SourceState
 from credix.state.store import StateStore
@@ -104,6 +104,19 @@ def test_a_figure_that_an_earlier_report_did_not_have_has_not_moved() -> None:
     del before.portfolio["over_90"]
     table = compare_figures(derive(SUMS), before).set_index("figure")
     assert table.loc["of it more than 90 days overdue (BRL)", SINCE] == ""
+
+
+def test_a_month_is_compared_with_the_month_end_before() -> None:
+    found = pd.DataFrame(
+        {name: [50.0, 60.5] for name in MONTH_FIGURES}, index=[date(2026, 2, 28), date(2026, 3, 31)]
+    )
+    table = month_by_month(found).set_index("figure")
+    assert table.loc["overdue, % of outstanding"].to_dict() == {
+        "now": "60.50",
+        "on 2026-02-28": "50.00",
+        "change": "+10.50",
+    }
+    assert month_by_month(found.tail(1)).columns.tolist() == ["figure", "now"]
 
 
 def test_a_tier_that_lost_all_its_companies_is_still_told() -> None:

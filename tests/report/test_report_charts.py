@@ -1,5 +1,7 @@
 """The plots of the report: what they say without colours, and over nothing."""
 
+from datetime import date
+
 import pandas as pd
 import pytest
 from IPython.display import Image
@@ -20,6 +22,10 @@ EXPOSURES = {
     "overdue_brl": [2e6],
     "percent": [12.5],
 }
+MONTHS = pd.DataFrame({"over_90_percent": [12.5]}, index=[date(2026, 3, 31)])
+RECEIPTS = pd.DataFrame(
+    {"due_brl": [3e6], "usually_paid_brl": [2e6]}, index=pd.Index([date(2026, 4, 6)], name="week")
+)
 BEFORE = GoldFigures(
     built_by="r1",
     built_at="2026-03-31T10:05:40.5+00:00",
@@ -53,6 +59,8 @@ def draw_all(lines: int) -> None:
     report_charts.plot_ageing(ages.head(lines))
     report_charts.plot_overdue_by_uf(by_uf.head(lines))
     report_charts.plot_exposures(pd.DataFrame(EXPOSURES).head(lines))
+    report_charts.plot_months(MONTHS.head(lines))
+    report_charts.plot_receipts(RECEIPTS.head(lines))
     report_charts.plot_tests(verdicts.head(lines))
     report_charts.plot_quarantined(pd.DataFrame(COUNTS).head(lines))
 
@@ -70,6 +78,8 @@ def test_each_is_one_sharp_picture_that_says_what_it_is_and_in_which_unit(
         "million BRL",
         "million BRL",
         "million BRL",
+        "% of outstanding",
+        "million BRL",
         "tests",
         "rows",
         "million BRL",
@@ -86,7 +96,7 @@ def test_over_nothing_there_is_a_line_of_text_and_no_empty_picture(
     draw_all(0)
     report_charts.plot_tiers(TIERS.head(0), None)
     assert shown == []
-    assert capsys.readouterr().out.count("nothing to show") == 8
+    assert capsys.readouterr().out.count("nothing to show") == 10
 
 
 def test_a_portfolio_without_an_installment_has_bars_of_nothing(shown: list[Image]) -> None:

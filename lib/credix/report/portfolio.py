@@ -11,6 +11,15 @@ TIERS = ["EXCELLENT", "GOOD", "FAIR", "POOR", "HIGH_RISK", "NO_HISTORY"]
 # In the order and with the bounds of the CASE in `ageing`.
 AGES = ["1-30", "31-60", "61-90", "91-180", "over 180"]
 LARGEST = 10
+WEEKS = 8
+# What the first page compares with the month-end before.
+MONTH_FIGURES = {
+    "outstanding": ("outstanding (BRL)", "{:,.2f}"),
+    "overdue": ("of it overdue (BRL)", "{:,.2f}"),
+    "overdue_percent": ("overdue, % of outstanding", "{:.2f}"),
+    "from_15_to_90_percent": ("NPL 15 to 90 days with drag, % of outstanding", "{:.2f}"),
+    "over_90_percent": ("NPL over 90 days with drag, % of outstanding", "{:.2f}"),
+}
 # How a figure is called, and how it is written.
 FIGURES = {
     "installments": ("installments", "{:,.0f}"),
@@ -28,6 +37,7 @@ FIGURES = {
 # What the report writes above a column.
 HEADINGS = {
     "average_risk_score": "average risk score",
+    "due_brl": "falls due (BRL)",
     "expected_brl": "expected (BRL)",
     "n_rows": "rows",
     "outstanding_brl": "outstanding (BRL)",
@@ -36,6 +46,8 @@ HEADINGS = {
     "overdue_percent": "overdue, % of outstanding",
     "percent": "% of all outstanding",
     "uf": "state",
+    "usually_paid_brl": "of it usually paid (BRL)",
+    "week": "week of",
 }
 
 
@@ -71,6 +83,54 @@ def derive(sums: dict[str, float]) -> dict[str, float]:
 
 def percent(part: float, whole: float) -> float:
     return round(100 * part / whole, 2) if whole else 0.0
+
+
+def months(run: Run) -> pd.DataFrame:
+    """Return what was owed at each month-end of the last 36 and now, the oldest first.
+
+    One line per day: BRL outstanding, overdue and with drag by invoice, and percent of outstanding.
+    """
+    found = query(
+        run,
+        """
+        SELECT as_of, sum(outstanding_amount) AS outstanding, sum(overdue_amount) AS overdue,
+               sum(from_15_to_90_with_drag_amount) AS from_15_to_90,
+               sum(over_90_with_drag_amount) AS over_90
+        FROM `{gold}.portfolio_monthly` GROUP BY as_of ORDER BY as_of
+        """,
+    ).set_index("as_of")
+    for name in ("overdue", "from_15_to_90", "over_90"):
+        share = 100 * found[name].astype(float) / found["outstanding"].astype(float)
+        found[f"{name}_percent"] = share.round(2)
+    return found
+
+
+def month_by_month(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the figures of `months` now, at the month-end before, and what has changed."""
+    lines = []
+    now = found.iloc[-1] if len(found) else None
+    before = found.iloc[-2] if len(found) > 1 else None
+    for name, (title, form) in MONTH_FIGURES.items():
+        line = {"figure": title, "now": form.format(now[name]) if now is not None else ""}
+        if now is not None and before is not None:
+            line[f"on {found.index[-2]}"] = form.format(before[name])
+            line["change"] = form.replace("{:", "{:+").format(now[name] - before[name])
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def receipts(run: Run) -> pd.DataFrame:
+    """Return BRL that fall due and are usually paid in the next weeks, by the Monday of each."""
+    found = query(
+        run,
+        """
+        SELECT receipt_week AS week, sum(installments) AS installments,
+               sum(contractual_amount) AS due_brl,
+               sum(coalesce(expected_amount, 0)) AS usually_paid_brl
+        FROM `{gold}.expected_receipts` GROUP BY week ORDER BY week
+        """,
+    )
+    return found.head(WEEKS).set_index("week")
 
 
 def tiers(run: Run) -> pd.DataFrame:

@@ -67,6 +67,29 @@ def plot_portfolio(now: dict[str, float]) -> None:
     charts.horizontal_stacked_bars(amounts, looks, "The expected amount today", unit, labels)
 
 
+def plot_months(found: pd.DataFrame) -> None:
+    """Plot how much of what is owed was long overdue at each month-end of a year, and now."""
+    shares = found["over_90_percent"].astype(float).tail(13)
+    shares.index = [str(day) for day in shares.index]
+    charts.bars(
+        shares,
+        "More than 90 days overdue, with drag by invoice",
+        "% of outstanding",
+        charts.VERMILION,
+    )
+
+
+def plot_receipts(found: pd.DataFrame) -> None:
+    """Plot what falls due in the next weeks, and what is usually paid of it."""
+    amounts = found[["due_brl", "usually_paid_brl"]].astype(float)
+    unit, brl = money_unit(amounts["due_brl"].max())
+    amounts = (amounts / brl).rename(
+        columns={"due_brl": "falls due", "usually_paid_brl": "usually paid"}
+    )
+    amounts.index = [f"{day:%d %b}" for day in amounts.index]
+    charts.grouped_bars(amounts, "To come in, by the Monday of the week", unit)
+
+
 def plot_tiers(now: pd.DataFrame, before: GoldFigures | None) -> None:
     """Plot the companies by tier, beside those of an earlier gold."""
     # Names of two words do not fit beside each other.

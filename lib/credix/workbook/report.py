@@ -90,6 +90,22 @@ def judge_gold(run: Run) -> Judgement:
     return Judgement(found, sources, tests, watched)
 
 
+@show.optional("The months")
+def show_months(run: Run) -> None:
+    """Show what is owed and overdue now, its change since the last month-end, and the year."""
+    months = portfolio.months(run)
+    display(table(portfolio.month_by_month(months)))
+    report_charts.plot_months(months)
+
+
+@show.optional("The receipts")
+def show_receipts(run: Run) -> None:
+    """Show what falls due in the next weeks, and what of it is usually paid."""
+    receipts = portfolio.receipts(run)
+    report_charts.plot_receipts(receipts)
+    display(table(receipts))
+
+
 @show.optional("The rows by step")
 def show_rows(judgement: Judgement) -> None:
     """Show the rows that were extracted, landed, loaded and merged, by source and repair."""
@@ -218,5 +234,9 @@ def finish(run: Run, judgement: Judgement, result_path: str) -> ReportResult:
 def table(frame: pd.DataFrame) -> Styler:
     """Return the frame under headings that people read; what has moved is aligned to the right."""
     named = frame if frame.index.name is None else frame.reset_index()
-    moved = [column for column in named.columns if column == "now" or column.startswith("since ")]
+    moved = [
+        column
+        for column in named.columns
+        if column in ("now", "change") or str(column).startswith(("since ", "on "))
+    ]
     return show.table(named.rename(columns=portfolio.HEADINGS), right=moved)
