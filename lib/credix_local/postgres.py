@@ -96,7 +96,10 @@ class PostgresServer:
         raise process.failure("PostgreSQL does not start", self.log)
 
     def _status(self) -> list[str]:
-        """Lines of the server's lock file: pid, data folder, start second, port, …, status."""
+        """Return lines of the server's lock file.
+
+        Pid, data folder, start second, port, …, status.
+        """
         try:
             return (self.data / "postmaster.pid").read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
@@ -148,7 +151,10 @@ class PostgresServer:
 
 
 def find_postmaster(pid: int, started_second: int, data: Path) -> psutil.Process | None:
-    """The server a lock file names: by its command line, or by its start when it was moved."""
+    """Return the server a lock file names.
+
+    By its command line, or by its start when it was moved.
+    """
     try:
         found = psutil.Process(pid)
         if process.has_ended(found):

@@ -51,7 +51,10 @@ class Record:
 
 
 def open_record(folder: Path, messages: list[str]) -> Record:
-    """The record to start with: the folder's own, or a new one for a new or copied folder."""
+    """Return the record to start with.
+
+    The folder's own, or a new one for a new or copied folder.
+    """
     record = Record.load(folder)
     if record is None:
         return Record.new(folder)

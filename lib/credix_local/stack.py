@@ -178,7 +178,10 @@ def has_met_a_taken_port(server: Server) -> bool:
 
 
 def is_answering_in_time(server: Server, found: psutil.Process) -> bool:
-    """Whether it answers, also after a while: it may be starting, or busy with a long query."""
+    """Return whether it answers, also after a while.
+
+    It may be starting, or busy with a long query.
+    """
 
     def is_decided() -> bool:
         return server.answers() or process.has_ended(found)

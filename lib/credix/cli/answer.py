@@ -21,7 +21,10 @@ class Answer:
             terminal.print_table(title, columns, rows)
 
     def may_act(self, what: str) -> bool:
-        """True when the person has agreed; else it is said what would be done, and how to agree."""
+        """Return True when the person has agreed.
+
+        Else it is said what would be done, and how to agree.
+        """
         if self.as_json and not self.is_agreed:
             terminal.print_json({**self.facts, "done": False})
         if not self.as_json and not self.is_agreed:

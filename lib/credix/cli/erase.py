@@ -119,7 +119,7 @@ def erase(
 
 
 def read_lines(path: str) -> list[str]:
-    """Raises SettingsError when there is no such file, or it is no text."""
+    """Raise SettingsError when there is no such file, or it is no text."""
     try:
         # Windows puts a byte order mark before the first key.
         with click.open_file(path, encoding="utf-8-sig") as lines:
@@ -149,7 +149,7 @@ class Chosen:
         self.named_by = " and ".join(sorted({one.source for one in references_to(source)}))
 
     def references(self) -> "list[Chosen]":
-        """The rows of other sources that name these keys."""
+        """Return the rows of other sources that name these keys."""
         from credix.operations.erasure.references import find_references
 
         return [

@@ -31,7 +31,7 @@ YES_OPTION = click.option(
 
 
 def examples(*lines: tuple[str, str]) -> str:
-    """The epilog of a command: what can be typed as it stands, and what it does."""
+    """Return the epilog of a command: what can be typed as it stands, and what it does."""
     width = max(len(line) for line, _ in lines)
     fits = max(width + len(meaning) for line, meaning in lines) <= LONGEST_EXAMPLE
     shown = [

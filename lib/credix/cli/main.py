@@ -216,7 +216,7 @@ for module in (
 
 
 def parse_value(text: str) -> Any:
-    """A parameter as JSON where it is JSON, else as text."""
+    """Return a parameter as JSON where it is JSON, else as text."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

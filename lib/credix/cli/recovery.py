@@ -238,7 +238,7 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
 
 
 def open_run(settings: "Settings", source: str, job: str) -> "Run":
-    """A run that holds no source: it looks, or merges what is merged already."""
+    """Return a run that holds no source: it looks, or merges what is merged already."""
     from credix.state.run import build_run, new_run_id
 
     load_source(source)
@@ -249,14 +249,20 @@ def open_run(settings: "Settings", source: str, job: str) -> "Run":
 def run_source(
     settings: "Settings", source: str, job: str, orders: "RunOptions", answer: Answer
 ) -> str:
-    """A whole run of one source to bronze, silver and gold, with these orders; its run id."""
+    """Return a whole run of one source to bronze, silver and gold, with these orders.
+
+    Its run id.
+    """
     return run_sources(settings, (source,), job, orders, answer)
 
 
 def run_sources(
     settings: "Settings", sources: tuple[str, ...], job: str, orders: "RunOptions", answer: Answer
 ) -> str:
-    """A whole run of these sources to bronze, silver and gold, with these orders; its run id."""
+    """Return a whole run of these sources to bronze, silver and gold, with these orders.
+
+    Its run id.
+    """
     from credix.core.jobs import Job
     from credix.pipeline.pipeline import Pipeline, Request
 

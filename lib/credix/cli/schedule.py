@@ -63,7 +63,10 @@ def schedule(
 
 
 def choose_lines(given: tuple[str, ...], known: Mapping[str, str]) -> dict[str, str]:
-    """The lines in force, with those that the user gives; raises SettingsError naming the fault."""
+    """Return the lines in force, with those that the user gives.
+
+    Raises SettingsError naming the fault.
+    """
     chosen = {find_job(name).name: line for name, line in known.items()}
     for text in given:
         name, is_split, line = text.partition("=")

@@ -70,7 +70,7 @@ def complete_source(_: click.Context, __: click.Parameter, incomplete: str) -> l
 
 
 def next_command(error: CredixError) -> str | None:
-    """What to type after this error; None where its own text says so."""
+    """Return what to type after this error; None where its own text says so."""
     if COMMAND in str(error):
         return None
     return next(command for kind, command in NEXT if isinstance(error, kind))

@@ -94,7 +94,7 @@ class ManifestReporter(TerminalReporter):
 
 
 def summarize(result: AnyResult) -> str:
-    """One phrase of a step result."""
+    """Return one phrase of a step result."""
     if result.status == "no_changes":
         return "no changes"
     if isinstance(result, TransformResult):

@@ -41,7 +41,7 @@ class BoundedAdapter(HTTPAdapter):
 
 
 def google_credentials(settings: Settings) -> Credentials:
-    """Raises DefaultCredentialsError where there are none."""
+    """Raise DefaultCredentialsError where there are none."""
     if settings.google_credentials == "anonymous":
         return AnonymousCredentials()
     found, _ = google.auth.default(scopes=CLOUD)
@@ -55,7 +55,7 @@ def google_credentials(settings: Settings) -> Credentials:
 
 
 def dbt_credentials(settings: Settings) -> Credentials:
-    """The credentials that dbt makes for itself, by `profiles.yml`.
+    """Return the credentials that dbt makes for itself, by `profiles.yml`.
 
     It knows no chain: it asks with the application default credentials for a token of its account,
     whatever account the other clients impersonate.
@@ -84,7 +84,7 @@ def require_token(settings: Settings, credentials: Credentials) -> None:
 def credentials_error(
     error: auth.GoogleAuthError, setting: str = "CREDIX_IMPERSONATE_SERVICE_ACCOUNT"
 ) -> CredixError:
-    """What to do about Google's credentials: nothing but wait, or give others.
+    """Return what to do about Google's credentials: nothing but wait, or give others.
 
     `setting` names the account that they would impersonate.
     """
@@ -109,7 +109,7 @@ def credentials_error(
 
 
 def is_transient_refusal(error: BaseException) -> bool:
-    """True where a token may be given later, to the same credentials."""
+    """Return True where a token may be given later, to the same credentials."""
     if not isinstance(error, auth.GoogleAuthError):
         return False
     code = str(error_of(error.args[1:2]).get("code", ""))
@@ -117,12 +117,15 @@ def is_transient_refusal(error: BaseException) -> bool:
 
 
 def told_by(answer: Sequence[Any]) -> str:
-    """The message in a server's answer."""
+    """Return the message in a server's answer."""
     return str(error_of(answer).get("message") or "it says nothing").rstrip(".")
 
 
 def error_of(answer: Sequence[Any]) -> dict[str, Any]:
-    """The `error` of an answer as Google's services give it; empty where it is something else."""
+    """Return the `error` of an answer as Google's services give it.
+
+    Empty where it is something else.
+    """
     try:
         reported = json.loads(answer[0])["error"]
     except (IndexError, KeyError, TypeError, ValueError):

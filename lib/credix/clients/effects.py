@@ -124,14 +124,14 @@ class StopFailing:
 
 
 def is_transient(error: BaseException) -> bool:
-    """True when the same request may succeed later without any change."""
+    """Return True when the same request may succeed later without any change."""
     if isinstance(error, google.GoogleAPICallError) and fault_of(error) is Fault.TRANSIENT:
         return True
     return isinstance(error, TRANSIENT) or is_transient_refusal(error)
 
 
 def describe(error: BaseException | None) -> str:
-    """The kind of an error, with its message where Google gives one; no value is quoted."""
+    """Return the kind of an error, with its message where Google gives one; no value is quoted."""
     kind = type(error).__name__
     if not isinstance(error, google.GoogleAPICallError):
         return kind

@@ -76,7 +76,10 @@ class Elementary:
         return nodes
 
     def _lay_packages(self, name: str, others: Mapping[str, Path]) -> Path:
-        """A folder of packages as dbt wants them: links to the installed ones, and nothing else."""
+        """Return a folder of packages as dbt wants them.
+
+        Links to the installed ones, and nothing else.
+        """
         folder = self.folder / "packages" / name
         folder.mkdir(parents=True, exist_ok=True)
         sources = {package: self.packages / package for package in PACKAGES}
@@ -93,7 +96,7 @@ class Elementary:
         options: Mapping[str, object],
         channel: Mapping[str, Any],
     ) -> None:
-        """Raises StepError with Elementary's last words when it fails.
+        """Raise StepError with Elementary's last words when it fails.
 
         A channel's address goes through its file of settings, which is deleted after the call:
         arguments of a process are there for every user of the machine to read.
@@ -123,7 +126,7 @@ class Elementary:
             config.unlink()
 
     def _variables(self) -> dict[str, str]:
-        """What `edr` needs to know; it has no use for secrets."""
+        """Return what `edr` needs to know; it has no use for secrets."""
         secrets = set(self.settings.secrets())
         variables = {**os.environ, **self.settings.variables()}
         return {
@@ -146,7 +149,7 @@ CONFIG = {
 
 
 def run_edr(arguments: list[str], variables: dict[str, str]) -> None:
-    """Raises StepError when it fails or takes longer than EDR_SECONDS."""
+    """Raise StepError when it fails or takes longer than EDR_SECONDS."""
     command = [str(Path(sys.executable).with_name("edr")), *arguments]
     try:
         ended = subprocess.run(
@@ -168,7 +171,7 @@ def run_edr(arguments: list[str], variables: dict[str, str]) -> None:
 
 
 def find_packages(settings: Settings) -> Path | None:
-    """The folder that holds Elementary's dbt packages; None where they are not installed.
+    """Return the folder that holds Elementary's dbt packages; None where they are not installed.
 
     Raises SettingsError where CREDIX_ELEMENTARY_PACKAGES names a folder that lacks one of them, or
     has Elementary in another version than the installed command line.

@@ -28,7 +28,7 @@ class Channels:
         return bool(self.settings.alert_addresses or self.settings.alert_topic)
 
     def send(self, title: str, text: str, attributes: Mapping[str, str]) -> list[str]:
-        """Which channels have not taken the message; raises TransientError when none has.
+        """Return which channels have not taken the message; raises TransientError when none has.
 
         A channel is named by its setting and place: an address holds tokens.
         """
@@ -60,7 +60,7 @@ class Channels:
         return taken
 
     def _publish(self, title: str, text: str, attributes: Mapping[str, str]) -> bool:
-        """Whether the topic took it; a reader may get it twice, as is Pub/Sub's way."""
+        """Return whether the topic took it; a reader may get it twice, as is Pub/Sub's way."""
         from google.api_core.exceptions import GoogleAPICallError, from_http_response
         from google.auth.exceptions import GoogleAuthError
 

@@ -24,18 +24,21 @@ def shows_pages(settings: Settings) -> bool:
 
 
 def page_address(settings: Settings, bucket: str, path: str) -> str:
-    """Where a browser finds an object."""
+    """Return where a browser finds an object."""
     base = settings.pages_url or settings.storage_endpoint or f"{CONSOLE}/_details"
     return f"{base}/{bucket}/{quote(path, safe=SAFE)}"
 
 
 def history_address(settings: Settings) -> str:
-    """Where a browser finds the page of all runs."""
+    """Return where a browser finds the page of all runs."""
     return page_address(settings, settings.runs_bucket, paths_of(settings).history)
 
 
 def run_address(settings: Settings, run_id: str) -> str:
-    """Where a browser finds a run: its line on the page of all runs; in the console its folder."""
+    """Return where a browser finds a run: its line on the page of all runs.
+
+    In the console its folder.
+    """
     if shows_pages(settings):
         return f"{history_address(settings)}#{run_id}"
     folder = paths_of(settings).run(run_id).rstrip("/")
@@ -43,7 +46,7 @@ def run_address(settings: Settings, run_id: str) -> str:
 
 
 def runs_folder_address(settings: Settings) -> str:
-    """The archive's folder of runs, as the page of all runs leads there.
+    """Return the archive's folder of runs, as the page of all runs leads there.
 
     Relative where the buckets are folders of one place, so that a copy of them on a disk works too:
     on the local server. Absolute on Google.

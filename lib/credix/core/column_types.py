@@ -80,7 +80,7 @@ class Column:
 
 
 def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
-    """The Arrow schema in which Parquet parts of these columns are written."""
+    """Return the Arrow schema in which Parquet parts of these columns are written."""
     return pa.schema([column.arrow for column in columns])
 
 

@@ -120,11 +120,11 @@ class Source:
     references: Mapping[str, str] = field(default_factory=dict)
 
     def schema_in(self, usual: str) -> str:
-        """The schema of the table: its own where it has one, else POSTGRES_SCHEMA."""
+        """Return the schema of the table: its own where it has one, else POSTGRES_SCHEMA."""
         return self.schema or usual
 
     def table_in(self, usual: str) -> str:
-        """The table as people call it: `oltp.orders`."""
+        """Return the table as people call it: `oltp.orders`."""
         return f"{self.schema_in(usual)}.{self.table}"
 
     @property
@@ -146,7 +146,7 @@ class Source:
 
 
 def source_names() -> list[str]:
-    """Names of all sources, in the order of `sources.yml`.
+    """Return names of all sources, in the order of `sources.yml`.
 
     Raises SettingsError naming file and line where a contract is not well formed.
     """
@@ -154,7 +154,10 @@ def source_names() -> list[str]:
 
 
 def load_source(name: str) -> Source:
-    """The contract of one source; raises SettingsError when it is unknown or not well formed."""
+    """Return the contract of one source.
+
+    Raises SettingsError when it is unknown or not well formed.
+    """
     if name not in declarations():
         known = ", ".join(declarations())
         raise SettingsError(f"There is no source '{name}'. sources.yml declares: {known}.")
@@ -167,7 +170,7 @@ def read_source(name: str) -> Source:
 
 
 def contract_file(name: str) -> Path:
-    """The BigQuery schema of a source."""
+    """Return the BigQuery schema of a source."""
     return FOLDER / f"{name}.json"
 
 
@@ -217,7 +220,10 @@ def build_source(name: str, declared: Document, schema: Document) -> Source:
 
 
 def check_declaration(name: str, declared: Document) -> Declaration:
-    """A section of `sources.yml`; raises SettingsError naming file, line, source and setting."""
+    """Return a section of `sources.yml`.
+
+    Raises SettingsError naming file, line, source and setting.
+    """
     if isinstance(declared.value, dict):
         declared = replace(declared, value={"job": name, **declared.value})
     found = declared.validate(Declaration, f"source '{name}'")
@@ -229,7 +235,10 @@ def check_declaration(name: str, declared: Document) -> Declaration:
 
 
 def check_columns(schema: Document) -> tuple[Column, ...]:
-    """The columns of a BigQuery schema; raises SettingsError naming file, line and column."""
+    """Return the columns of a BigQuery schema.
+
+    Raises SettingsError naming file, line and column.
+    """
     if not isinstance(schema.value, list):
         raise schema.error('write a list of columns, as in [{"name": "id", "type": "STRING"}].')
     columns: dict[str, Column] = {}
@@ -249,13 +258,13 @@ def check_columns(schema: Document) -> tuple[Column, ...]:
 
 @cache
 def technical_columns() -> tuple[Column, ...]:
-    """The columns that every landing file has after the contract's own."""
+    """Return the columns that every landing file has after the contract's own."""
     return check_columns(_read(contract_file(TECHNICAL)))
 
 
 @cache
 def declarations() -> dict[str, Declaration]:
-    """What `sources.yml` declares, by source; raises SettingsError naming file and line.
+    """Return what `sources.yml` declares, by source; raises SettingsError naming file and line.
 
     Of `jobs.yml` and the schemas, too, so that every command finds a fault and not some of them.
     """
@@ -267,7 +276,7 @@ def declarations() -> dict[str, Declaration]:
 
 
 def check_declarations(document: Document) -> dict[str, Declaration]:
-    """Every section of `sources.yml`, and what they say of each other."""
+    """Return every section of `sources.yml`, and what they say of each other."""
     if not isinstance(document.value, dict):
         raise document.error("write one mapping per source.")
     found = {}
@@ -294,7 +303,7 @@ def check_declarations(document: Document) -> dict[str, Declaration]:
 
 
 def references_to(name: str) -> list[Reference]:
-    """The columns of other sources whose values are keys of this one."""
+    """Return the columns of other sources whose values are keys of this one."""
     return [
         Reference(source, column)
         for source, declared in declarations().items()
@@ -305,7 +314,7 @@ def references_to(name: str) -> list[Reference]:
 
 @cache
 def shared_jobs() -> SharedJobs:
-    """What `jobs.yml` says; raises SettingsError naming file and line."""
+    """Return what `jobs.yml` says; raises SettingsError naming file and line."""
     return _read(JOBS).validate(SharedJobs, "jobs")
 
 
@@ -325,5 +334,5 @@ def _read(path: Path) -> Document:
 
 
 def _name(path: Path) -> str:
-    """The file as errors call it: `lib/contracts/sources.yml`."""
+    """Return the file as errors call it: `lib/contracts/sources.yml`."""
     return path.relative_to(LIB.parent).as_posix()

@@ -78,7 +78,7 @@ def write_lines(lines: Mapping[str, str]) -> str:
 
 
 def parse_field(field: str, allowed: range, names: tuple[str, ...] = ()) -> frozenset[int]:
-    """The numbers of `*`, `5`, `1-5`, `*/15`, `8-18/2`, `mon-fri` or a list of those."""
+    """Return the numbers of `*`, `5`, `1-5`, `*/15`, `8-18/2`, `mon-fri` or a list of those."""
     numbers: set[int] = set()
     for part in field.split(","):
         span, _, step = part.partition("/")

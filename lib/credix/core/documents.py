@@ -31,19 +31,19 @@ class Document:
         return replace(self, value=self.value[key], within=(*self.within, key))
 
     def line(self, *keys: str | int) -> int | None:
-        """The line of the part under these keys, or of the nearest one around it."""
+        """Return the line of the part under these keys, or of the nearest one around it."""
         path = (*self.within, *keys)
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
 
     def error(self, fault: str, *keys: str | int) -> SettingsError:
-        """An error about the part under these keys: `sources.yml, line 3: <fault>`."""
+        """Return an error about the part under these keys: `sources.yml, line 3: <fault>`."""
         line = self.line(*keys)
         return SettingsError(f"{self.file}{f', line {line}' if line else ''}: {fault}")
 
     def validate(self, model: type[Model], what: str) -> Model:
-        """The value as this model; `what` names it in errors.
+        """Return the value as this model; `what` names it in errors.
 
         The description of a field ends the sentence "<field> must be".
 
@@ -60,7 +60,7 @@ class Document:
 
 
 def fault_of(fault: ErrorDetails, model: type[BaseModel]) -> str:
-    """What is wrong and how it is right, without a full stop."""
+    """Return what is wrong and how it is right, without a full stop."""
     fields = {part.alias or name: part for name, part in model.model_fields.items()}
     kind, name = fault["type"], str(fault["loc"][0] if fault["loc"] else "")
     if kind in ("extra_forbidden", "invalid_key"):
@@ -78,7 +78,7 @@ def fault_of(fault: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def read_document(path: Path, file: str) -> Document:
-    """The content of a YAML or JSON file, which errors call `file`.
+    """Return the content of a YAML or JSON file, which errors call `file`.
 
     Raises:
         SettingsError: It cannot be read, is not of that format, or holds a key twice.
@@ -92,7 +92,7 @@ def read_document(path: Path, file: str) -> Document:
 
 
 def parse_document(text: str, file: str) -> Document:
-    """The same of a text; see `read_document`."""
+    """Return the same of a text; see `read_document`."""
     if file.endswith(".json"):
         try:
             json.loads(text)

@@ -73,7 +73,7 @@ class StackError(CredixError):
 
 
 def find_own_error(name: str) -> type[CredixError] | None:
-    """The error class of that name; None for one of other software."""
+    """Return the error class of that name; None for one of other software."""
     kind = globals().get(name)
     return kind if isinstance(kind, type) and issubclass(kind, CredixError) else None
 

@@ -32,7 +32,7 @@ class CompleteThrough:
     lag: Lag | None = None
 
     def is_newer_than(self, before: "CompleteThrough") -> bool:
-        """True when it holds changes of a newer snapshot."""
+        """Return True when it holds changes of a newer snapshot."""
         return self.seq > before.seq and self.snapshot_at != before.snapshot_at
 
 
@@ -42,7 +42,7 @@ def next_gold_freshness(
     now: CompleteThrough,
     gold_at: str,
 ) -> CompleteThrough:
-    """The reach of gold that was built from bronze as it is `now`, and tested at `gold_at`.
+    """Return the reach of gold that was built from bronze as it is `now`, and tested at `gold_at`.
 
     `before` is gold's reach so far, `began` that of bronze when the run began, None where the run
     does not know it. Rows without a snapshot of their own, from outside, have no lag.
@@ -63,7 +63,10 @@ def complete_up_to(gold: CompleteThrough | None, bronze: CompleteThrough | None)
 
 
 def end_to_end(before: str | None, after: str | None, gold_at: str) -> Lag | None:
-    """The lag of what was committed between two snapshots; None where no clock measures it."""
+    """Return the lag of what was committed between two snapshots.
+
+    None where no clock measures it.
+    """
     if not after:
         return None
     at_least = seconds_between(after, gold_at)
@@ -78,7 +81,7 @@ def seconds_between(start: str, end: str) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """A duration as people say it: `40 s`, `12 min`, `5 h`, `3 days`."""
+    """Return a duration as people say it: `40 s`, `12 min`, `5 h`, `3 days`."""
     if seconds < 2 * MINUTE:
         return f"{seconds:.0f} s"
     if seconds < 2 * HOUR:

@@ -43,7 +43,7 @@ class Job:
     def following(
         self, step: str, source: str | None, has_rows: bool, has_gold: bool
     ) -> tuple[str, ...]:
-        """The step after this one, as far as it can be known while this one runs.
+        """Return the step after this one, as far as it can be known while this one runs.
 
         Where rows are loaded 04 as well: dbt needs longer to start than 02 and 03 to end.
         `has_rows` says whether 01 has found a change so far.
@@ -62,7 +62,7 @@ class Job:
 
 @cache
 def all_jobs() -> dict[str, Job]:
-    """The jobs by name: one that loads each source alone, one that loads all, the report.
+    """Return the jobs by name: one that loads each source alone, one that loads all, the report.
 
     Raises SettingsError where a contract is not well formed. Not a constant: importing this module
     must not fail for what is in a contract.
@@ -80,7 +80,7 @@ def all_jobs() -> dict[str, Job]:
 
 
 def find_job(name: str) -> Job:
-    """Raises SettingsError naming the jobs there are."""
+    """Raise SettingsError naming the jobs there are."""
     jobs = all_jobs()
     if name not in jobs:
         raise SettingsError(f"There is no job '{name}': choose one of {', '.join(jobs)}.")

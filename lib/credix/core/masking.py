@@ -16,12 +16,12 @@ MASK = "masked"
 
 
 def personal_columns() -> frozenset[str]:
-    """The columns that any contract lists: silver and gold keep their names."""
+    """Return the columns that any contract lists: silver and gold keep their names."""
     return frozenset().union(*(load_source(name).personal_data for name in source_names()))
 
 
 def mask_table(table: pa.Table, columns: Iterable[str]) -> pa.Table:
-    """The table with these columns as texts that say only whether there is a value."""
+    """Return the table with these columns as texts that say only whether there is a value."""
     for index, name in enumerate(table.column_names):
         if name in columns:
             absent = pc.is_null(table[name])
@@ -31,7 +31,7 @@ def mask_table(table: pa.Table, columns: Iterable[str]) -> pa.Table:
 
 
 def mask_frame(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
-    """The same for a frame."""
+    """Return the same for a frame."""
     personal = {name: frame[name].map(mask_value) for name in frame.columns if name in columns}
     return frame.assign(**personal)
 
@@ -41,7 +41,7 @@ def mask_value(value: object) -> str | None:
 
 
 def masked_select(names: Iterable[str], columns: Iterable[str], relation: str) -> str:
-    """A SELECT of DuckDB's in which these columns are masked."""
+    """Return a SELECT of DuckDB's in which these columns are masked."""
     hidden = set(columns)
     texts = [
         f"CASE WHEN {name} IS NOT NULL THEN '{MASK}' END AS {name}" if name in hidden else name
@@ -51,10 +51,13 @@ def masked_select(names: Iterable[str], columns: Iterable[str], relation: str) -
 
 
 def mask_middle(text: str) -> str:
-    """Two characters at either end, enough to find a row one knows; nothing of a short text."""
+    """Return two characters at either end, enough to find a row one knows.
+
+    Nothing of a short text.
+    """
     return f"{text[:2]}…{text[-2:]}" if len(text) > 4 else "…"
 
 
 def mask_tax_number(number: str) -> str:
-    """A CNPJ of which the check digits alone are shown: enough to compare, not to find."""
+    """Return a CNPJ of which the check digits alone are shown: enough to compare, not to find."""
     return f"••.•••.•••/••••-{number[-2:]}"

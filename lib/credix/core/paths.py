@@ -95,7 +95,7 @@ class LakePaths:
         return f"{self.prefix}/monitoring/{run_id}.parquet"
 
     def run(self, run_id: str) -> str:
-        """The folder of a run in the archive bucket; the id begins with its day."""
+        """Return the folder of a run in the archive bucket; the id begins with its day."""
         day = f"{run_id[0:4]}-{run_id[4:6]}-{run_id[6:8]}"
         return f"{self.runs}dt={day}/{run_id}/"
 
@@ -105,7 +105,7 @@ def paths_of(settings: Settings) -> LakePaths:
 
 
 def hashed_table(source: Source, run_id: str, attempt: int) -> str:
-    """The temp table of one attempt of one run at one source."""
+    """Return the temp table of one attempt of one run at one source."""
     digest = hashlib.sha256(f"{run_id}/{attempt}/{source.name}".encode()).hexdigest()
     return f"{source.name}_{digest[:HASH_DIGITS]}"
 
@@ -116,7 +116,7 @@ def is_hashed_table(table: str, source: Source) -> bool:
 
 
 def results_table(run_id: str) -> str:
-    """The temp table that hands results of dbt over to Elementary."""
+    """Return the temp table that hands results of dbt over to Elementary."""
     return f"dbt_results_{hashlib.sha256(run_id.encode()).hexdigest()[:HASH_DIGITS]}"
 
 
@@ -126,10 +126,10 @@ def control_table(source: str) -> str:
 
 
 def stable_table(source: Source) -> str:
-    """The temp table that always holds the latest load, for people."""
+    """Return the temp table that always holds the latest load, for people."""
     return f"{source.name}_dbt"
 
 
 def reference_table(source: Source) -> str:
-    """The empty table whose schema every load is held to."""
+    """Return the empty table whose schema every load is held to."""
     return f"{source.name}_schema"

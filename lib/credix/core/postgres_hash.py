@@ -73,7 +73,10 @@ def key_text(source: Source, name: str, values: Values) -> Values:
 
 
 def quoted_field(text: Values) -> Values:
-    """A field of a record's text form: quoted where it is empty or holds a special character."""
+    """Return a field of a record's text form.
+
+    Quoted where it is empty or holds a special character.
+    """
     doubled: Values = pc.replace_substring(pc.replace_substring(text, "\\", "\\\\"), '"', '""')
     is_quoted = pc.or_(pc.equal(text, pa.scalar("")), pc.match_substring_regex(text, QUOTED))
     return pc.if_else(is_quoted, pc.binary_join_element_wise('"', doubled, '"', ""), text)
@@ -95,7 +98,7 @@ def hash_bytes(texts: Values) -> np.ndarray:
 
 
 def hash_equally_long(content: np.ndarray, length: int) -> np.ndarray:
-    """The hash of each line of a matrix of bytes."""
+    """Return the hash of each line of a matrix of bytes."""
     whole = length // BLOCK
     padded = np.zeros((len(content), (whole + 1) * BLOCK), np.uint8)
     padded[:, :length] = content

@@ -102,7 +102,10 @@ class Meter:
 
 
 def meter(what: str, total_rows: int | None = None) -> Meter:
-    """A meter whose line is an output of the running cell; it shows nothing outside a kernel."""
+    """Return a meter whose line is an output of the running cell.
+
+    It shows nothing outside a kernel.
+    """
     return Meter(what, CellLine(), total_rows)
 
 
@@ -156,6 +159,6 @@ def hide(_: str) -> None:
 
 
 def find_line(content: Mapping[str, Any]) -> str | None:
-    """The line of progress in a kernel's message; None where it holds something else."""
+    """Return the line of progress in a kernel's message; None where it holds something else."""
     is_line = content.get("metadata") == MARK
     return str(content["data"][TEXT]) if is_line else None

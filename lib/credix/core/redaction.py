@@ -51,7 +51,7 @@ MESSAGE = re.compile(
 
 
 def without_values(message: str) -> str:
-    """The message with details, quoted values, addresses and long numbers masked."""
+    """Return the message with details, quoted values, addresses and long numbers masked."""
     text = DETAILS.sub("", message).rstrip()
     text = QUOTED.sub(mask_quoted, text)
     text = EMAIL.sub(MASK, text)
@@ -61,7 +61,7 @@ def without_values(message: str) -> str:
 
 
 def traceback_without_values(text: str) -> str:
-    """A traceback, of Python or of IPython, whose messages quote no value.
+    """Return a traceback, of Python or of IPython, whose messages quote no value.
 
     Its frames stay, and the messages of our own errors, which quote none.
     """
@@ -129,7 +129,7 @@ class Redactor:
         return URL_PASSWORD.sub(rf"\1{REDACTED}\3", text)
 
     def value(self, value: Any) -> Any:
-        """A JSON-like value with every string in it redacted, keys included."""
+        """Return a JSON-like value with every string in it redacted, keys included."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
@@ -165,7 +165,7 @@ class Redactor:
 
 
 def written_forms(secret: str) -> Iterator[str]:
-    """The secret as it is, in a URL, in Python's repr, in JSON and in HTML."""
+    """Yield the secret as it is, in a URL, in Python's repr, in JSON and in HTML."""
     yield secret
     yield quote(secret, safe="")
     yield quote_plus(secret)

@@ -26,7 +26,7 @@ class LateBound:
 
 
 def default_lines() -> dict[str, str]:
-    """The cron line of each job that has one, as the contracts have them."""
+    """Return the cron line of each job that has one, as the contracts have them."""
     lines = {declared.job: declared.schedule for declared in declarations().values()}
     lines |= shared_jobs().model_dump()
     return {job: line for job, line in lines.items() if line is not None}
@@ -37,7 +37,7 @@ def lines_in_force(settings: Settings) -> dict[str, str]:
 
 
 def late_bound(source: Source, settings: Settings) -> LateBound:
-    """How old a source may be before it is late.
+    """Return how old a source may be before it is late.
 
     The source's own `late_minutes`; else the longest time that the schedule leaves between two runs
     that load it, and CREDIX_LATE_MINUTES on top, for the run itself; those minutes alone where no

@@ -415,7 +415,7 @@ class Settings(
 
     @classmethod
     def load(cls, env: str | None = None) -> Self:
-        """The settings of this process; the SettingsError names everything wrong at once."""
+        """Return the settings of this process; the SettingsError names everything wrong at once."""
         return cls.parse(collect_variables(os.environ, env))
 
     @classmethod
@@ -440,7 +440,7 @@ class Settings(
         return settings
 
     def require_confirmation(self) -> None:
-        """Raises SettingsError where this would write to `prod` without a confirmation."""
+        """Raise SettingsError where this would write to `prod` without a confirmation."""
         if self.env == "prod" and self.confirmed_env != self.env:
             raise SettingsError(
                 "This would write to prod. If that is meant, say so: CREDIX_CONFIRM_ENV=prod; else "
@@ -448,7 +448,7 @@ class Settings(
             )
 
     def variables(self) -> dict[str, str]:
-        """The settings as environment variables, for a child process; holds the password."""
+        """Return the settings as environment variables, for a child process; holds the password."""
         values = {
             str(field.alias): getattr(self, name) for name, field in type(self).model_fields.items()
         }
@@ -476,21 +476,21 @@ class Settings(
         return self.alert_urls.get_secret_value().split() if self.alert_urls else []
 
     def with_prefix(self, prefix: str) -> Self:
-        """The same settings for other datasets, lake folders and state."""
+        """Return the same settings for other datasets, lake folders and state."""
         return self.model_copy(update={"prefix": prefix})
 
     def dataset(self, layer: str) -> str:
-        """The dataset of a layer: temp, bronze, silver, gold or elementary."""
+        """Return the dataset of a layer: temp, bronze, silver, gold or elementary."""
         return f"{self.prefix}_{layer}"
 
 
 def own_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the user says: the environment over `.env`."""
+    """Return what the user says: the environment over `.env`."""
     return {**read_env_file(PROJECT_DIR / ".env"), **environ}
 
 
 def collect_variables(environ: Mapping[str, str], env: str | None = None) -> dict[str, str]:
-    """All variables in force: the user's over the defaults of the environment."""
+    """Return all variables in force: the user's over the defaults of the environment."""
     own = own_variables(environ)
     if env is not None:
         own["CREDIX_ENV"] = env
@@ -502,7 +502,7 @@ def collect_variables(environ: Mapping[str, str], env: str | None = None) -> dic
 
 
 def stack_folder(variables: Mapping[str, str]) -> Path:
-    """Where the embedded stack lives."""
+    """Return where the embedded stack lives."""
     return PROJECT_DIR / Path(variables.get("CREDIX_LOCAL_DIR") or ".local").expanduser()
 
 
@@ -512,7 +512,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def is_unknown(name: str, known: set[str]) -> bool:
-    """True for a misspelt setting; CREDIX_DBT_ names the run values that dbt reads."""
+    """Return True for a misspelt setting; CREDIX_DBT_ names the run values that dbt reads."""
     return name.startswith("CREDIX_") and not name.startswith("CREDIX_DBT_") and name not in known
 
 
@@ -522,7 +522,7 @@ def unknown_variable(name: str, known: set[str]) -> str:
 
 
 def describe_fault(fault: ErrorDetails) -> str:
-    """One of pydantic's errors as a phrase that names the variable, without its value."""
+    """Return one of pydantic's errors as a phrase that names the variable, without its value."""
     name = fault["loc"][0]
     if fault["type"] == "missing":
         return f"{name} is missing"

@@ -9,7 +9,10 @@ from credix.core.contracts import Source
 
 
 def select_sql(source: Source, schema: str, condition: str, rereads_sql: str | None = None) -> str:
-    """Rows of the delta: the contract's columns, row hash, key hash, and the mark of re-reads."""
+    """Return rows of the delta.
+
+    The contract's columns, row hash, key hash, and the mark of re-reads.
+    """
     columns = [f"{read_sql(column)} AS {quote(column.name)}" for column in source.columns]
     columns += [f"{row_hash_sql(source)} AS _row_hash", f"{key_hash_sql(source)} AS _key_hash"]
     if rereads_sql:
@@ -48,7 +51,7 @@ def key_hash_sql(source: Source) -> str:
 
 
 def any_sql(expression: str, numbers: Sequence[int] | np.ndarray) -> str:
-    """True where a whole number is one of these; a hash lookup, however many they are."""
+    """Return True where a whole number is one of these; a hash lookup, however many they are."""
     return f"{expression} = ANY ('{{{','.join(map(str, numbers))}}}'::bigint[])"
 
 

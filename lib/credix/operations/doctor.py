@@ -72,7 +72,7 @@ class Finding:
 def examine(
     env: str | None = None, load: Callable[[str | None], Settings] = Settings.load
 ) -> Iterator[Finding]:
-    """Every check, in the order in which one needs the other."""
+    """Yield every check, in the order in which one needs the other."""
     yield check("python", lambda: check_python(sys.version_info[:2]))
     yield check("packages", lambda: check_packages(PROJECT_DIR / "requirements.lock"))
     sources = check("contracts", check_contracts)
@@ -104,7 +104,10 @@ def examine(
 
 
 def check(name: str, look: Callable[[], str]) -> Finding:
-    """A finding from a look that says what it saw or raises what is wrong; `!` begins a warning."""
+    """Return a finding from a look that says what it saw or raises what is wrong.
+
+    `!` begins a warning.
+    """
     try:
         found = look()
     except TransientError as error:
@@ -124,7 +127,7 @@ def check_python(running: tuple[int, ...]) -> str:
 
 
 def check_packages(lock: Path) -> str:
-    """The packages of the lock; one of another version works unless proven otherwise."""
+    """Return the packages of the lock; one of another version works unless proven otherwise."""
     if not lock.exists():
         return "!there is no requirements.lock to compare with"
     pinned = pinned_versions(lock.read_text("utf-8"))
@@ -142,13 +145,13 @@ def check_packages(lock: Path) -> str:
 
 
 def check_contracts() -> str:
-    """Every source that is declared, with its contract, and the times of all jobs."""
+    """Return every source that is declared, with its contract, and the times of all jobs."""
     all_jobs()
     return ", ".join(load_source(name).name for name in source_names())
 
 
 def check_stack(found: tuple[Mapping[str, str], Mapping[str, int]] | None) -> str:
-    """The embedded servers by what they do, and their ports on which others listen."""
+    """Return the embedded servers by what they do, and their ports on which others listen."""
     if found is None:
         return "not needed: the settings name the servers"
     states, taken = found
@@ -181,7 +184,7 @@ def check_folder(folder: Path) -> str:
 
 
 def check_disk(settings: Settings) -> str:
-    """A read may fill CREDIX_SLICE_BYTES before its first part is uploaded."""
+    """Return a read may fill CREDIX_SLICE_BYTES before its first part is uploaded."""
     existing = next(path for path in (settings.run_dir, *settings.run_dir.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     text = f"{free / MEBIBYTE:,.0f} MiB free"
@@ -194,7 +197,7 @@ def check_disk(settings: Settings) -> str:
 
 
 def check_source(settings: Settings) -> Iterator[Finding]:
-    """The server, its clock, and each source table against its contract."""
+    """Yield the server, its clock, and each source table against its contract."""
     names = [f"source {name}" for name in source_names()]
     try:
         connection = SourceConnection(settings)
@@ -277,7 +280,7 @@ def check_warehouse(settings: Settings) -> Iterator[Finding]:
 
 
 def check_jobs(settings: Settings) -> str:
-    """A run can find the jobs that a killed one has left at BigQuery."""
+    """Return a run can find the jobs that a killed one has left at BigQuery."""
     try:
         running = [
             job
@@ -307,7 +310,7 @@ def check_datasets(warehouse: Warehouse) -> str:
 
 
 def check_contract(warehouse: Warehouse, name: str) -> str:
-    """What loads are held to, and where bronze exists, what dbt merges into."""
+    """Return what loads are held to, and where bronze exists, what dbt merges into."""
     source = load_source(name)
     wanted = {column.name: column.type for column in source.landing_columns}
     found = {table: warehouse.columns(*table) for table in tables_of(name)}
@@ -336,7 +339,7 @@ def tables_of(name: str) -> tuple[tuple[str, str], ...]:
 
 
 def check_dbt_account(settings: Settings) -> str:
-    """A token for the account that dbt works as: it asks for one itself, in its own way."""
+    """Return a token for the account that dbt works as: it asks for one itself, in its own way."""
     if settings.google_credentials == "anonymous":
         return "none: the server of BigQuery takes any token"
     account = settings.dbt_account or settings.impersonated_account

@@ -27,7 +27,7 @@ LOCAL_FILES = (PROVISIONED, "runs", "dbt", "demo", "lab")
 def enter(
     env: str | None, say: Callable[[str], None], *, is_seeded: bool = True, writes: bool = True
 ) -> Settings:
-    """The settings of the environment, with the embedded stack up where they need it.
+    """Return the settings of the environment, with the embedded stack up where they need it.
 
     Raises SettingsError where a command that `writes` would do so to `prod` unconfirmed.
 
@@ -44,13 +44,16 @@ def enter(
 
 
 def needs_stack(env: str | None) -> bool:
-    """True for the local environment, unless the user names all servers of their own."""
+    """Return True for the local environment, unless the user names all servers of their own."""
     is_local = collect_variables(os.environ, env).get("CREDIX_ENV", "local") == "local"
     return is_local and not (is_named_by_user(POSTGRES, env) and is_named_by_user(GOOGLE, env))
 
 
 def stack_health(env: str | None) -> tuple[dict[str, str], dict[str, int]] | None:
-    """What its servers do, by name, and their ports that others took; None where none is needed."""
+    """Return what its servers do, by name, and their ports that others took.
+
+    None where none is needed.
+    """
     if not needs_stack(env):
         return None
     from credix_local import stack
@@ -60,7 +63,7 @@ def stack_health(env: str | None) -> tuple[dict[str, str], dict[str, int]] | Non
 
 
 def judges_statements() -> bool:
-    """Whether the local BigQuery asks Google's SQL analyzer before it runs a statement."""
+    """Return whether the local BigQuery asks Google's SQL analyzer before it runs a statement."""
     from credix_local.bigquery.googlesql.installation import is_installed
 
     return is_installed()
@@ -117,7 +120,7 @@ def local_folder(env: str | None = None) -> Path:
 
 
 def is_named_by_user(names: tuple[str, ...], env: str | None) -> bool:
-    """True when the user's variables name a server that is not the stack's own."""
+    """Return True when the user's variables name a server that is not the stack's own."""
     stack = read_env_file(local_folder(env) / "stack.env")
     own = own_variables(os.environ)
     address = [own[name] for name in names if own.get(name)]
@@ -125,7 +128,7 @@ def is_named_by_user(names: tuple[str, ...], env: str | None) -> bool:
 
 
 def require_current_shell(env: str | None) -> None:
-    """Raises SettingsError where variables of the shell are those of an earlier start of the stack.
+    """Raise SettingsError where variables of the shell are those of an earlier start of the stack.
 
     They are known by the stack's password, which no other server has; without one of its own a
     shell that names a port alone means the stack's server, too.
@@ -150,7 +153,7 @@ def require_current_shell(env: str | None) -> None:
 
 
 def stack_variables() -> dict[str, str]:
-    """How to reach the embedded servers, also under the names that psql reads.
+    """Return how to reach the embedded servers, also under the names that psql reads.
 
     Where the machine has no psql, with a PATH that ends with the embedded server's.
     """

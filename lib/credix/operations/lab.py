@@ -142,7 +142,7 @@ def write_defaults(folder: Path) -> Path:
 
 
 def choose_port(port: int | None) -> int:
-    """The port that is asked for, else the first free one; raises SettingsError."""
+    """Return the port that is asked for, else the first free one; raises SettingsError."""
     if port is not None:
         if not is_free(port):
             raise SettingsError(f"Port {port} is taken: name another one with --port.")

@@ -107,7 +107,7 @@ def reader(client: storage.Client) -> Read:
 
 
 def build(folders: Sequence[str], read: Read) -> Application:
-    """The server of these folders, each written as `bucket/` or `bucket/folder/`.
+    """Return the server of these folders, each written as `bucket/` or `bucket/folder/`.
 
     Raises ValueError where one does not end with a slash: it would open its neighbours too.
     """

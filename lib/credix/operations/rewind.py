@@ -13,7 +13,7 @@ from credix.state.store import StateStore
 
 
 def require_earlier(source: Source, state: SourceState, watermark: Watermark | None) -> None:
-    """Raises SettingsError unless the watermark is before the state's: it may only go back."""
+    """Raise SettingsError unless the watermark is before the state's: it may only go back."""
     held = state.watermark
     if held is None:
         raise SettingsError(f"{source.name} has no watermark yet: there is nothing to rewind.")
@@ -32,14 +32,14 @@ def require_earlier(source: Source, state: SourceState, watermark: Watermark | N
 
 
 def count_rows(settings: Settings, source: Source, condition: str) -> int:
-    """How many rows of the source table meet a condition."""
+    """Return how many rows of the source table meet a condition."""
     table = table_sql(source, settings.postgres_schema)
     with SourceConnection(settings) as connection:
         return int(connection.rows(f"SELECT count(*) FROM {table} WHERE {condition}")[0][0])
 
 
 def count_reread(settings: Settings, source: Source, watermark: Watermark | None) -> int:
-    """How many rows the next run would read from this watermark on."""
+    """Return how many rows the next run would read from this watermark on."""
     if watermark is None:
         return count_rows(settings, source, "TRUE")
     return count_rows(settings, source, predicates.changed_sql(source, watermark))

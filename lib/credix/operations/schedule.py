@@ -99,7 +99,7 @@ class Schedule:
         return scheduler
 
     def _run_job(self, job: str) -> int:
-        """A process of its own per run: whatever becomes of it, the schedule goes on."""
+        """Return a process of its own per run: whatever becomes of it, the schedule goes on."""
         self.say(f"{now_text(self.timezone)}  {job} starts")
         command = [sys.executable, str(COMMAND), "run", job]
         # What ends the schedule finds either this run, or that none may begin any more.
@@ -133,7 +133,7 @@ class Schedule:
 
 
 def parse_cron(job: str, line: str, timezone: str) -> CronTrigger:
-    """Raises SettingsError naming the job and its line."""
+    """Raise SettingsError naming the job and its line."""
     try:
         cron.parse(line)
         found: CronTrigger = CronTrigger.from_crontab(line, timezone)

@@ -30,7 +30,7 @@ class Kind(StrEnum):
     MONITORING = "monitoring"
 
     def of(self, where: str) -> str:
-        """The key of an incident, which says what and where: `run full`, `late orders`."""
+        """Return the key of an incident, which says what and where: `run full`, `late orders`."""
         return f"{self} {where}"
 
 
@@ -70,7 +70,7 @@ class Incidents(Value):
         return self.model_dump_json(indent=2) + "\n"
 
     def judge(self, findings: Findings, now: str, run_id: str) -> Self:
-        """The incidents after a run. One that begins again before its all-clear goes on."""
+        """Return the incidents after a run. One that begins again before its all-clear goes on."""
         after = dict(self.open)
         for key, text in findings.wrong.items():
             known = after.get(key)
@@ -90,7 +90,7 @@ class Incidents(Value):
         return {key: one for key, one in self.open.items() if one.is_over or not one.is_told}
 
     def mark_sent(self, key: str, sent: Incident) -> Self:
-        """The incidents after this alert or all-clear went out."""
+        """Return the incidents after this alert or all-clear went out."""
         after = dict(self.open)
         if key in after and sent.is_over:
             del after[key]

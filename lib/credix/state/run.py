@@ -155,7 +155,7 @@ class Run:
             ) from None
 
     def read_state(self) -> SourceState:
-        """The source's state as it was when the fence was raised."""
+        """Return the source's state as it was when the fence was raised."""
         path = self.source_folder / "state.json"
         return SourceState.from_json(path.read_text("utf-8"), str(path))
 
@@ -189,7 +189,7 @@ def open_run(
     commit: bool,
     orders: RunOptions | None = None,
 ) -> Run:
-    """The run that the parameters name; without a run id a new one of this notebook's own.
+    """Return the run that the parameters name; without a run id a new one of this notebook's own.
 
     A run of one's own works in sandbox datasets, prefix and state, unless `commit` is true: then
     it is a real run, with fence and lease.
@@ -239,7 +239,7 @@ def open_own_run(settings: Settings, source: str, business_date: str, *, commit:
 
 
 def lease_of(run: Run) -> "KernelLease":
-    """The lease on the run's source, as a kernel of a run by hand keeps it."""
+    """Return the lease on the run's source, as a kernel of a run by hand keeps it."""
     from credix.state.kernel_lease import KernelLease
 
     source = run.source.name
@@ -254,7 +254,7 @@ def lease_of(run: Run) -> "KernelLease":
 
 
 def resume_run(source: str, run_folder: str) -> Run:
-    """The run of that folder, or the latest one opened by hand when no folder is named.
+    """Return the run of that folder, or the latest one opened by hand when no folder is named.
 
     A real run by hand holds its source in this kernel from here on. Raises FenceError when another
     run has begun on the source since.
@@ -266,7 +266,7 @@ def resume_run(source: str, run_folder: str) -> Run:
 
 
 def find_run(source: str, run_folder: str) -> Run:
-    """The run of that folder, or the latest one opened by hand; nothing is held."""
+    """Return the run of that folder, or the latest one opened by hand; nothing is held."""
     settings = Settings.load()
     if run_folder:
         path = Path(run_folder) / (source or GOLD) / "run.json"
@@ -353,7 +353,7 @@ def new_run_id(job: str) -> str:
 
 
 def today(settings: Settings) -> str:
-    """The business day: today's date in the business's time zone."""
+    """Return the business day: today's date in the business's time zone."""
     return datetime.now(ZoneInfo(settings.timezone)).date().isoformat()
 
 

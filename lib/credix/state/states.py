@@ -72,7 +72,7 @@ class FencedState(Value):
 
     @classmethod
     def from_json(cls, text: str, location: str) -> Self:
-        """Raises StateError naming the file and the way out when the JSON is not a state."""
+        """Raise StateError naming the file and the way out when the JSON is not a state."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -100,20 +100,29 @@ class FencedState(Value):
         return self.model_copy(update={"attempt": self.attempt + 1, "lease": lease})
 
     def renew(self, run_id: str, now: datetime, term: timedelta) -> Self:
-        """The state with a lease that ends later; raises FenceError when it is another run's."""
+        """Return the state with a lease that ends later.
+
+        Raises FenceError when it is another run's.
+        """
         if self.lease is None or self.lease.run_id != run_id:
             raise FenceError(f"The run {run_id} has lost its lease: a newer one has begun since.")
         lease = self.lease.model_copy(update={"expires_at": now + term})
         return self.model_copy(update={"lease": lease})
 
     def release(self, last_run: LastRun) -> Self:
-        """The state without this run's lease; unchanged when another run holds it already."""
+        """Return the state without this run's lease.
+
+        Unchanged when another run holds it already.
+        """
         if self.lease is None or self.lease.run_id != last_run.run_id:
             return self
         return self.model_copy(update={"lease": None, "last_run": last_run})
 
     def hold(self, attempt: int, lease: Lease) -> Self:
-        """The state held by one more process of the same run; raises FenceError when superseded."""
+        """Return the state held by one more process of the same run.
+
+        Raises FenceError when superseded.
+        """
         if self.is_superseded(lease.run_id, attempt):
             self.require(attempt)
         return self.model_copy(update={"lease": lease})
@@ -128,7 +137,7 @@ class FencedState(Value):
         return self.model_copy(update={"lease": lease})
 
     def give_back(self, lease: Lease) -> Self:
-        """The state without this process's lease, and nothing recorded of the run."""
+        """Return the state without this process's lease, and nothing recorded of the run."""
         return self.model_copy(update={"lease": None}) if self._is_held_by(lease) else self
 
     def _is_held_by(self, lease: Lease) -> bool:
@@ -136,7 +145,7 @@ class FencedState(Value):
         return held is not None and (held.run_id, held.instance) == (lease.run_id, lease.instance)
 
     def note_end(self, last_run: LastRun) -> Self:
-        """The state with how its last run ended; unchanged when another run was the last."""
+        """Return the state with how its last run ended; unchanged when another run was the last."""
         known = self.last_run
         if known is None or known.run_id != last_run.run_id:
             return self
@@ -145,7 +154,10 @@ class FencedState(Value):
         return self.model_copy(update={"last_run": last_run})
 
     def is_superseded(self, run_id: str, attempt: int) -> bool:
-        """True when another run has begun since this attempt; a run may begin more of its own."""
+        """Return True when another run has begun since this attempt.
+
+        A run may begin more of its own.
+        """
         is_own = self.lease is not None and self.lease.run_id == run_id
         return self.attempt > attempt and not is_own
 
@@ -198,7 +210,7 @@ class SourceState(FencedState):
         return f"the source {self.source}"
 
     def commit_slice(self, slices: Slices) -> Self:
-        """The state after bronze holds one slice more; raises FenceError when late."""
+        """Return the state after bronze holds one slice more; raises FenceError when late."""
         self.require(slices.attempt)
         return self.model_copy(update={"slices": slices, "committed_seq": slices.attempt})
 
@@ -215,7 +227,7 @@ class SourceState(FencedState):
         return {path for path in (self.rereads, self.slices and self.slices.rereads) if path}
 
     def commit(self, progress: "Progress", *, is_merged: bool) -> Self:
-        """The state after bronze holds this attempt's rows; raises FenceError when late."""
+        """Return the state after bronze holds this attempt's rows; raises FenceError when late."""
         self.require(progress.attempt)
         read = {name: getattr(progress, name) for name in Progress.model_fields}
         read.pop("attempt")
@@ -251,7 +263,7 @@ class GoldState(FencedState):
         return self.business_date == business_date and self.seen == committed
 
     def can_follow(self, business_date: str, committed: dict[str, int], fingerprint: str) -> bool:
-        """True when what bronze has gained since makes this gold that of `committed`.
+        """Return True when what bronze has gained since makes this gold that of `committed`.
 
         Else it has to be rebuilt in full: each day moves the unpaid rows, each change of the dbt
         project may move any, and what a new source or a state that was set back moves is not known.
@@ -285,13 +297,16 @@ class GoldState(FencedState):
 
 
 def note_external(state: SourceState, attempt: int) -> SourceState:
-    """The state before such rows can reach bronze; a read in slices that has begun is given up."""
+    """Return the state before such rows can reach bronze.
+
+    A read in slices that has begun is given up.
+    """
     state.require(attempt)
     first = state.external[0] if state.external else attempt
     return state.model_copy(update={"external": (first, attempt), "slices": None})
 
 
 def commit_external(state: SourceState, attempt: int, files: dict[str, str]) -> SourceState:
-    """The state after bronze holds the rows of these files; raises FenceError when late."""
+    """Return the state after bronze holds the rows of these files; raises FenceError when late."""
     state.require(attempt)
     return state.model_copy(update={"committed_seq": attempt, "received": files})

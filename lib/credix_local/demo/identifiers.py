@@ -26,7 +26,10 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def company_roots(seed: int, indices: np.ndarray) -> np.ndarray:
-    """The eight-digit root of each company: unique for indices below ROOTS, in mixed order."""
+    """Return the eight-digit root of each company.
+
+    Unique for indices below ROOTS, in mixed order.
+    """
     if len(indices) and indices.max() >= ROOTS:
         raise SettingsError(f"There are tax numbers for {ROOTS:,} companies only; ask for fewer.")
     start = int(mix(np.array([seed], dtype=np.uint64))[0] % np.uint64(ROOTS))
@@ -34,7 +37,10 @@ def company_roots(seed: int, indices: np.ndarray) -> np.ndarray:
 
 
 def tax_numbers(roots: np.ndarray) -> pa.StringArray:
-    """The CNPJ of each root's head office: 14 characters of which the last two check the others."""
+    """Return the CNPJ of each root's head office.
+
+    14 characters of which the last two check the others.
+    """
     # A character counts as its code minus 48: a digit as itself.
     values = np.empty((len(roots), 14), dtype=np.int64)
     values[:, :8] = split_digits(roots, 8)
@@ -47,7 +53,7 @@ def tax_numbers(roots: np.ndarray) -> pa.StringArray:
 
 
 def root_sql(tax_number: str) -> str:
-    """The root of a demo company's tax number, in PostgreSQL."""
+    """Return the root of a demo company's tax number, in PostgreSQL."""
     return f"translate(substr({tax_number}, 1, 8), '{LETTERS}', '0123456789')::bigint"
 
 

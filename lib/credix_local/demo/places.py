@@ -196,7 +196,10 @@ class Places:
 
 @cache
 def all_places() -> Places:
-    """Every city with the share of companies it gets: its share of the cities' population."""
+    """Return every city with the share of companies it gets.
+
+    Its share of the cities' population.
+    """
     rows = [(state, city) for state in STATES for city in state.cities]
     people = np.array([state.cities[city] for state, city in rows], dtype=np.float64)
     return Places(

@@ -52,7 +52,10 @@ def own_error(fault: Fault, reported: str) -> CredixError:
 
 
 def job_error(target: str, error_result: Mapping[str, Any]) -> CredixError:
-    """The error of a load job that failed; DataError only where BigQuery refuses the files."""
+    """Return the error of a load job that failed.
+
+    DataError only where BigQuery refuses the files.
+    """
     message = " ".join(without_values(str(error_result.get("message", ""))).split())
     fault = fault_of_job(error_result)
     if fault is Fault.INVALID:
@@ -66,7 +69,7 @@ def job_error(target: str, error_result: Mapping[str, Any]) -> CredixError:
 
 
 def query_error(target: str, error: google.GoogleAPICallError) -> DataError:
-    """The error of a statement that BigQuery cannot compute."""
+    """Return the error of a statement that BigQuery cannot compute."""
     return DataError(
         f"BigQuery refused a query on {target}: {in_one_line(error)}. {WAYS_OUT[Fault.INVALID]}"
     )

@@ -41,7 +41,7 @@ def load_record(job: "bigquery.LoadJob", name: str, target: str, *, is_measured:
 
 
 def is_measured_by(settings: Settings) -> bool:
-    """False for a named server: the local one has no measure and says 0 of every job."""
+    """Return False for a named server: the local one has no measure and says 0 of every job."""
     return settings.bigquery_endpoint is None
 
 
@@ -64,7 +64,7 @@ def add_up(values: Sequence[int | None]) -> tuple[int | None, int]:
 
 
 def is_over_limit(error: google.GoogleAPICallError) -> bool:
-    """True when BigQuery refused a query for its bytes.
+    """Return True when BigQuery refused a query for its bytes.
 
     The client library does not know the reason and raises it as a fault of the server, which would
     be tried again.

@@ -99,20 +99,20 @@ CODES = {
 
 
 def fault_of(error: google.GoogleAPICallError) -> Fault | None:
-    """What an error of Google's library means; None where it says nothing that is known."""
+    """Return what an error of Google's library means; None where it says nothing that is known."""
     by_words = fault_of_words(str(error.message))
     by_reason = next((REASONS[one] for one in reasons_of(error) if one in REASONS), None)
     return by_words or by_reason or CODES.get(error.code or 0)
 
 
 def fault_of_job(error_result: Mapping[str, Any]) -> Fault | None:
-    """What the `errorResult` of a finished job means."""
+    """Return what the `errorResult` of a finished job means."""
     by_words = fault_of_words(str(error_result.get("message", "")))
     return by_words or REASONS.get(str(error_result.get("reason")))
 
 
 def fault_of_text(message: str) -> Fault | None:
-    """What an error means of which only the text is left."""
+    """Return what an error means of which only the text is left."""
     by_words = fault_of_words(message)
     if by_words is None and UNANSWERED.search(message):
         return Fault.TRANSIENT

@@ -83,7 +83,7 @@ class TableReader:
                 left -= batch.num_rows
 
     def _answers(self, stream: str) -> Iterator[types.ReadRowsResponse]:
-        """The messages of a stream; raises DeadlineExceeded when one does not come in time.
+        """Yield the messages of a stream; raises DeadlineExceeded when one does not come in time.
 
         The library's own timeout is one of the whole stream, and its retries go on for a day.
         """

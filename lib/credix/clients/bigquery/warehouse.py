@@ -69,7 +69,7 @@ class Warehouse:
         )
 
     def require_dataset(self, layer: str) -> None:
-        """Raises SettingsError when there is no such dataset, or it is not open to us."""
+        """Raise SettingsError when there is no such dataset, or it is not open to us."""
         name = f"{self.settings.gcp_project}.{self.settings.dataset(layer)}"
         self._read(name, lambda: self._client.get_dataset(name, **self._once))
 
@@ -103,7 +103,7 @@ class Warehouse:
         self._perform(effect, target, lambda: self._run(effect, target, attempts))
 
     def columns(self, layer: str, table: str) -> list[Column] | None:
-        """The columns of a table as BigQuery has them; None when there is no such table."""
+        """Return the columns of a table as BigQuery has them; None when there is no such table."""
         target = self.table_id(layer, table)
 
         def find() -> bigquery.Table | None:
@@ -121,7 +121,7 @@ class Warehouse:
         ]
 
     def tables(self, layer: str, prefix: str) -> list[str]:
-        """Names of the tables of a layer that begin with a prefix."""
+        """Return names of the tables of a layer that begin with a prefix."""
         return sorted(self.tables_created(layer, prefix))
 
     def tables_created(self, layer: str, prefix: str) -> dict[str, datetime]:
@@ -184,11 +184,11 @@ class Warehouse:
         )
 
     def query(self, sql: str, **parameters: Parameter) -> list[dict[str, Any]]:
-        """The rows of a small result as dictionaries."""
+        """Return the rows of a small result as dictionaries."""
         return self.query_arrow(sql, **parameters).to_pylist()
 
     def query_arrow(self, sql: str, **parameters: Parameter) -> pa.Table:
-        """The result as Arrow, over REST: some hundred thousand rows are the most."""
+        """Return the result as Arrow, over REST: some hundred thousand rows are the most."""
         attempts = self._attempts("query", sql, parameters)
 
         def read() -> pa.Table:
@@ -199,7 +199,7 @@ class Warehouse:
         return self._read("BigQuery", read)
 
     def _attempts(self, step: str, sql: str, parameters: Mapping[str, Parameter]) -> QueryAttempts:
-        """A statement under the bound of the settings."""
+        """Return a statement under the bound of the settings."""
         config = bigquery.QueryJobConfig(
             query_parameters=[query_parameter(*named) for named in parameters.items()],
             maximum_bytes_billed=self.settings.maximum_bytes_billed,
@@ -209,7 +209,7 @@ class Warehouse:
         return QueryAttempts(self._client, sql, config, self._job_timeout)
 
     def _run(self, name: str, target: str, attempts: QueryAttempts) -> Any:
-        """The rows of a statement, which is recorded.
+        """Return the rows of a statement, which is recorded.
 
         Raises CostError when BigQuery refuses it because of the bound, DataError when it cannot
         compute it.
@@ -227,7 +227,7 @@ class Warehouse:
         return rows
 
     def _labels(self, step: str) -> dict[str, str]:
-        """What a job says of the run that sends it; nothing where no run does."""
+        """Return what a job says of the run that sends it; nothing where no run does."""
         return self.labels().at(step) if self.labels else {}
 
     @property
@@ -251,7 +251,7 @@ class Warehouse:
 def query_parameter(
     name: str, value: Parameter
 ) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
-    """A text, a number, or a list of either for `IN UNNEST(@name)`."""
+    """Return a text, a number, or a list of either for `IN UNNEST(@name)`."""
     if isinstance(value, str):
         return bigquery.ScalarQueryParameter(name, "STRING", value)
     if isinstance(value, int):

@@ -44,7 +44,7 @@ class Outcome:
 
 
 def read_outcomes(result: "dbtRunnerResult", *, is_measured: bool) -> Iterator[Outcome]:
-    """One for each node that dbt has come to."""
+    """Yield one for each node that dbt has come to."""
     from dbt_common.invocation import get_invocation_id
 
     invocation, ended = {"invocation_id": get_invocation_id()}, datetime.now(UTC)
@@ -55,7 +55,7 @@ def read_outcomes(result: "dbtRunnerResult", *, is_measured: bool) -> Iterator[O
 
 
 def read_node(item: Any, *, is_measured: bool) -> DbtNode:
-    """One of dbt's run results."""
+    """Return one of dbt's run results."""
     response, status = item.adapter_response or {}, str(item.status)
     return DbtNode(
         name=item.node.name,
@@ -74,7 +74,10 @@ def read_node(item: Any, *, is_measured: bool) -> DbtNode:
 
 
 def table_of(node: Any) -> str:
-    """The model itself, or the model or source that a test looks at first: `gold.summary`."""
+    """Return the model itself, or the model or source that a test looks at first.
+
+    `gold.summary`.
+    """
     first = next(iter(node.depends_on.nodes), "") if node.resource_type == "test" else ""
     return ".".join(first.split(".")[2:]) or node.name
 
@@ -87,7 +90,7 @@ def texts_of(node: Any) -> tuple[str, str]:
 
 
 def name_line(message: str, sent: str, compiled: str) -> str:
-    """A message about a place in the statement, with the line of the compiled SQL."""
+    """Return a message about a place in the statement, with the line of the compiled SQL."""
     place = PLACE.search(message)
     begin = sent.find(compiled.strip()) if compiled.strip() else -1
     if place is None or begin < 0:

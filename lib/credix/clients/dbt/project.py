@@ -148,7 +148,7 @@ class Dbt:
         return content
 
     def executed_sql(self, model: str) -> str:
-        """The statement that the last build sent for a model."""
+        """Return the statement that the last build sent for a model."""
         found = sorted(self.target.glob(f"run/*/models/**/{model}.sql"))
         return found[0].read_text("utf-8").strip() if found else ""
 
@@ -190,7 +190,7 @@ def warm_up() -> None:
 
 
 def project_fingerprint() -> str:
-    """What decides the rows of silver and gold, as a hash: models, macros and seeds."""
+    """Return what decides the rows of silver and gold, as a hash: models, macros and seeds."""
     files = [PROJECT / "dbt_project.yml"]
     for folder in ("models", "macros", "seeds"):
         files += sorted(path for path in (PROJECT / folder).rglob("*") if path.is_file())
@@ -203,7 +203,7 @@ def project_fingerprint() -> str:
 
 
 def table_names(layer: str) -> set[str]:
-    """The tables of a layer, seeds among them."""
+    """Return the tables of a layer, seeds among them."""
     seeds = {path.stem for path in (PROJECT / "seeds" / layer).glob("*.csv")}
     return seeds | {model for model, of in layer_of_models().items() if of == layer}
 
@@ -218,5 +218,5 @@ def sources_of_gold() -> list[str]:
 
 
 def layer_of_models() -> dict[str, str]:
-    """The layer of each model."""
+    """Return the layer of each model."""
     return {path.stem: path.parent.name for path in (PROJECT / "models").glob("*/*.sql")}

@@ -39,7 +39,7 @@ class Lake:
         self._once: dict[str, Any] = {"timeout": settings.google_timeout_seconds, "retry": None}
 
     def read_text(self, bucket: str, path: str) -> tuple[str, int] | None:
-        """The object's text and generation; None when there is no such object.
+        """Return the object's text and generation; None when there is no such object.
 
         Bytes that are no text are replaced, so that its parser refuses it by name.
         """
@@ -58,7 +58,7 @@ class Lake:
             return self.effects.read(location, download)
 
     def read_bytes(self, bucket: str, path: str) -> bytes:
-        """The object's content; raises StateError when it is gone."""
+        """Return the object's content; raises StateError when it is gone."""
         location = f"gs://{bucket}/{path}"
         blob = self._client.bucket(bucket).blob(path)
         with self._translated(location):
@@ -165,14 +165,14 @@ class Lake:
             self.effects.perform(effect, location, put)
 
     def holds(self, bucket: str, path: str, crc32c: str) -> bool:
-        """True when the object is there with this content."""
+        """Return True when the object is there with this content."""
         location = f"gs://{bucket}/{path}"
         with self._translated(location):
             blob = self.effects.read(location, lambda: self._find(bucket, path))
             return blob is not None and blob.crc32c == crc32c
 
     def objects(self, bucket: str, prefix: str) -> list[StoredObject]:
-        """All objects below a prefix, with their metadata."""
+        """Return all objects below a prefix, with their metadata."""
         location = f"gs://{bucket}/{prefix}"
 
         def listing() -> list[StoredObject]:
@@ -183,7 +183,7 @@ class Lake:
             return self.effects.read(location, listing)
 
     def folders(self, bucket: str, prefix: str) -> list[str]:
-        """Names of the folders directly below a prefix that ends in '/'."""
+        """Return names of the folders directly below a prefix that ends in '/'."""
         location = f"gs://{bucket}/{prefix}"
 
         def listing() -> list[str]:
@@ -292,7 +292,7 @@ class Lake:
             self.effects.perform("lake.create_bucket", f"gs://{name}", create)
 
     def require_bucket(self, name: str) -> None:
-        """Raises SettingsError when there is no such bucket.
+        """Raise SettingsError when there is no such bucket.
 
         A listing needs no right on the bucket itself, which an identity of least privilege lacks.
         """

@@ -117,7 +117,7 @@ class ObjectFile(io.RawIOBase):
 
 
 def read_range(lake: Lake, stored: StoredObject, start: int, end: int) -> bytes:
-    """The bytes from `start` to before `end`; raises StateError when the object is gone."""
+    """Return the bytes from `start` to before `end`; raises StateError when the object is gone."""
     location, blob = stored.address, lake.blob(stored)
     once: dict[str, Any] = {"timeout": lake.settings.google_timeout_seconds, "retry": None}
 
@@ -137,12 +137,15 @@ def read_range(lake: Lake, stored: StoredObject, start: int, end: int) -> bytes:
 
 
 def open_object(lake: Lake, stored: StoredObject) -> io.BufferedReader:
-    """The object as a file; a server that does not answer is an error, never an empty file."""
+    """Return the object as a file.
+
+    A server that does not answer is an error, never an empty file.
+    """
     return io.BufferedReader(ObjectFile(lake, stored), CHUNK_BYTES)
 
 
 def open_dataset(lake: Lake, files: Iterable[StoredObject], schema: pa.Schema) -> ds.Dataset:
-    """The objects under one schema: a column that an older file lacks is null there."""
+    """Return the objects under one schema: a column that an older file lacks is null there."""
     form = ds.ParquetFileFormat()
     fragments = [form.make_fragment(open_object(lake, stored)) for stored in files]
     return ds.FileSystemDataset(fragments, schema, form)

@@ -68,7 +68,7 @@ class SourceConnection:
         parameters: dict[str, Any] | None = None,
         refusals: Refusals | None = None,
     ) -> list[tuple[Any, ...]]:
-        """All rows of a result; `refusals` says what some errors mean for this statement."""
+        """Return all rows of a result; `refusals` says what some errors mean for this statement."""
         with self._translated(refusals), self._connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             found: list[tuple[Any, ...]] = cursor.fetchall()

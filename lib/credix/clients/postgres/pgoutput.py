@@ -85,7 +85,7 @@ Message = Begin | Commit | Relation | Insert | Update | Delete | Truncate | Igno
 
 
 def decode(message: bytes) -> Message:
-    """One message; raises DataError when its kind is unknown or its length is wrong."""
+    """Return one message; raises DataError when its kind is unknown or its length is wrong."""
     kind = message[:1].decode("latin-1")
     reader = Reader(message)
     try:
@@ -179,7 +179,7 @@ class Reader:
             raise ValueError(self.last_letter)
 
     def text(self) -> str:
-        """A string that a zero byte ends."""
+        """Return a string that a zero byte ends."""
         end = self.message.index(b"\0", self.place)
         found = self.message[self.place : end].decode("utf-8")
         self.place = end + 1
@@ -205,11 +205,11 @@ class Reader:
 
 
 def lsn_number(text: str) -> int:
-    """A place in the server's log as a number, from PostgreSQL's `16/B374D848`."""
+    """Return a place in the server's log as a number, from PostgreSQL's `16/B374D848`."""
     high, _, low = text.partition("/")
     return (int(high, 16) << 32) | int(low, 16)
 
 
 def lsn_text(number: int) -> str:
-    """A place in the server's log as PostgreSQL writes it."""
+    """Return a place in the server's log as PostgreSQL writes it."""
     return f"{number >> 32:X}/{number & 0xFFFFFFFF:X}"

@@ -100,7 +100,10 @@ class Replication:
         return self.find_publication() or ""
 
     def status(self) -> SlotStatus | None:
-        """None when there is no slot; raises SourceError when its name belongs to another one."""
+        """Return None when there is no slot.
+
+        Raises SourceError when its name belongs to another one.
+        """
         rows = self.connection.rows(
             """
             SELECT plugin = 'pgoutput' AND database = current_database(), database,

@@ -145,7 +145,7 @@ def drop_temp_tables(run: Run) -> None:
 
 
 def erase_files(run: Run, matcher: Matcher, record: Erasure) -> Erasure:
-    """Every file of the prefix and of the sandbox; what the retention keeps waits.
+    """Return every file of the prefix and of the sandbox; what the retention keeps waits.
 
     How many there are is noted before the first is written, as of the rows.
     """

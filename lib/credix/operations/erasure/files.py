@@ -61,7 +61,10 @@ def find_files(run: Run, matcher: Matcher, record: Erasure | None = None) -> lis
 
 
 def is_meant(stored: StoredObject, record: Erasure | None) -> bool:
-    """True for files of attempts before the erasure; others contain no attempt, but a time."""
+    """Return True for files of attempts before the erasure.
+
+    Others contain no attempt, but a time.
+    """
     if record is None:
         return True
     seq = stored.metadata.get("seq", "")
@@ -91,7 +94,7 @@ def list_objects(run: Run, name: str) -> Iterator[tuple[str, StoredObject]]:
 
 
 def look_into(lake: Lake, matcher: Matcher, place: str, stored: StoredObject) -> HoldingFile:
-    """How many rows of the keys a file has; None where it has rows without a key."""
+    """Return how many rows of the keys a file has; None where it has rows without a key."""
     until = retained_until(stored)
     rows: int | None = 0
     try:
@@ -130,7 +133,7 @@ def rewrite_files(run: Run, matcher: Matcher, files: list[HoldingFile]) -> list[
 
 
 def rewrite(run: Run, matcher: Matcher, file: HoldingFile, folder: Path) -> bool:
-    """False where it may not be changed yet."""
+    """Return False where it may not be changed yet."""
     fetched, kept = folder / "fetched.parquet", folder / "kept.parquet"
     crc32c = file.stored.crc32c
     if (
@@ -173,7 +176,7 @@ def write_without(matcher: Matcher, fetched: Path, kept: Path) -> int:
 
 
 def keys_naming(run: Run, column: str, values: Sequence[str]) -> pa.Table:
-    """The keys of archived and landed rows in which this column has one of these values."""
+    """Return the keys of archived and landed rows in which this column has one of these values."""
     names = list(run.source.key)
     schema = pa.schema([run.source.landing_schema.field(name) for name in names])
     wanted = pa.array(values, pa.string())

@@ -81,7 +81,7 @@ class Matcher:
     wanted: frozenset[str]
 
     def mask(self, rows: pa.Table) -> np.ndarray:
-        """True for the rows that are meant; the table needs the key's columns alone.
+        """Return True for the rows that are meant; the table needs the key's columns alone.
 
         Raises DataError when they are not of the contract's types.
         """
@@ -101,7 +101,7 @@ def keyed_hash(secret: bytes, *texts: str) -> str:
 
 
 def key_texts(source: Source, rows: pa.Table) -> list[str]:
-    """The key of each row as one text; a file that was refused may hold rows without one."""
+    """Return the key of each row as one text; a file that was refused may hold rows without one."""
     columns = {column.name: replace(column, mode="NULLABLE") for column in source.columns}
     texts = [
         key_text(source, name, convert(rows[name], columns[name], source).combine_chunks())
@@ -139,7 +139,7 @@ def match_keys(source: Source, secret: bytes, keys: pa.Table) -> Matcher:
 
 
 def read_erasure(text: str, location: str) -> Erasure:
-    """Raises StateError when the record cannot be read."""
+    """Raise StateError when the record cannot be read."""
     try:
         return Erasure.model_validate_json(text)
     except ValueError:

@@ -31,7 +31,7 @@ class ErasureStore:
             raise StateError(f"gs://{bucket}/{path} is no key: restore its version.") from None
 
     def records(self, source: str) -> list[Erasure]:
-        """All erasures of a source, the oldest first."""
+        """Return all erasures of a source, the oldest first."""
         listed = self.lake.objects(self.settings.lake_bucket, self.paths.erasures(source))
         found = [self._read(stored.name) for stored in listed]
         return sorted(filter(None, found), key=lambda record: record.requested_at)

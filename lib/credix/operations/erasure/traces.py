@@ -37,13 +37,13 @@ class Traces:
 
 
 def find_traces(run: Run, matcher: Matcher, keys: pa.Table, *, asks_source: bool) -> Traces:
-    """All that a person is shown before anything is touched."""
+    """Return all that a person is shown before anything is touched."""
     files = [file for each in prefixes_of(run) for file in find_files(each, matcher)]
     return replace(find_rows(run, keys, asks_source=asks_source), files=tuple(files))
 
 
 def find_rows(run: Run, keys: pa.Table, *, asks_source: bool) -> Traces:
-    """Those in the source and in bronze alone, which cost little to find."""
+    """Return those in the source and in bronze alone, which cost little to find."""
     hashes = key_hashes(run.source, keys).tolist()
     source_rows = count_in_source(run, hashes) if asks_source else None
     counts = {True: 0, False: 0}
@@ -66,7 +66,7 @@ def count_in_source(run: Run, hashes: list[int]) -> int:
 
 
 def require_gone(run: Run, traces: Traces) -> None:
-    """Raises SettingsError while the source holds a key: the next full read would bring it back."""
+    """Raise SettingsError while the source holds a key: the next full read would bring it back."""
     if traces.source_rows:
         name = run.source.table_in(run.settings.postgres_schema)
         raise SettingsError(
@@ -76,7 +76,7 @@ def require_gone(run: Run, traces: Traces) -> None:
 
 
 def require_carried(run: Run, traces: Traces) -> None:
-    """Raises SettingsError while bronze does not know that keys are deleted: no tombstones then."""
+    """Raise SettingsError while bronze does not know that keys are deleted: no tombstones then."""
     if traces.live_rows and run.source.captures_deletes:
         raise SettingsError(
             f"Bronze holds {traces.live_rows} of these keys as live: replicate their deletes "

@@ -58,7 +58,7 @@ def list_files(lake: Lake, source: Source) -> list[SourceFile]:
 
 
 def merged_attempts(lake: Lake, source: Source) -> set[int]:
-    """The attempts whose merge into bronze was proven, by the names of their records."""
+    """Return the attempts whose merge into bronze was proven, by the names of their records."""
     folder = paths_of(lake.settings).merged(source.name, 0).rpartition("/")[0] + "/"
     names = [stored.name for stored in lake.objects(lake.settings.archive_bucket, folder)]
     return {int(name.rpartition("/")[2].removesuffix(".json")) for name in names}
@@ -81,7 +81,7 @@ def as_frame(files: list[SourceFile]) -> pd.DataFrame:
 
 
 def as_dataset(lake: Lake, files: list[SourceFile], source: Source) -> ds.Dataset:
-    """The rows of the files under the source's contract of today."""
+    """Return the rows of the files under the source's contract of today."""
     from credix.clients.gcs.objects import open_dataset
 
     return open_dataset(lake, [file.stored for file in files], source.landing_schema)

@@ -14,7 +14,7 @@ NO_RUN = "No run has ended yet. This makes one: ./run_pipeline.py run full"
 
 
 def source_table(settings: Settings) -> pd.DataFrame:
-    """One line per source: how much bronze holds, up to when, and how its last run ended."""
+    """Return one line per source: how much bronze holds, up to when, and how its last run ended."""
     lines = []
     for found in source_statuses(settings):
         run, watermark = found.last_run, found.watermark
@@ -28,7 +28,7 @@ def source_table(settings: Settings) -> pd.DataFrame:
 
 
 def step_table(manifest: Manifest | None) -> pd.DataFrame:
-    """One line per notebook of a run, in the order in which they ran; none without a run."""
+    """Return one line per notebook of a run, in the order in which they ran; none without a run."""
     steps = manifest.steps if manifest else {}
     lines = [
         {
@@ -54,5 +54,5 @@ def describe_run(manifest: Manifest | None) -> str:
 
 
 def find_last(lake: Lake) -> Manifest | None:
-    """The manifest of the newest archived run."""
+    """Return the manifest of the newest archived run."""
     return next(iter(read_manifests(lake, 1)), None)

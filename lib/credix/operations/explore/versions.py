@@ -29,7 +29,10 @@ def history(
     files: Sequence[SourceFile],
     key: Sequence[Any],
 ) -> pd.DataFrame:
-    """One line per version, the oldest first: what changed, by which run, then the columns."""
+    """Return one line per version, the oldest first.
+
+    What changed, by which run, then the columns.
+    """
     if len(key) != len(source.key):
         names = ", ".join(source.key)
         raise SettingsError(
@@ -66,7 +69,10 @@ def history(
 
 
 def busiest_key(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[Any, ...]:
-    """A key that most attempts have loaded, the first by its order; nulls without any row."""
+    """Return a key that most attempts have loaded, the first by its order.
+
+    Nulls without any row.
+    """
     keys = ", ".join(quote(name) for name in source.key)
     found = rows_of(
         connection,
@@ -77,7 +83,7 @@ def busiest_key(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[
 
 
 def describe_change(before: Row | None, after: Row, columns: Sequence[str]) -> str:
-    """What a version brought, in a phrase; the values of the two are those of the files."""
+    """Return what a version brought, in a phrase; the values of the two are those of the files."""
     if after["_is_deleted"]:
         return "read again, deleted" if before and before["_is_deleted"] else "deleted"
     if before is None:
@@ -149,7 +155,7 @@ def compare(
 def pairs(
     connection: duckdb.DuckDBPyConnection, source: Source, before: int, after: int, limit: int
 ) -> list[tuple[Row | None, Row]]:
-    """The rows of both moments by key, of the keys that an attempt in between has loaded."""
+    """Return the rows of both moments by key, of the keys that an attempt in between has loaded."""
     keys = ", ".join(quote(name) for name in source.key)
     names = ", ".join(quote(name) for name in [*source.column_names, "_row_hash", "_is_deleted"])
     by_age = f"PARTITION BY {keys} ORDER BY _seq DESC, _extracted_at DESC"
@@ -179,7 +185,10 @@ def key_of(row: Row, source: Source) -> tuple[Any, ...]:
 
 
 def changes_of(old: Row | None, new: Row, columns: Sequence[str]) -> list[tuple[str, str]]:
-    """What happened to a key: (change, column), the column empty where it is the whole row."""
+    """Return what happened to a key.
+
+    (change, column), the column empty where it is the whole row.
+    """
     was_there = old is not None and not old["_is_deleted"]
     is_there = not new["_is_deleted"]
     if old is None or not was_there:
@@ -190,6 +199,6 @@ def changes_of(old: Row | None, new: Row, columns: Sequence[str]) -> list[tuple[
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any]) -> list[Row]:
-    """The rows of a small result, values as Python has them."""
+    """Return the rows of a small result, values as Python has them."""
     found: Sequence[Row] = connection.sql(sql, params=parameters).to_arrow_table().to_pylist()
     return list(found)

@@ -110,7 +110,7 @@ def prepare_table(cursor: Any, schema: str, source: Source, *, replace: bool) ->
 
 
 def create_table(schema: str, source: Source) -> sql.Composed:
-    """The table of a contract: its columns and types, NOT NULL for REQUIRED, no key yet."""
+    """Return the table of a contract: its columns and types, NOT NULL for REQUIRED, no key yet."""
     columns = [
         sql.SQL("{} {}{}").format(
             sql.Identifier(column.name),
@@ -187,7 +187,7 @@ class CsvStream:
 
 
 def build_engine(host: str, port: int, db: str, user: str, password: str) -> Engine:
-    """An engine for the loader and the passing of time; nothing is connected yet."""
+    """Return an engine for the loader and the passing of time; nothing is connected yet."""
     url = URL.create("postgresql+psycopg2", user, password, host, port, db)
     options = {"connect_timeout": CONNECT_SECONDS, "client_encoding": "UTF8"}
     return create_engine(
@@ -196,7 +196,10 @@ def build_engine(host: str, port: int, db: str, user: str, password: str) -> Eng
 
 
 def engine_from(variables: Mapping[str, str]) -> Engine:
-    """The engine that POSTGRES_* describe; raises SettingsError naming those that are missing."""
+    """Return the engine that POSTGRES_* describe.
+
+    Raises SettingsError naming those that are missing.
+    """
     needed = ["POSTGRES_HOST", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"]
     missing = [name for name in needed if not variables.get(name)]
     port = variables.get("POSTGRES_PORT") or "5432"
@@ -220,7 +223,10 @@ def translated(path: Path, table: str) -> Iterator[None]:
 
 
 def describe(error: BaseException | None, path: Path, table: str) -> CredixError:
-    """The product's error by SQLSTATE (PostgreSQL appendix A); messages may quote rows, so no."""
+    """Return the product's error by SQLSTATE (PostgreSQL appendix A).
+
+    Messages may quote rows, so no.
+    """
     code = getattr(error, "pgcode", None) or ""
     where = f"{path.name} was not loaded into {table}"
     if code == "23505":

@@ -29,7 +29,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def find_files(paths: Iterable[Path]) -> dict[str, Path]:
-    """The file of each source, named after it or its table, in the order of `sources.yml`.
+    """Return the file of each source, named after it or its table, in the order of `sources.yml`.
 
     Raises DataError where a source has two files, or a folder may not be looked into.
     """
@@ -54,7 +54,7 @@ def find_files(paths: Iterable[Path]) -> dict[str, Path]:
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files that the paths name, and the Parquet files of their folders."""
+    """Yield the files that the paths name, and the Parquet files of their folders."""
     for path in paths:
         try:
             if not path.exists():
@@ -89,7 +89,7 @@ def check_columns(schema: pa.Schema, source: Source, path: Path) -> None:
 
 
 def as_contract(parquet: pq.ParquetFile, source: Source, path: Path) -> Iterator[pa.RecordBatch]:
-    """The file's rows in the contract's columns, order and types, batch by batch."""
+    """Yield the file's rows in the contract's columns, order and types, batch by batch."""
     for batch in parquet.iter_batches(BATCH_ROWS, columns=source.column_names):
         arrays = [as_type(batch.column(column.name), column, path) for column in source.columns]
         yield pa.RecordBatch.from_arrays(arrays, source.column_names)

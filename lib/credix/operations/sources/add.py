@@ -101,7 +101,7 @@ def build(
     wish: NewSourceOptions,
     key: tuple[str, ...],
 ) -> Source:
-    """The source of these columns; raises SettingsError for names that the table lacks."""
+    """Return the source of these columns; raises SettingsError for names that the table lacks."""
     known = {column.name for column in found}
     wishes = {
         "--key": key,
@@ -136,7 +136,10 @@ def build(
 
 
 def contract_columns(found: Sequence[TableColumn], key: Collection[str]) -> list[Column]:
-    """The columns in BigQuery's types, the key REQUIRED; raises SourceError naming the others."""
+    """Return the columns in BigQuery's types, the key REQUIRED.
+
+    Raises SourceError naming the others.
+    """
     by_type = {kind: name for name, mapping in TYPES.items() for kind in mapping.accepted}
     taken = {column.name for column in (*technical_columns(), *OF_BRONZE)}
     refused = [
@@ -164,12 +167,15 @@ def contract_columns(found: Sequence[TableColumn], key: Collection[str]) -> list
 
 
 def guess_personal(names: Iterable[str]) -> tuple[str, ...]:
-    """Columns whose names sound like a person's: masked until the contract says otherwise."""
+    """Return columns whose names sound like a person's.
+
+    Masked until the contract says otherwise.
+    """
     return tuple(name for name in names if PERSONAL.search(name.lower()))
 
 
 def check_name(name: str, reserved: Collection[str]) -> str:
-    """Raises SettingsError for a name that a source cannot have, or something else has."""
+    """Raise SettingsError for a name that a source cannot have, or something else has."""
     if not NAME.fullmatch(name):
         raise SettingsError(
             f"'{name}' is no name for a source: give one of small letters, digits and _ by --name."
@@ -200,7 +206,7 @@ def read_columns(connection: SourceConnection, table: str) -> list[TableColumn]:
 
 
 def read_key(connection: SourceConnection, table: str) -> tuple[str, ...]:
-    """The columns of the primary key in its order; none without one."""
+    """Return the columns of the primary key in its order; none without one."""
     rows = connection.rows(
         f"""
         SELECT attname FROM pg_index JOIN pg_attribute

@@ -13,7 +13,7 @@ from credix.core.settings import Settings
 
 
 def new_columns(settings: Settings, source: Source) -> list[Column]:
-    """What the contract would gain, in the order of the source table."""
+    """Return what the contract would gain, in the order of the source table."""
     with SourceConnection(settings) as connection:
         table = SourceTable(connection, source)
         table.require()
@@ -27,7 +27,7 @@ def add_to_contract(source: Source, columns: list[Column]) -> Path:
 
 
 def write_contract(path: Path, columns: list[Column]) -> Path:
-    """A BigQuery schema, one column a line, so that a change is one line of a diff."""
+    """Return a BigQuery schema, one column a line, so that a change is one line of a diff."""
     lines = [
         json.dumps(
             {

@@ -38,7 +38,7 @@ from {{{{ run_delta() }}}} as delta
 
 
 def section_of(source: Source) -> str:
-    """The section of sources.yml."""
+    """Return the section of sources.yml."""
     values = {
         "table": source.table,
         "schema": source.schema,
@@ -62,7 +62,7 @@ def section_of(source: Source) -> str:
 
 
 def model_sql(source: Source) -> str:
-    """The bronze model, the same as of every source but for key and table."""
+    """Return the bronze model, the same as of every source but for key and table."""
     key = list(source.key)
     table = [source.table, *([source.schema] if source.schema else [])]
     return SQL.format(
@@ -73,7 +73,7 @@ def model_sql(source: Source) -> str:
 
 
 def model_yml(source: Source) -> str:
-    """What describes and tests the bronze model: every column as the contract has it."""
+    """Return what describes and tests the bronze model: every column as the contract has it."""
     lines = [
         "version: 2",
         "",
@@ -97,7 +97,7 @@ def model_yml(source: Source) -> str:
 
 
 def unique_lines(key: tuple[str, ...]) -> list[str]:
-    """The test of a key of several columns; that of one column stands at the column."""
+    """Return the test of a key of several columns; that of one column stands at the column."""
     if len(key) == 1:
         return []
     return [

@@ -98,7 +98,10 @@ class Engine:
         self.generation += 1
 
     def _load(self) -> Module:
-        """The compiled module: of the file, or compiled into it where the file does not fit."""
+        """Return the compiled module.
+
+        Of the file, or compiled into it where the file does not fit.
+        """
         file = module_file()
         with suppress(WasmtimeError):
             if file.exists():
