@@ -86,6 +86,7 @@ def test_gold_as_of_a_day_is_what_the_source_says(
     assert live == owed_by_bucket(medallion, PAST)
     assert_history(medallion, demo)
     assert_every_page_has_all_that_is_owed(medallion)
+    assert_the_score_predicts(medallion)
     # A Monday: 257 installments of the weekend can still be paid, boletos of Friday be confirmed.
     since_friday = medallion.query(
         "select payment_status, count(*) as n "
@@ -138,6 +139,20 @@ def assert_history(medallion: Medallion, demo: duckdb.DuckDBPyConnection) -> Non
         for as_of, count, owed, over_90 in wanted
     ]
     assert len(found) > 24
+
+
+def assert_the_score_predicts(medallion: Medallion) -> None:
+    """Of the demo's companies, better tiers default less often; no month is near chance (0.5)."""
+    found = medallion.query(
+        "select group_name, sum(defaulted_companies) / sum(companies) as rate, "
+        "min(area_under_curve) as area, sum(companies) as companies "
+        f"from {medallion.table('gold', 'score_backtest')} "
+        "where grouped_by != 'DECILE' group by group_name"
+    )
+    rates = {row["group_name"]: row["rate"] for row in found}
+    assert rates["EXCELLENT"] < rates["GOOD"] < rates["HIGH_RISK"]
+    [area] = [row["area"] for row in found if row["area"] is not None]
+    assert area > 0.6
 
 
 def assert_every_page_has_all_that_is_owed(medallion: Medallion) -> None:

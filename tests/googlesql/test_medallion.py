@@ -36,6 +36,8 @@ VIEWS = (
     "expected_receipts",
     "vintages",
     "invoice_faults",
+    "score_observations",
+    "score_backtest",
 )
 FIGURES = (
     portfolio.key_figures,
