@@ -361,8 +361,8 @@ def test_a_killed_run_gives_its_source_free_at_once_and_the_next_one_carries_the
     locked: Table,
     running: subprocess.Popen[str],
 ) -> None:
-    kernels = psutil.Process(running.pid).children(recursive=True)
     wait_until(lambda: len(kernels_of(running.pid)) == 2)
+    kernels = psutil.Process(running.pid).children(recursive=True)
     os.kill(running.pid, signal.SIGKILL)
     assert running.wait(60) == -signal.SIGKILL
     assert not psutil.wait_procs(kernels, timeout=20)[1], "a kernel outlived its run"
@@ -377,8 +377,8 @@ def test_a_killed_run_gives_its_source_free_at_once_and_the_next_one_carries_the
 def test_sigterm_ends_a_run_with_a_manifest_and_without_children(
     settings: Settings, lake: Lake, running: subprocess.Popen[str]
 ) -> None:
-    kernels = psutil.Process(running.pid).children(recursive=True)
     wait_until(lambda: len(kernels_of(running.pid)) == 2)
+    kernels = psutil.Process(running.pid).children(recursive=True)
     running.send_signal(signal.SIGTERM)
     assert running.wait(60) == 1
     assert not psutil.wait_procs(kernels, timeout=10)[1]
