@@ -13,7 +13,7 @@ from typing import Any
 from credix.capture import extract as extracting
 from credix.capture.predicates import Snapshot
 from credix.clients.bigquery.job_labels import label_value
-from credix.clients.dbt.project import Dbt
+from credix.clients.dbt.project import Dbt, project_fingerprint
 from credix.clients.effects import Effects
 from credix.clients.postgres import replication
 from credix.clients.postgres.connection import SourceConnection
@@ -187,7 +187,7 @@ def carry(settings: Settings, task: Task) -> Outcome:
     run = carry_run(run, note_and_spoil)
     is_quiet = run.folder == first and not (run.source_folder / "02_land.json").exists()
     committed = {task.source: run.states.read_source(task.source).committed_seq}
-    if not run.states.read_gold().is_current(run.business_date, committed):
+    if not run.states.read_gold().is_current(run.business_date, committed, project_fingerprint()):
         build_gold(run)
     return Outcome("quiet" if is_quiet else "done", day=run.business_date)
 

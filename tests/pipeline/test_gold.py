@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.dbt.project import project_fingerprint
 from credix.core.errors import DataError, FenceError, StepError
 from credix.core.freshness import seconds_between
 from credix.core.settings import Settings
@@ -50,13 +51,13 @@ def test_gold_that_a_late_run_has_touched_is_built_by_the_next_one(both: tuple[R
     claim = transform.claim_gold(old)
     transform.build_layer(old, "silver", claim)
     committed = build_gold(new)
-    assert committed.is_current(NEW_DAY, committed.seen)
+    assert committed.is_current(NEW_DAY, committed.seen, project_fingerprint())
 
     assert_late(old, claim)
 
-    assert not new.states.read_gold().is_current(NEW_DAY, committed.seen)
+    assert not new.states.read_gold().is_current(NEW_DAY, committed.seen, project_fingerprint())
     again = build_gold(new)
-    assert again.is_current(NEW_DAY, committed.seen)
+    assert again.is_current(NEW_DAY, committed.seen, project_fingerprint())
 
 
 def test_who_builds_while_a_late_run_gives_up_does_not_count(both: tuple[Run, Run]) -> None:

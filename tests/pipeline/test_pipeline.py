@@ -16,6 +16,7 @@ from docs.generator.effects import effects_in, effects_of
 from docs.generator.run_part import BEFORE, BEHIND, calls_of
 
 from credix.clients.bigquery.warehouse import Warehouse
+from credix.clients.dbt.project import project_fingerprint
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.core.errors import (
@@ -34,6 +35,7 @@ from credix.core.settings import PROJECT_DIR, Settings
 from credix.pipeline.archive import archive_run
 from credix.pipeline.notebooks.templates import KERNEL_NAME
 from credix.pipeline.pipeline import Pipeline, Places, Request
+from credix.state.states import GoldState
 from credix.state.store import StateStore
 from tests.death import dying_at
 from tests.known import known
@@ -197,7 +199,7 @@ def injected(notebook: str) -> dict[str, Any]:
     return values
 
 
-def test_a_new_day_turns_what_fell_due_into_overdue_and_a_run_without_changes_ends_after_extract(
+def test_a_new_day_and_new_rules_build_gold_and_a_run_without_changes_ends_after_extract(
     settings: Settings, warehouse: Warehouse, lake: Lake, filled: dict[str, Table]
 ) -> None:
     filled["installments"].insert(asset_id="due", due_date=date(2030, 1, 10), payment_method="PIX")
@@ -228,6 +230,13 @@ def test_a_new_day_turns_what_fell_due_into_overdue_and_a_run_without_changes_en
     assert after.committed_seq == before.committed_seq
     assert known(after.last_run).status == "no_changes"
     assert after.lease is None
+
+    def built_by_others(gold: GoldState) -> GoldState:
+        return gold.model_copy(update={"fingerprint": "of other rules"})
+
+    states.change_gold("gold.change_rules", built_by_others)
+    assert run(settings, "installments", "2030-01-11").status == "done"
+    assert states.read_gold().fingerprint == project_fingerprint()
 
 
 def test_a_failed_extract_moves_no_watermark_and_leaves_a_manifest(

@@ -64,6 +64,7 @@ def verdict_on(facts: SourceFacts) -> Verdict:
     return judge(
         business_date="2026-03-31",
         today="2026-03-31",
+        has_rules_of_project=True,
         sources=[facts],
         tests=[],
         monitoring=Monitoring(status="done"),

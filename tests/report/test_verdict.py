@@ -28,6 +28,7 @@ def verdict(**facts: Any) -> Verdict:
     good: dict[str, Any] = {
         "business_date": "2026-03-31",
         "today": "2026-03-31",
+        "has_rules_of_project": True,
         "sources": [source()],
         "tests": [checked("gold", "amounts_add_up", "pass")],
         "monitoring": Monitoring(status="done"),
@@ -57,6 +58,7 @@ def test_numbers_of_today_that_pass_every_test_may_be_used() -> None:
     [
         ({"business_date": "2026-03-30"}, "Gold is of 2026-03-30"),
         ({"business_date": None}, "is not tested"),
+        ({"has_rules_of_project": False}, "by other rules"),
         ({"sources": [source(age=None)]}, "never built from installments"),
         ({"sources": [source(differences=("extracted 5, loaded 4",))]}, "extracted 5, loaded 4"),
         ({"tests": [checked("gold", "sums", "fail")]}, "sums"),

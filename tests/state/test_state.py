@@ -185,9 +185,10 @@ class TestCommit:
 
 
 class TestGold:
-    def test_it_is_current_for_the_same_day_and_bronze(self) -> None:
-        state = GoldState(business_date="2026-03-31", seen={"a": 3, "b": 5})
-        assert state.is_current("2026-03-31", {"b": 5, "a": 3})
+    def test_it_is_current_for_the_same_day_bronze_and_rules(self) -> None:
+        state = GoldState(business_date="2026-03-31", seen={"a": 3, "b": 5}, fingerprint="f")
+        assert state.is_current("2026-03-31", {"b": 5, "a": 3}, "f")
+        assert not state.is_current("2026-03-31", {"b": 5, "a": 3}, "other rules")
 
     @pytest.mark.parametrize(
         ("day", "committed"),
@@ -200,11 +201,11 @@ class TestGold:
         ids=["a new day", "newer bronze", "older bronze", "a new source"],
     )
     def test_it_is_not_current_for_any_other(self, day: str, committed: dict[str, int]) -> None:
-        state = GoldState(business_date="2026-03-31", seen={"a": 3, "b": 5})
-        assert not state.is_current(day, committed)
+        state = GoldState(business_date="2026-03-31", seen={"a": 3, "b": 5}, fingerprint="f")
+        assert not state.is_current(day, committed, "f")
 
     def test_a_gold_that_was_never_built_is_not_current(self) -> None:
-        assert not GoldState().is_current("2026-03-31", {"a": 0})
+        assert not GoldState().is_current("2026-03-31", {"a": 0}, "f")
 
     @pytest.mark.parametrize(
         ("day", "committed", "fingerprint", "expected"),

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from credix.clients.dbt.project import sources_of_gold
+from credix.clients.dbt.project import project_fingerprint, sources_of_gold
 from credix.clients.effects import Effects
 from credix.clients.gcs.lake import Lake
 from credix.core.disk import disk_named, require_writable
@@ -238,7 +238,9 @@ class Pipeline:
     def _gold_is_current(self) -> bool:
         seen = sources_of_gold()
         committed = {name: self.states.read_source(name).committed_seq for name in seen}
-        return self.states.read_gold().is_current(self.record.business_date, committed)
+        return self.states.read_gold().is_current(
+            self.record.business_date, committed, project_fingerprint()
+        )
 
     def _execute(self, step: str, run: Run | None, parameters: Mapping[str, object]) -> None:
         """Execute a notebook and keep its step result; without one the step has failed."""

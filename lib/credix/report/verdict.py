@@ -36,6 +36,7 @@ def judge(
     *,
     business_date: str | None,
     today: str,
+    has_rules_of_project: bool,
     sources: Iterable[SourceFacts],
     tests: Iterable[LayerTest],
     monitoring: Monitoring,
@@ -44,7 +45,8 @@ def judge(
     """Return the verdict on gold as it is now, the same whichever job asks.
 
     `tests` are dbt's results of the run with layer, name and status: none in a run that builds
-    nothing, whose gold has no business day unless its tests have passed.
+    nothing, whose gold has no business day unless its tests have passed. `has_rules_of_project` is
+    False once models, macros, variables or seeds have changed since gold was built.
     """
     verdict = Verdict()
     if business_date is None:
@@ -53,6 +55,10 @@ def judge(
         )
     elif business_date != today:
         verdict.against.append(f"Gold is of {business_date}, and today is {today}.")
+    elif not has_rules_of_project:
+        verdict.against.append(
+            "Gold was built by other rules than those of the dbt project: the next run builds it."
+        )
     for source in sources:
         judge_source(verdict, source)
     failed = [test.node.name for test in tests if test.node.has_failed]

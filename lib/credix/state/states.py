@@ -258,9 +258,13 @@ class GoldState(FencedState):
     fingerprint: str | None = None
     reached: dict[str, CompleteThrough] = Field(default_factory=dict)
 
-    def is_current(self, business_date: str, committed: dict[str, int]) -> bool:
-        """True when gold was built for this day from exactly the bronze that is committed."""
-        return self.business_date == business_date and self.seen == committed
+    def is_current(self, business_date: str, committed: dict[str, int], fingerprint: str) -> bool:
+        """Return True when gold was built for this day, by these rules, from committed bronze."""
+        return (
+            self.business_date == business_date
+            and self.seen == committed
+            and self.fingerprint == fingerprint
+        )
 
     def can_follow(self, business_date: str, committed: dict[str, int], fingerprint: str) -> bool:
         """Return True when what bronze has gained since makes this gold that of `committed`.

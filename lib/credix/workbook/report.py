@@ -10,6 +10,7 @@ import pandas as pd
 from IPython.display import display
 from pandas.io.formats.style import Styler
 
+from credix.clients.dbt.project import project_fingerprint
 from credix.core.errors import SettingsError
 from credix.core.results import Monitoring, ReportResult
 from credix.report import (
@@ -78,8 +79,10 @@ def judge_gold(run: Run) -> Judgement:
     """
     sources, tests = facts.source_facts(run), facts.dbt_tests(run)
     watched = monitoring.monitor(run)
+    gold = run.states.read_gold()
     found = verdict.judge(
-        business_date=run.states.read_gold().business_date,
+        business_date=gold.business_date,
+        has_rules_of_project=gold.fingerprint == project_fingerprint(),
         today=today(run.settings),
         sources=sources,
         tests=tests,
