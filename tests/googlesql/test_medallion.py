@@ -38,6 +38,8 @@ VIEWS = (
     "invoice_faults",
     "score_observations",
     "score_backtest",
+    "first_payment_default",
+    "cures",
 )
 FIGURES = (
     portfolio.key_figures,
