@@ -30,7 +30,7 @@ def contracts_part() -> str:
     """Each source: its table and rules, its columns; then what every landing file has besides."""
     pieces = [describe_source(load_source(name)) for name in source_names()]
     rows = [[*column_cells(column), column.description] for column in technical_columns()]
-    pieces.append("### Technical columns\n\nBehind the contract's own, in every landing file.")
+    pieces.append("### Technical columns\n\nAfter the contract's own, in every landing file.")
     pieces.append(table(["column", "type", "null", "meaning"], rows))
     return "\n\n".join(pieces)
 
@@ -104,9 +104,9 @@ def describe_models(path: Path) -> list[str]:
         ]
         pieces.append(f"### {model['name']}\n\n{' '.join(model['description'].split())}")
         pieces.append(table(["column", "type", "unit", "meaning", "personal data", "tests"], rows))
-        told = [f"- {describe_test(test)}" for test in model.get("data_tests", [])]
-        if told:
-            pieces.append("Tests of the table:\n\n" + "\n".join(told))
+        found = [f"- {describe_test(test)}" for test in model.get("data_tests", [])]
+        if found:
+            pieces.append("Tests of the table:\n\n" + "\n".join(found))
     if units:
         pieces.append("Rules with a unit test: " + "; ".join(units) + ".")
     return pieces
@@ -120,9 +120,9 @@ def describe_test(test: str | dict[str, Any]) -> str:
     """A test of dbt in words: its name, what it is about, and where it does not fail the run."""
     if isinstance(test, str):
         return test.replace("_", " ")
-    [(name, told)] = test.items()
-    arguments = told.get("arguments", {})
-    severity = told.get("config", {}).get("severity")
+    [(name, found)] = test.items()
+    arguments = found.get("arguments", {})
+    severity = found.get("config", {}).get("severity")
     said = [name.replace("_", " ")]
     for value in arguments.values():
         if isinstance(value, dict):

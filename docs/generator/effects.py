@@ -68,7 +68,7 @@ def in_order(effects: set[str]) -> list[str]:
 
 @cache
 def named_in(function: ast.FunctionDef) -> frozenset[str]:
-    """Arguments that name an effect; `{layer}.build` is told as `layer.build`."""
+    """Arguments that name an effect; `{layer}.build` is written as `layer.build`."""
     arguments = (
         ast.unparse(argument)
         for node in ast.walk(function)

@@ -12,7 +12,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def cell(text: str) -> str:
-    """A text within one cell: on one line, its bars told apart from the table's."""
+    """A text within one cell: on one line, its bars kept apart from the table's."""
     return " ".join(re.sub(r"(?<!\\)\|", r"\\|", text).split())
 
 

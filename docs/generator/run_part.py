@@ -9,7 +9,7 @@ from credix.core.jobs import GOLD_STEP, NOTEBOOKS, REPORT_STEP, SOURCE_STEPS, al
 from docs.generator.effects import effects_in, effects_of
 from docs.generator.markdown import code, table
 
-BEFORE, BEHIND = ("locks",), ("archive", "history.publish", "notify.alerts")
+BEFORE, AFTER = ("locks",), ("archive", "history.publish", "notify.alerts")
 STEPS = tuple(dict.fromkeys((*SOURCE_STEPS, REPORT_STEP)))
 
 
@@ -46,12 +46,12 @@ def diagram() -> str:
             "  end",
             box("gold", f"{title_of(GOLD_STEP)}<br/>silver and gold, for all sources", gold()),
             box(short(REPORT_STEP), title_of(REPORT_STEP), own_effects(REPORT_STEP)),
-            box("behind", "the run ends", effects_in(*BEHIND)),
+            box("after", "the run ends", effects_in(*AFTER)),
             f"  before --> {short(first)}",
             f"  {short(last)} --> gold",
             f"  gold --> {short(REPORT_STEP)}",
-            f"  {short(REPORT_STEP)} --> behind",
-            f'  {short(first)} -. "nothing changed, gold is current" .-> behind',
+            f"  {short(REPORT_STEP)} --> after",
+            f'  {short(first)} -. "nothing changed, gold is current" .-> after',
         ]
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 from docs.generator.effects import effects_in, effects_of
-from docs.generator.run_part import BEFORE, BEHIND, calls_of
+from docs.generator.run_part import AFTER, BEFORE, calls_of
 
 from credix.clients.bigquery.warehouse import Warehouse
 from credix.clients.dbt.project import project_fingerprint
@@ -145,7 +145,7 @@ def test_a_first_run_carries_every_row_and_value_to_bronze_and_gold(
 def assert_the_picture_has_what_it_did(manifest: Manifest) -> None:
     """docs/explanation/how-a-run-works.md draws side effects as it reads them in the code."""
     own = {effect.name for effect in manifest.effects}
-    assert own <= set(effects_in(*BEFORE, *BEHIND))
+    assert own <= set(effects_in(*BEFORE, *AFTER))
     for owner, steps in manifest.steps.items():
         for step, result in steps.items():
             done = {effect.name for effect in result.effects}

@@ -135,7 +135,7 @@ def status(env: str | None, as_json: bool) -> None:
     from credix.pipeline.history.status import source_statuses
 
     lines = source_statuses(environment.enter(env, terminal.say, writes=False))
-    # A source whose log is not read has no slot to tell of.
+    # A source whose log is not read has no slot to report.
     facts = [line.model_dump(mode="json", exclude_defaults=True) for line in lines]
     if as_json:
         terminal.print_json(facts)

@@ -100,7 +100,7 @@ def read_manifest(lake: Lake, folder: str) -> Manifest | None:
     try:
         return parse_manifest(found[0])
     except ValueError as error:
-        told = first_fault(error) if isinstance(error, ValidationError) else error
+        reason = first_fault(error) if isinstance(error, ValidationError) else error
         raise StateError(
-            f"The manifest gs://{bucket}/{folder}{MANIFEST} cannot be read: {told}."
+            f"The manifest gs://{bucket}/{folder}{MANIFEST} cannot be read: {reason}."
         ) from None

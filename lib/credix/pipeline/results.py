@@ -19,10 +19,10 @@ def read_result(path: Path, step: str) -> AnyResult:
     try:
         return RESULT.validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
-        told = "a cell left it early, as sys.exit(0) does"
+        reason = "a cell left it early, as sys.exit(0) does"
     except ValidationError as error:
-        told = first_fault(error)
-    raise StepError(f"{step} ended without a step result: {told}.") from None
+        reason = first_fault(error)
+    raise StepError(f"{step} ended without a step result: {reason}.") from None
 
 
 def read_journal(path: Path) -> list[EffectRecord]:

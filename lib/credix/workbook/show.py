@@ -89,8 +89,8 @@ def describe_run(run: Run) -> Styler:
 
 def describe_result(result: StepResult) -> Styler:
     """Return the step result as a table, without what only the next step needs."""
-    told = result.model_dump(mode="json", include=result.model_fields_set | {"step"})
-    shown = {key: value for key, value in told.items() if key not in {*HIDDEN, *LAST}}
+    found = result.model_dump(mode="json", include=result.model_fields_set | {"step"})
+    shown = {key: value for key, value in found.items() if key not in {*HIDDEN, *LAST}}
     for key in ("watermark_from", "watermark_to"):
         if key in shown:
             shown[key] = describe_watermark(getattr(result, key))
@@ -98,8 +98,8 @@ def describe_result(result: StepResult) -> Styler:
         shown["lags"] = ", ".join(
             f"{name}: {bounds_in_words(lag)}" for name, lag in result.lags.items()
         )
-    counts = {key: len(told[key]) for key in COUNTED if key in told}
-    return as_table({**shown, **{key: told[key] for key in LAST if key in told}, **counts})
+    counts = {key: len(found[key]) for key in COUNTED if key in found}
+    return as_table({**shown, **{key: found[key] for key in LAST if key in found}, **counts})
 
 
 def describe_watermark(watermark: Watermark | None) -> str:

@@ -1,4 +1,4 @@
-"""Repairs of what CREATE TABLE and ALTER TABLE leave behind: column types and the catalog."""
+"""Repairs of what CREATE TABLE and ALTER TABLE leave: column types and the catalog."""
 
 import re
 from typing import Any

@@ -56,7 +56,7 @@ def import_ahead(module: str) -> None:
     """Import a module of the workbook, or what all of them need where there is no name.
 
     `warm_up` of a module imports what later cells need. Nothing may have been started that a fork
-    would leave behind: a connection, or a thread of Python.
+    would leave: a connection, or a thread of Python.
     """
     skip_uri_grammar()
     with contextlib.suppress(Exception):
