@@ -28,7 +28,9 @@ def test_every_model_and_step_that_asks_bigquery_is_covered(
 ) -> None:
     statements = cost.recorded()["statements"][run]
     models = {one["name"] for one in statements if cost.bytes_of(one["sql"], 10**6)}
-    names = {path.stem for path in MODELS} - reads_nothing
+    # A view costs whoever reads it, and nothing when it is made.
+    views = {path.stem for path in MODELS if "materialized='derived'" in path.read_text("utf-8")}
+    names = {path.stem for path in MODELS} - reads_nothing - views
     assert {f"model.business_case.{name}" for name in names} <= models
     steps = {step.split()[0] for step in cost.bytes_by_step(statements, 10**6)}
     assert steps >= {"03_load", "04_transform", "05_report"}

@@ -23,6 +23,7 @@ RUN_VALUES = (
     "CREDIX_DBT_ATTEMPT",
     "CREDIX_DBT_RECONCILED_SEQ",
     "CREDIX_DBT_CHANGES",
+    "CREDIX_DBT_VIEWS",
 )
 
 
@@ -142,9 +143,10 @@ class Medallion:
         assert outcome.success, (outcome.message, outcome.messages)
         return outcome
 
-    def refresh(self, business_date: str) -> None:
-        """Compute silver and gold as of a day, without their tests."""
-        self.make("silver", "gold", CREDIX_DBT_BUSINESS_DATE=business_date)
+    def refresh(self, business_date: str, *, with_views: bool = False) -> None:
+        """Compute silver and gold as of a day, without their tests, and history only if asked."""
+        views = [] if with_views else ["--exclude", "config.materialized:derived"]
+        self.make("silver", "gold", *views, CREDIX_DBT_BUSINESS_DATE=business_date)
 
     def make(self, *selectors: str, **values: str) -> Outcome:
         """Build tables, seeds among them, without any test."""

@@ -77,10 +77,10 @@ def test_gold_as_of_a_day_is_what_the_source_says(
 ) -> None:
     for name in ("cnpj_ws", "installments"):
         load_rows(medallion, demo, name, tmp_path / f"{name}.parquet")
-    medallion.refresh(PAST.isoformat())
+    medallion.refresh(PAST.isoformat(), with_views=True)
     assert_statuses(medallion, demo, PAST)
     live = owed_by_bucket(medallion, PAST)
-    medallion.refresh(TODAY.isoformat())
+    medallion.refresh(TODAY.isoformat(), with_views=True)
     assert_statuses(medallion, demo, TODAY)
     # A month-end that is rebuilt eight months later is the one that was live.
     assert live == owed_by_bucket(medallion, PAST)

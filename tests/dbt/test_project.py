@@ -72,7 +72,7 @@ def test_every_claim_begins_with_fails_if() -> None:
 def test_a_build_has_the_described_columns_and_its_parse_what_the_product_relies_on(
     medallion: Medallion,
 ) -> None:
-    medallion.refresh("2025-03-10")
+    medallion.refresh("2025-03-10", with_views=True)
 
     assert_columns_are_those_described(medallion)
     parsed = (medallion.target / "partial_parse.msgpack").read_bytes()

@@ -171,3 +171,8 @@ def test_one_run_repairs_all_sources_that_differ(
     ended = CliRunner().invoke(commands, ["reconcile", "--yes", "--json"], catch_exceptions=False)
     assert ran == [(("cnpj_ws", "installments"), RunOptions(reconcile=True))]
     assert [line["run_id"] for line in json.loads(ended.stdout)] == ["the-run", "the-run"]
+    assert ended.exit_code == 0
+    looked = CliRunner().invoke(commands, ["reconcile", "--json"], catch_exceptions=False)
+    assert looked.exit_code == 4
+    assert [line["equal"] for line in json.loads(looked.stdout)] == [False, False]
+    assert len(ran) == 1

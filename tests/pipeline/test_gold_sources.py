@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from credix.clients.dbt import project
-from credix.clients.dbt.project import sources_of_gold
+from credix.clients.dbt.project import project_fingerprint, sources_of_gold
 from credix.core.jobs import GOLD_LAYERS, find_job
 from credix.core.settings import Settings
 from credix.pipeline import pipeline
@@ -53,7 +53,14 @@ def made(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, seq in (("installments", 3), ("cnpj_ws", 9)):
         states.change_source("test", name, partial(committed, seq=seq))
     states.change_gold(
-        "test", lambda g: g.model_copy(update={"business_date": DAY, "seen": {"installments": 3}})
+        "test",
+        lambda gold: gold.model_copy(
+            update={
+                "business_date": DAY,
+                "seen": {"installments": 3},
+                "fingerprint": project_fingerprint(),
+            }
+        ),
     )
     return settings
 

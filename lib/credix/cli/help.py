@@ -18,6 +18,7 @@ EXIT_CODES = (
     ("1", "the run failed, or doctor found something"),
     ("2", "wrong usage or settings: correct what it names"),
     ("3", "another run holds the source"),
+    ("4", "reconcile found differences, and was not asked to repair them"),
 )
 
 ENV_OPTION = click.option(

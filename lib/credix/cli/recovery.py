@@ -1,5 +1,6 @@
 """The commands that repair: each shows what it would touch, and does it with `--yes`."""
 
+import sys
 from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from credix.core.settings import Settings
     from credix.state.run import Run
 
+# The exit code where source and bronze differ (credix.core.errors has the others).
+DIFFERENT = 4
 DAY = click.DateTime(["%Y-%m-%d"])
 SOURCE = click.option(
     "--source",
@@ -202,7 +205,7 @@ def evolve(source: str, env: str | None, yes: bool, *, as_json: bool) -> None:
 def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bool) -> None:
     """Compare every value of source and bronze; report the differences, with --yes repair them.
 
-    Without --yes nothing is written anywhere.
+    Without --yes nothing is written anywhere, and the exit code is 4 when there are differences.
     """
     from credix.core.run_options import RunOptions
     from credix.operations.reconcile import compare_source
@@ -235,6 +238,8 @@ def reconcile(sources: Sequence[str], env: str | None, yes: bool, *, as_json: bo
             facts["run_id"] = run_id
     if as_json:
         terminal.print_json(found)
+    if differing and not yes:
+        sys.exit(DIFFERENT)
 
 
 def open_run(settings: "Settings", source: str, job: str) -> "Run":

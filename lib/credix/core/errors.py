@@ -1,7 +1,7 @@
 """Every error of the product, classed by what the caller can do about it.
 
 The class decides the exit code of `run_pipeline.py`: 1 the run failed, 2 wrong usage or settings,
-3 another run holds the source.
+3 another run holds the source. 4 is no error: `reconcile` found differences.
 """
 
 from typing import TYPE_CHECKING

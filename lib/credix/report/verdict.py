@@ -55,7 +55,7 @@ def judge(
         )
     elif business_date != today:
         verdict.against.append(f"Gold is of {business_date}, and today is {today}.")
-    elif not has_rules_of_project:
+    if business_date is not None and not has_rules_of_project:
         verdict.against.append(
             "Gold was built by other rules than those of the dbt project: the next run builds it."
         )

@@ -250,12 +250,14 @@ class GoldState(FencedState):
     """`state/gold.json`: the business day gold was built for and the bronze it has seen.
 
     `fingerprint` is the dbt project's. A rebuild of gold in full clears all three first: they are
-    true of the tables at any moment. `reached` stays: how far tested gold held each source.
+    true of the tables at any moment. `reached` stays: how far tested gold held each source. So does
+    `views`, the fingerprint of the project that created gold's views.
     """
 
     business_date: str | None = None
     seen: dict[str, int] = Field(default_factory=dict)
     fingerprint: str | None = None
+    views: str | None = None
     reached: dict[str, CompleteThrough] = Field(default_factory=dict)
 
     def is_current(self, business_date: str, committed: dict[str, int], fingerprint: str) -> bool:
@@ -288,7 +290,12 @@ class GoldState(FencedState):
         reached: dict[str, CompleteThrough] | None = None,
     ) -> Self:
         self.require(attempt)
-        built = {"business_date": business_date, "seen": seen, "fingerprint": fingerprint}
+        built = {
+            "business_date": business_date,
+            "seen": seen,
+            "fingerprint": fingerprint,
+            "views": fingerprint,
+        }
         return self.model_copy(update={**built, "reached": {**self.reached, **(reached or {})}})
 
     def require_full_rebuild(self) -> Self:

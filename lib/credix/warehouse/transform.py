@@ -65,8 +65,8 @@ class GoldClaim:
     """Gold's fencing token, and the committed `_seq` of each source that this gold will have seen.
 
     `changes` has the range of `_seq` that is new, as dbt receives it; empty when everything is
-    rebuilt in full. `gold_at` is when gold had passed its tests, `lags` how long what is new in it
-    has waited.
+    rebuilt in full. `has_views` is True where gold's views are those of this very project.
+    `gold_at` is when gold had passed its tests, `lags` how long what is new in it has waited.
     """
 
     attempt: int
@@ -75,6 +75,7 @@ class GoldClaim:
     changes: str
     fingerprint: str
     bronze: dict[str, CompleteThrough]
+    has_views: bool
     has_written: bool = False
     has_failed: bool = False
     gold_at: str | None = None
@@ -137,7 +138,8 @@ def plan_gold(run: Run, state: GoldState, keeper: KernelLease) -> GoldClaim:
             "gold.require_full_rebuild",
             lambda held: held.require_full_rebuild() if held.attempt == attempt else held,
         )
-    return GoldClaim(attempt, seen, keeper, changes, fingerprint, bronze)
+    has_views = state.views == fingerprint and has_all_tables(run)
+    return GoldClaim(attempt, seen, keeper, changes, fingerprint, bronze, has_views)
 
 
 def can_tell_changes(run: Run) -> bool:
@@ -145,9 +147,13 @@ def can_tell_changes(run: Run) -> bool:
 
     The guard that keeps late rows out is raised only for sources whose deletes are captured.
     """
-    return all(load_source(name).captures_deletes for name in sources_of_gold()) and all(
-        table_names(layer) <= set(run.warehouse.tables(layer, "")) for layer in GOLD_LAYERS
-    )
+    captured = all(load_source(name).captures_deletes for name in sources_of_gold())
+    return captured and has_all_tables(run)
+
+
+def has_all_tables(run: Run) -> bool:
+    """Return True when silver and gold have the tables and views of the project."""
+    return all(table_names(layer) <= set(run.warehouse.tables(layer, "")) for layer in GOLD_LAYERS)
 
 
 def build_layer(run: Run, layer: str, claim: GoldClaim) -> list[DbtNode]:
@@ -158,7 +164,11 @@ def build_layer(run: Run, layer: str, claim: GoldClaim) -> list[DbtNode]:
     """
     require_claim(run, claim)
     claim.has_written = True
-    values = {"CREDIX_DBT_BUSINESS_DATE": run.business_date, "CREDIX_DBT_CHANGES": claim.changes}
+    values = {
+        "CREDIX_DBT_BUSINESS_DATE": run.business_date,
+        "CREDIX_DBT_CHANGES": claim.changes,
+        "CREDIX_DBT_VIEWS": "current" if claim.has_views else "",
+    }
     try:
         labels = replace(run.labels, source=GOLD, attempt=claim.attempt)
         return build_dbt(run, labels).build(f"{layer}.build", [layer], values)
