@@ -13,6 +13,15 @@ locals {
   reference_tables_role = replace("${local.name}-reference-tables", "-", "_")
 
   subjects = { for role, environment in local.workflows : role => "repo:${var.github_repository}:environment:${environment}" }
+  # What pushes and applies is the workflow of that name as it is on main. Anyone who may push a branch can write another
+  # one, and nothing but a setting of GitHub's keeps that from the environment. A plan is made for any branch.
+  files = { pusher = "image.yml", deployer = "terraform.yml" }
+  logins = {
+    for role, subject in local.subjects : role => join(" && ", concat(
+      ["assertion.sub == '${subject}'"],
+      [for file in lookup(local.files, role, null)[*] : "assertion.workflow_ref == '${var.github_repository}/.github/workflows/${file}@refs/heads/main'"],
+    ))
+  }
 }
 
 resource "google_iam_workload_identity_pool" "workflows" {
@@ -33,7 +42,7 @@ resource "google_iam_workload_identity_pool_provider" "github" {
   # Of this owner, whatever his name, and of a job in one of the three environments of this repository.
   attribute_condition = join(" && ", [
     "assertion.repository_owner_id == '${coalesce(var.github_owner_id, "0")}'",
-    "assertion.sub in [${join(", ", [for subject in values(local.subjects) : "'${subject}'"])}]",
+    "(${join(" || ", [for login in values(local.logins) : "(${login})"])})",
   ])
 
   oidc {

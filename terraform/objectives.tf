@@ -1,7 +1,8 @@
 # What is promised, and what is left of it: docs/explanation/production.md says what to do when an error budget burns.
 locals {
-  has_freshness = contains(keys(local.jobs), "installments")
-  service       = google_monitoring_custom_service.workbook
+  service = google_monitoring_custom_service.workbook
+  # Jobs of a source alone that are due in every hour; a job that is due once a day cannot promise an hour.
+  hourly = toset([for job in keys(local.own_jobs) : job if can(regex("^\\S+ (\\*|\\*/1) \\* \\* \\*$", try(local.jobs[job], "")))])
   # Share of the budget of 28 days that may go in a window before people are notified: 2 % in an hour, 10 % in three days.
   burns = {
     fast = { window = "3600s", rate = 0.02 * 28 * 24, severity = "CRITICAL" }
@@ -9,7 +10,7 @@ locals {
   }
   objectives = merge(
     { runs = google_monitoring_slo.runs.name },
-    { for objective in google_monitoring_slo.freshness : "freshness" => objective.name },
+    { for job, objective in google_monitoring_slo.freshness : "freshness of ${job}" => objective.name },
   )
 }
 
@@ -35,13 +36,13 @@ resource "google_monitoring_slo" "runs" {
   }
 }
 
-# An hour is good when at least one run of installments, or of everything, has ended well in it.
+# An hour is good when at least one run of the job, or of everything, has ended well in it.
 resource "google_monitoring_slo" "freshness" {
-  count = local.has_freshness ? 1 : 0
+  for_each = local.hourly
 
   service             = local.service.service_id
-  slo_id              = "freshness"
-  display_name        = "Hours in which installments were carried"
+  slo_id              = "freshness-${replace(each.key, "_", "-")}"
+  display_name        = "Hours in which ${each.key} was replicated"
   goal                = var.objectives.freshness
   rolling_period_days = 28
   user_labels         = local.labels
@@ -49,7 +50,7 @@ resource "google_monitoring_slo" "freshness" {
   windows_based_sli {
     window_period = "3600s"
     metric_sum_in_range {
-      time_series = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.runs["ended_runs"].name}\" resource.type=\"cloud_run_job\" metric.labels.job=one_of(\"installments\",\"full\")"
+      time_series = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.runs["ended_runs"].name}\" resource.type=\"cloud_run_job\" metric.labels.job=one_of(\"${each.key}\",\"full\")"
       range {
         min = 1
         max = 1000000
@@ -60,7 +61,7 @@ resource "google_monitoring_slo" "freshness" {
 
 resource "google_monitoring_alert_policy" "budget_burns" {
   for_each = {
-    for pair in setproduct(concat(["runs"], local.has_freshness ? ["freshness"] : []), keys(local.burns)) :
+    for pair in setproduct(concat(["runs"], [for job in local.hourly : "freshness of ${job}"]), keys(local.burns)) :
     "${pair[0]} ${pair[1]}" => merge(local.burns[pair[1]], { objective = pair[0] })
   }
 

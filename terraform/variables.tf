@@ -367,7 +367,7 @@ variable "audits_data_access" {
 }
 
 variable "objectives" {
-  description = "Share of runs that end well, and of hours in which installments were replicated, over 28 days."
+  description = "Share of runs that end well, and of hours in which a source that is due in each of them was replicated, over 28 days."
   type = object({
     runs      = optional(number, 0.99)
     freshness = optional(number, 0.99)

@@ -62,16 +62,23 @@ run "error_budgets_are_watched_at_two_paces" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.budget_burns)) == toset(["runs fast", "runs slow", "freshness fast", "freshness slow"])
+    condition     = toset(keys(google_monitoring_alert_policy.budget_burns)) == toset(["runs fast", "runs slow", "freshness of installments fast", "freshness of installments slow"])
     error_message = "Both objectives, fast and slow."
   }
   assert {
     condition     = google_monitoring_slo.runs.goal == 0.99 && google_monitoring_slo.runs.rolling_period_days == 28
     error_message = "Of a hundred runs one may fail."
   }
+  assert {
+    condition = (
+      google_monitoring_slo.freshness["installments"].slo_id == "freshness-installments"
+      && strcontains(one(one(google_monitoring_slo.freshness["installments"].windows_based_sli).metric_sum_in_range).time_series, "one_of(\"installments\",\"full\")")
+    )
+    error_message = "A run of the source alone counts, and so does one of everything."
+  }
 }
 
-run "freshness_is_promised_where_installments_are_scheduled" {
+run "freshness_is_promised_of_each_source_that_is_due_in_every_hour" {
   command = plan
 
   variables {
@@ -79,8 +86,21 @@ run "freshness_is_promised_where_installments_are_scheduled" {
   }
 
   assert {
-    condition     = length(google_monitoring_slo.freshness) == 0 && !contains(keys(google_monitoring_alert_policy.budget_burns), "freshness fast")
+    condition     = length(google_monitoring_slo.freshness) == 0 && toset(keys(google_monitoring_alert_policy.budget_burns)) == toset(["runs fast", "runs slow"])
     error_message = "A day's run keeps no promise by the hour."
+  }
+}
+
+run "a_source_that_is_due_by_the_hour_is_promised_whatever_its_name" {
+  command = plan
+
+  variables {
+    schedules = { full = "*/10 * * * *", cnpj = "0 * * * *", installments = "15 3 * * *", monitoring = "30 * * * *" }
+  }
+
+  assert {
+    condition     = toset(keys(google_monitoring_slo.freshness)) == toset(["cnpj"])
+    error_message = "A job that is due once a day promises no hour, and one that is of no source alone promises none either."
   }
 }
 

@@ -42,6 +42,16 @@ run "workflows_log_in_by_owner_repository_and_environment" {
     error_message = "A token of another repository, or one that no reviewer let through, is refused."
   }
   assert {
+    condition = google_iam_workload_identity_pool_provider.github[0].attribute_condition == join("", [
+      "assertion.repository_owner_id == '4711' && (",
+      "(assertion.sub == 'repo:example/credix:environment:dev' && assertion.workflow_ref == 'example/credix/.github/workflows/terraform.yml@refs/heads/main')",
+      " || (assertion.sub == 'repo:example/credix:environment:dev-plan')",
+      " || (assertion.sub == 'repo:example/credix:environment:dev-images' && assertion.workflow_ref == 'example/credix/.github/workflows/image.yml@refs/heads/main')",
+      ")",
+    ])
+    error_message = "A workflow of a branch, or another one, pushes no image and applies nothing, whatever GitHub's environments let through."
+  }
+  assert {
     condition     = toset([for grant in google_service_account_iam_member.workflow : grant.role]) == toset(["roles/iam.workloadIdentityUser"])
     error_message = "They log in by their token."
   }
